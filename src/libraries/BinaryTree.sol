@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+/// @title The one binary tree of the protocol
+/// @notice docs/protocol.md, section 1. Leaves are 32-byte values; `parent = keccak256(left ‖ right)`; nodes beyond a level's
+///         width are the zero node. A tree of `n >= 1` leaves has `width(n, L)` nodes at level `L`, level 0 being the leaves.
+/// @dev Sound only together with a known `n`: roots bind it (`root`), and row trees get it from the instruction.
+library BinaryTree {
+    /// @notice The opening ends before the top is reached.
+    error OpeningTooShort(uint256 needed, uint256 got);
+    /// @notice The opening has siblings left over.
+    error OpeningTooLong(uint256 used, uint256 got);
+    /// @notice No such node in a tree of this size.
+    error NodeOutOfRange(uint256 index, uint256 width);
+
+    /// @notice Levels above the leaves: `ceil(log2 n)`.
+    function depth(uint256 n) internal pure returns (uint256 d) {
+        while (width(n, d) > 1) ++d;
+    }
+
+    /// @notice Nodes at `level` of a tree with `n` leaves.
+    function width(uint256 n, uint256 level) internal pure returns (uint256) {
+        return (n + (uint256(1) << level) - 1) >> level;
+    }
+
+    /// @notice `keccak256(left ‖ right)`.
+    function parent(bytes32 left, bytes32 right) internal pure returns (bytes32 node) {
+        // SAFETY: scratch space only (0x00-0x3f).
+        assembly ("memory-safe") {
+            mstore(0x00, left)
+            mstore(0x20, right)
+            node := keccak256(0x00, 0x40)
+        }
+    }
+
+    /// @notice Root of a tagged tree: binds kind and number of leaves to the top.
+    function root(bytes32 tag, uint256 n, bytes32 top) internal pure returns (bytes32) {
+        return keccak256(abi.encode(tag, n, top));
+    }
+
+    /// @notice Climbs from the node (`level`, `index`) to its ancestor at `toLevel`.
+    /// @param siblings Bytes that hold the siblings, 32 each, from byte `cursor` on.
+    /// @return ancestor The node at `toLevel`.
+    /// @return next Cursor behind the last sibling used.
+    function climb(
+        bytes32 node,
+        uint256 index,
+        uint256 n,
+        uint256 level,
+        uint256 toLevel,
+        bytes calldata siblings,
+        uint256 cursor
+    ) internal pure returns (bytes32 ancestor, uint256 next) {
+        uint256 w = width(n, level);
+        // INVARIANT: a node beyond the count is never opened, so padding cannot be played.
+        if (index >= w) revert NodeOutOfRange(index, w);
+        ancestor = node;
+        next = cursor;
+        for (; level < toLevel; ++level) {
+            if (index & 1 == 1) {
+                ancestor = parent(_at(siblings, next), ancestor);
+                next += 32;
+            } else if (index + 1 < w) {
+                ancestor = parent(ancestor, _at(siblings, next));
+                next += 32;
+            } else {
+                ancestor = parent(ancestor, 0);
+            }
+            index >>= 1;
+            w = (w + 1) >> 1;
+        }
+    }
+
+    /// @notice Top of a tree of `n` leaves from the leaves `lo .. lo + leaves.length - 1` and the siblings of their range.
+    /// @dev `leaves` is overwritten.
+    /// @param siblings Bytes that hold the siblings of the range opening, from byte `cursor` on.
+    /// @return top The tree's top.
+    /// @return next Cursor behind the last sibling used.
+    function topOfRange(bytes32[] memory leaves, uint256 lo, uint256 n, bytes calldata siblings, uint256 cursor)
+        internal
+        pure
+        returns (bytes32 top, uint256 next)
+    {
+        uint256 count = leaves.length;
+        // INVARIANT: a range is inside the tree and not empty.
+        if (count == 0 || lo + count > n) revert NodeOutOfRange(lo + count, n);
+        next = cursor;
+        for (uint256 w = n; w > 1; w = (w + 1) >> 1) {
+            uint256 read;
+            uint256 written;
+            if (lo & 1 == 1) {
+                leaves[0] = parent(_at(siblings, next), leaves[0]);
+                next += 32;
+                read = 1;
+                written = 1;
+            }
+            for (; read + 1 < count; read += 2) {
+                leaves[written++] = parent(leaves[read], leaves[read + 1]);
+            }
+            if (read < count) {
+                bytes32 right;
+                if (lo + count < w) {
+                    right = _at(siblings, next);
+                    next += 32;
+                }
+                leaves[written++] = parent(leaves[read], right);
+            }
+            lo >>= 1;
+            count = written;
+        }
+        top = leaves[0];
+    }
+
+    /// @notice Ancestor, `levels` up, of the existing descendants of one node: what a reveal shows.
+    /// @dev `nodes` is overwritten. The caller has checked that `nodes` are all that exist (`descendants`).
+    function fold(bytes32[] memory nodes, uint256 levels) internal pure returns (bytes32) {
+        uint256 count = nodes.length;
+        for (; levels > 0; --levels) {
+            uint256 written;
+            for (uint256 read; read < count; read += 2) {
+                nodes[written++] = parent(nodes[read], read + 1 < count ? nodes[read + 1] : bytes32(0));
+            }
+            count = written;
+        }
+        return nodes[0];
+    }
+
+    /// @notice How many descendants `levels` below the node (`level`, `index`) exist.
+    function descendants(uint256 n, uint256 level, uint256 index, uint256 levels) internal pure returns (uint256) {
+        uint256 w = width(n, level - levels);
+        uint256 first = index << levels;
+        // INVARIANT: only nodes within the count have descendants.
+        if (first >= w) revert NodeOutOfRange(index, width(n, level));
+        uint256 rest = w - first;
+        uint256 full = uint256(1) << levels;
+        return rest < full ? rest : full;
+    }
+
+    /// @notice Reverts unless exactly the whole opening was used.
+    function requireEnd(bytes calldata siblings, uint256 cursor) internal pure {
+        if (cursor != siblings.length) revert OpeningTooLong(cursor, siblings.length);
+    }
+
+    function _at(bytes calldata siblings, uint256 cursor) private pure returns (bytes32 value) {
+        if (cursor + 32 > siblings.length) revert OpeningTooShort(cursor + 32, siblings.length);
+        // SAFETY: the 32 bytes lie within `siblings`, checked above.
+        assembly ("memory-safe") {
+            value := calldataload(add(siblings.offset, cursor))
+        }
+    }
+}
