@@ -1,6 +1,7 @@
 import { poseidon2 } from "poseidon-lite/poseidon2";
 import { poseidon3 } from "poseidon-lite/poseidon3";
 import { poseidon16 } from "poseidon-lite/poseidon16";
+import type { CommittedRow } from "./model-trees.ts";
 import { width } from "./tree.ts";
 
 /** Bytes of a limb: the most that fit a BN254 scalar whatever they are. */
@@ -10,9 +11,6 @@ export const LIMBS_PER_LINK = 15;
 
 /** Kinds of Poseidon trees, the first input of their root; docs/protocol.md names only the weights so far. */
 export const POSEIDON_KIND = { weights: 2n } as const;
-
-/** A row as it is hashed: type code, length in elements, little-endian bytes. */
-export type RowBytes = { readonly typeCode: number; readonly length: number; readonly bytes: Uint8Array };
 
 /** The bytes as little-endian limbs of 31 bytes, the last one zero-padded. */
 export function limbsOf(bytes: Uint8Array): bigint[] {
@@ -42,7 +40,7 @@ export function poseidonChain(domain: bigint, salt: bigint, limbs: readonly bigi
 }
 
 /** `P(row)` of docs/protocol.md, section 1. The salt is 0 for weights. */
-export function poseidonRow(row: RowBytes, salt = 0n): bigint {
+export function poseidonRow(row: CommittedRow, salt = 0n): bigint {
   return poseidonChain(rowDomain(row.typeCode, row.length), salt, limbsOf(row.bytes));
 }
 
@@ -89,7 +87,7 @@ export class PoseidonTree {
 export type PoseidonProgress = (done: number) => void;
 
 /** The tree over `P(row)` of all weight rows, in order. Several milliseconds a row: computed once, when a model is packed or adopted. */
-export function poseidonWeightsTree(rows: Iterable<RowBytes>, onProgress?: PoseidonProgress): PoseidonTree {
+export function poseidonWeightsTree(rows: Iterable<CommittedRow>, onProgress?: PoseidonProgress): PoseidonTree {
   const leaves: bigint[] = [];
   for (const row of rows) {
     leaves.push(poseidonRow(row));
@@ -99,6 +97,6 @@ export function poseidonWeightsTree(rows: Iterable<RowBytes>, onProgress?: Posei
 }
 
 /** `weightsRootP`: the root that spot-check proofs open weight rows against. */
-export function weightsRootP(rows: Iterable<RowBytes>, onProgress?: PoseidonProgress): bigint {
+export function weightsRootP(rows: Iterable<CommittedRow>, onProgress?: PoseidonProgress): bigint {
   return poseidonWeightsTree(rows, onProgress).root(POSEIDON_KIND.weights);
 }

@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { type Hex, toHex } from "../commit/bytes.ts";
-import { rowLeaf } from "../commit/row.ts";
+import { rowsTree } from "../commit/model-trees.ts";
 import { TAGS } from "../commit/tags.ts";
-import { Tree } from "../commit/tree.ts";
 import { UnsupportedTokenizerError } from "./errors.ts";
 
 /** The bytes of every token, by id; ids that the tokenizer does not define have none. */
@@ -109,5 +108,6 @@ function fromFallback(token: string): Uint8Array {
 
 /** `tokenBytesRoot`: what binds output tokens to the text they stand for; docs/protocol.md, section 1. */
 export function tokenBytesRootOf(tokens: TokenBytes): Hex {
-  return toHex(Tree.of(tokens.map((bytes) => rowLeaf(0, bytes.length, bytes))).root(TAGS.tokenBytes));
+  const tree = rowsTree(tokens.length, (id) => ({ typeCode: 0, length: tokens[id].length, bytes: tokens[id] }));
+  return toHex(tree.root(TAGS.tokenBytes));
 }
