@@ -35,6 +35,8 @@ const manifestSchema = z.strictObject({
 });
 
 const rangeSchema = z.strictObject({
+  /** What it is, for example `layers.0.q_proj`. */
+  name: z.string(),
   type: z.enum(ELEMENT_TYPES),
   /** Elements of each row. */
   length: u32.min(1),
@@ -53,20 +55,24 @@ const aboutSchema = z.strictObject({
   notes: z.array(z.string()),
 });
 
-const descriptionSchema = z.strictObject({
-  format: z.literal(MODEL_FORMAT),
-  name: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/),
-  modelId: hash,
-  manifest: manifestSchema,
-  /** Tokens that end an answer. */
-  stopTokens: z.array(u32).min(1),
-  /** Consecutive weight rows of one shape, in row order; together they are `weights.bin`. */
-  weights: z.array(rangeSchema).min(1),
-  files: z.strictObject(
-    Object.fromEntries(PACKAGE_FILES.map((file) => [file, fileSchema])) as Record<PackageFile, typeof fileSchema>,
-  ),
-  about: aboutSchema,
-});
+const descriptionSchema = z
+  .strictObject({
+    format: z.literal(MODEL_FORMAT),
+    name: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/),
+    modelId: hash,
+    manifest: manifestSchema,
+    /** Tokens that end an answer. */
+    stopTokens: z.array(u32).min(1),
+    /** Consecutive weight rows of one shape, in row order; together they are `weights.bin`. */
+    weights: z.array(rangeSchema).min(1),
+    files: z.strictObject(
+      Object.fromEntries(PACKAGE_FILES.map((file) => [file, fileSchema])) as Record<PackageFile, typeof fileSchema>,
+    ),
+    about: aboutSchema,
+  })
+  .refine(({ stopTokens, manifest }) => stopTokens.every((token) => token < manifest.vocabSize), {
+    error: "stop tokens are below vocabSize",
+  });
 
 /** The content of `model.json`. */
 export type ModelDescription = z.output<typeof descriptionSchema>;
