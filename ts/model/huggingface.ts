@@ -1,22 +1,24 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import type { LlamaConfigInput } from "../compiler/config.ts";
 import { ModelFormatError } from "./errors.ts";
 import { readModelFile } from "./folder.ts";
-import { readSafetensors, type Tensor } from "./safetensors.ts";
+import { readSafetensors } from "./safetensors.ts";
 import type { TokenizerFiles } from "./tokenizer.ts";
 
 /** What a folder in Hugging Face's layout holds. */
 export type HuggingFaceModel = {
-  /** `config.json` as it is; the compiler checks it. */
-  readonly config: Record<string, unknown>;
-  readonly tensors: ReadonlyMap<string, Tensor>;
+  /** `config.json` as it is: the compiler checks the fields that it reads. */
+  readonly config: LlamaConfigInput;
+  /** Row-major float32 tensors by name. */
+  readonly tensors: ReadonlyMap<string, Float32Array>;
   readonly tokenizer: TokenizerFiles;
   /** Tokens that end an answer, from `generation_config.json`, else `config.json`. */
   readonly stopTokens: readonly number[];
 };
 
-const configSchema = z.record(z.string(), z.unknown());
+const configSchema = z.custom<LlamaConfigInput>((value) => typeof value === "object" && value !== null);
 const eosSchema = z.looseObject({
   eos_token_id: z.union([z.number().int().nonnegative(), z.array(z.number().int().nonnegative())]).nullish(),
 });
@@ -37,9 +39,10 @@ export async function readHuggingFace(dir: string): Promise<HuggingFaceModel> {
   if (eos === null || eos === undefined) {
     throw new ModelFormatError("config.json", "an eos_token_id, there or in generation_config.json", "none");
   }
+  const tensors = await readSafetensors(join(dir, "model.safetensors"));
   return {
     config,
-    tensors: await readSafetensors(join(dir, "model.safetensors")),
+    tensors: new Map([...tensors].map(([name, { data }]) => [name, data])),
     tokenizer: { tokenizerJson, tokenizerConfigJson, chatTemplate },
     stopTokens: Array.isArray(eos) ? eos : [eos],
   };
