@@ -57,7 +57,7 @@ describe("Tree", () => {
 
   it("reveals exactly the descendants that exist", () => {
     const tree = Tree.of(leaves(19));
-    expect(tree.descendants(5, 0, 4)).toHaveLength(2);
+    expect(tree.descendants(5, 0, 4)).toHaveLength(10);
     expect(tree.descendants(4, 1, 4)).toHaveLength(3);
     expect(tree.descendants(4, 0, 4)).toHaveLength(16);
   });
