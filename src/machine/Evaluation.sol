@@ -3,7 +3,6 @@ pragma solidity ^0.8.30;
 
 import {IJudge} from "../interfaces/IJudge.sol";
 import {Instruction} from "./Instruction.sol";
-import {Numbers} from "./Numbers.sol";
 import {Opcodes} from "./Opcodes.sol";
 import {Step} from "./Step.sol";
 import {VectorBlocks} from "./VectorBlocks.sol";
@@ -109,13 +108,15 @@ library Evaluation {
         revert IJudge.UnknownOpcode(op);
     }
 
-    /// @notice An accumulator as on the wire: int64, big-endian; beyond int64, which honest rows never reach, its nearest.
+    /// @notice An accumulator as on the wire: int64, big-endian.
+    /// @dev One beyond int64 cannot be posted; it is given in 32 bytes, so that no posted one equals it.
     function encode(Instruction i, int256 x, int256 y) internal pure returns (bytes memory) {
-        int64 first = Numbers.clampToInt64(x);
-        return accumulatorBytes(i) == 16 ? abi.encodePacked(first, Numbers.clampToInt64(y)) : abi.encodePacked(first);
+        bool pair = accumulatorBytes(i) == 16;
+        if (x != int64(x) || y != int64(y)) return pair ? abi.encodePacked(x, y) : abi.encodePacked(x);
+        return pair ? abi.encodePacked(int64(x), int64(y)) : abi.encodePacked(int64(x));
     }
 
-    /// @notice The accumulator that `encode` wrote.
+    /// @notice The accumulator on the wire.
     function decode(Instruction i, bytes calldata accumulator) internal pure returns (int256 x, int256 y) {
         uint256 expected = accumulatorBytes(i);
         // INVARIANT: an accumulator is exactly as long as its fold says.

@@ -47,9 +47,4 @@ library Numbers {
     function max(int256 x, int256 y) internal pure returns (int256) {
         return x > y ? x : y;
     }
-
-    /// @notice x clamped to the range of int64, in which an accumulator travels.
-    function clampToInt64(int256 x) internal pure returns (int64) {
-        return int64(clamp(x, type(int64).min, type(int64).max));
-    }
 }

@@ -54,8 +54,7 @@ contract ProgramValidatorV1 is IProgramValidator {
         }
         uint256 chunk = instructions.length / INSTRUCTION_BYTES;
         _require(chunk * INSTRUCTION_BYTES == instructions.length && chunk != 0, state.count, Rule.BYTES);
-        // Without a position there is no row length to check.
-        _require(contextLength != 0, state.count, Rule.CONTEXT);
+        _require(contextLength != 0 && contextLength <= Rules.MAX_CONTEXT, state.count, Rule.CONTEXT);
 
         Chunk memory c = Chunk({
             descriptors: bytes.concat(descriptors, new bytes(chunk * DESCRIPTOR_BYTES)),

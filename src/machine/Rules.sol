@@ -9,7 +9,7 @@ library Rule {
     bytes32 internal constant NONE = 0;
     /// @dev The chunk is not whole instructions.
     bytes32 internal constant BYTES = "bytes";
-    /// @dev The model's context has no positions.
+    /// @dev The model's context has no positions, or too many.
     bytes32 internal constant CONTEXT = "context";
     /// @dev The opcode is not part of this machine version.
     bytes32 internal constant OPCODE = "opcode";
@@ -75,6 +75,7 @@ library Accept {
 /// @title Checks that instructions share
 library Rules {
     uint256 internal constant MAX_LENGTH = 1 << 24;
+    uint256 internal constant MAX_CONTEXT = 1 << 22;
     uint256 internal constant MAX_POSITIONS_LENGTH = 1 << 28;
 
     /// @notice Checks an instruction's types against its line of the table, and that it has `parameters` parameters.

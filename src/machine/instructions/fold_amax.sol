@@ -31,6 +31,7 @@ library FoldAmax {
     function broken(Instruction i) internal pure returns (bytes32 rule) {
         rule = Rules.signature(i, Accept.I32, Accept.ROW_I32, Accept.NONE, Accept.NONE, 0);
         if (rule != Rule.NONE) return rule;
+        if (i.outMode() != 0) return Rule.OUT_MODE;
         if (!Groups.fit(i.a().length(), i.a().mode(), i.outLength(), i.outMode())) return Rule.GROUPS;
     }
 }

@@ -33,6 +33,7 @@ library FoldSum {
             i, Accept.I64, Accept.ROW_I16 | Accept.ROW_I32, Accept.NONE | Accept.ROW_I64, Accept.NONE, 0
         );
         if (rule != Rule.NONE) return rule;
+        if (i.outMode() != 0) return Rule.OUT_MODE;
         if (!Groups.fit(i.a().length(), i.a().mode(), i.outLength(), i.outMode())) return Rule.GROUPS;
         if (i.b().kind() != KIND_NONE && !i.b().hasShapeOf(i)) return Rule.OPERAND_B;
     }

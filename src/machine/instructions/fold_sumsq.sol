@@ -34,6 +34,7 @@ library FoldSumsq {
     function broken(Instruction i, uint256 contextLength) internal pure returns (bytes32 rule) {
         rule = Rules.signature(i, Accept.I64, Accept.ROW_I32, Accept.NONE, Accept.NONE, 0);
         if (rule != Rule.NONE) return rule;
+        if (i.outMode() != 0) return Rule.OUT_MODE;
         if (!Groups.fit(i.a().length(), i.a().mode(), i.outLength(), i.outMode())) return Rule.GROUPS;
         // The longest group is that of the last position.
         if (VectorBlocks.groupSize(i, contextLength - 1) > MAX_GROUP) return Rule.BOUND;
