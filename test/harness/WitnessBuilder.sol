@@ -110,7 +110,7 @@ contract WitnessBuilder {
 
     function _chunkOpening(Case calldata case_, Operand operand, Read calldata read)
         private
-        view
+        pure
         returns (bytes memory out)
     {
         uint256 lo = (read.first << operand.elementType()) / 32;

@@ -108,16 +108,19 @@ contract VectorsTest is Test {
     function _run(string memory name) private {
         // The trees cost more than a test may.
         vm.pauseGasMetering();
-        string memory json = vm.readFile(string.concat("test/vectors/machine/", name, ".json"));
-        uint256 k;
-        for (; vm.keyExistsJson(json, _at(k)); ++k) {
-            _check(json, _at(k));
+        string memory file = vm.readFile(string.concat("test/vectors/machine/", name, ".json"));
+        // The oracle writes one case a line, and a line parses fast.
+        string[] memory lines = vm.split(file, "\n");
+        uint256 cases;
+        for (uint256 k; k < lines.length; ++k) {
+            if (!vm.contains(lines[k], "instructionHex")) continue;
+            ++cases;
+            bytes memory line = bytes(lines[k]);
+            // A comma ends all lines but the last.
+            string memory end = line[line.length - 1] == "," ? "{}]}" : "]}";
+            _check(string.concat("{\"case\":[", lines[k], end), ".case[0]");
         }
-        assertGt(k, 20, "cases");
-    }
-
-    function _at(uint256 k) private pure returns (string memory) {
-        return string.concat(".cases[", vm.toString(k), "]");
+        assertGt(cases, 20, "cases");
     }
 
     function _check(string memory json, string memory path) private {
