@@ -21,10 +21,10 @@ export class KnownTree {
     return this.shown.get(`${level}:${index}`) ?? this.own.node(level, index);
   }
 
-  /** Siblings of a single leaf up to the top, as `Tree.siblings`. */
-  siblings(index: number): Uint8Array[] {
+  /** Siblings of a single leaf up to its ancestor at `toLevel` (default: the top), as `Tree.siblings`. */
+  siblings(index: number, toLevel = this.own.depth): Uint8Array[] {
     const out: Uint8Array[] = [];
-    for (let level = 0, i = index; level < this.own.depth; level++, i = Math.floor(i / 2)) {
+    for (let level = 0, i = index; level < toLevel; level++, i = Math.floor(i / 2)) {
       if (i % 2 === 1) out.push(this.node(level, i - 1));
       else if (i + 1 < width(this.own.count, level)) out.push(this.node(level, i + 1));
     }

@@ -27,10 +27,13 @@ export class InvalidProgramError extends BaseError {
   readonly rule: string;
 
   constructor(instruction: number | undefined, name: string, rule: string) {
-    super(instruction === undefined ? "The program is not valid." : `Instruction ${instruction} (${name}) is not valid.`, {
-      code: "machine.program",
-      metaMessages: [`Rule: ${rule}`, "See docs/machine.md, section 2 and section 3, limits."],
-    });
+    super(
+      instruction === undefined ? "The program is not valid." : `Instruction ${instruction} (${name}) is not valid.`,
+      {
+        code: "machine.program",
+        metaMessages: [`Rule: ${rule}`, "See docs/machine.md, section 2 and section 3, limits."],
+      },
+    );
     this.instruction = instruction;
     this.rule = rule;
   }
@@ -76,12 +79,12 @@ export class StepInputError extends BaseError {
   }
 }
 
-/** A fold was asked for a block without the accumulator of the blocks before, or beyond its last block. */
+/** A fold was asked for a later block without the accumulator of the blocks before it. */
 export class BlockError extends BaseError {
-  constructor(name: string, block: number, blocks: number) {
+  constructor(name: string, block: number) {
     super(`Block ${block} of ${name} cannot be evaluated.`, {
       code: "machine.block",
-      metaMessages: [`Blocks: ${blocks}`, "Every block but the first needs the accumulator after the block before it."],
+      metaMessages: ["Every block but the first needs the accumulator after the block before it."],
     });
   }
 }

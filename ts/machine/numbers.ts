@@ -54,13 +54,13 @@ const HALF = Float64Array.from({ length: MAX_SHIFT + 1 }, (_, s) => (s === 0 ? 0
 
 /** `sat` for an integer x of any magnitude and bits <= 52. */
 export function satNumber(x: number, bits: number): number {
-  const bound = 2 ** bits - 1;
-  return x > bound ? bound : x < -bound ? -bound : x;
+  return bounded(x, 2 ** bits - 1);
 }
 
 /** x clamped to `[-bound, bound]`, for loops that have computed `bound = 2^bits - 1` before. */
 export function bounded(x: number, bound: number): number {
-  return x > bound ? bound : x < -bound ? -bound : x;
+  if (x > bound) return bound;
+  return x < -bound ? -bound : x;
 }
 
 /**
