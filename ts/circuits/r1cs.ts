@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-only
+import { FIELD } from "../commit/poseidon-parameters.ts";
 import { R1csError } from "./errors.ts";
-
-/** Order of the BN254 scalar field. */
-export const FIELD = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
 
 /** A sum of `coefficient * wire`. */
 export type LinearCombination = readonly (readonly [wire: number, coefficient: bigint])[];

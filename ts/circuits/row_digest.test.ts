@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-only
 import { beforeAll, describe, expect, it } from "vitest";
 import { LIMB, limbsOf, poseidonChain, poseidonRow, rowDomain } from "../commit/poseidon.ts";
+import { FIELD } from "../commit/poseidon-parameters.ts";
 import { type CompiledCircuit, compileCircuit } from "./compile.ts";
-import { constraintsByWire, FIELD, holds, parseR1cs, type R1cs, violated, wiresOf } from "./r1cs.ts";
+import { constraintsByWire, holds, parseR1cs, type R1cs, violated, wiresOf } from "./r1cs.ts";
 import { calculateWitness } from "./witness.ts";
 
 /** A row that needs two links: 17 limbs, the last one partly filled. */

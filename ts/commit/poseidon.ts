@@ -1,7 +1,5 @@
-import { poseidon2 } from "poseidon-lite/poseidon2";
-import { poseidon3 } from "poseidon-lite/poseidon3";
-import { poseidon16 } from "poseidon-lite/poseidon16";
 import type { CommittedRow } from "./model-trees.ts";
+import { poseidonHash } from "./poseidon-hash.ts";
 import { width } from "./tree.ts";
 
 /** Bytes of a limb: the most that fit a BN254 scalar whatever they are. */
@@ -30,11 +28,11 @@ export function rowDomain(typeCode: number, length: number): bigint {
 
 /** The chain `acc = Poseidon2(domain, salt)`, then `acc = Poseidon16(acc, 15 limbs)`, missing limbs 0. `circuits/row_digest.circom` proves it. */
 export function poseidonChain(domain: bigint, salt: bigint, limbs: readonly bigint[]): bigint {
-  let acc = poseidon2([domain, salt]);
+  let acc = poseidonHash([domain, salt]);
   for (let at = 0; at < limbs.length; at += LIMBS_PER_LINK) {
     const link: bigint[] = [acc];
     for (let i = at; i < at + LIMBS_PER_LINK; i++) link.push(limbs[i] ?? 0n);
-    acc = poseidon16(link);
+    acc = poseidonHash(link);
   }
   return acc;
 }
@@ -54,7 +52,7 @@ export class PoseidonTree {
     const levels: (readonly bigint[])[] = [leaves];
     for (let below = leaves; below.length > 1; below = levels[levels.length - 1]) {
       const next: bigint[] = [];
-      for (let i = 0; i < below.length; i += 2) next.push(poseidon2([below[i], below[i + 1] ?? 0n]));
+      for (let i = 0; i < below.length; i += 2) next.push(poseidonHash([below[i], below[i + 1] ?? 0n]));
       levels.push(next);
     }
     this.levels = levels;
@@ -70,7 +68,7 @@ export class PoseidonTree {
 
   /** `Poseidon3(kind, count, top)`. */
   root(kind: bigint): bigint {
-    return poseidon3([kind, BigInt(this.count), this.top]);
+    return poseidonHash([kind, BigInt(this.count), this.top]);
   }
 
   /** One sibling per level from leaf `index` up to the top; a missing one is 0. */
@@ -86,7 +84,7 @@ export class PoseidonTree {
 /** Called after each row with the number of rows done. */
 export type PoseidonProgress = (done: number) => void;
 
-/** The tree over `P(row)` of all weight rows, in order. Several milliseconds a row: computed once, when a model is packed or adopted. */
+/** The tree over `P(row)` of all weight rows, in order. Milliseconds a row: computed once, when a model is packed or adopted. */
 export function poseidonWeightsTree(rows: Iterable<CommittedRow>, onProgress?: PoseidonProgress): PoseidonTree {
   const leaves: bigint[] = [];
   for (const row of rows) {

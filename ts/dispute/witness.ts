@@ -17,37 +17,36 @@ class WitnessWriter {
   constructor(private readonly source: StepSource) {}
 
   add(read: Read): void {
+    const { source } = this;
     if (read.kind === "token") {
       this.addToken();
-      return;
+    } else if (read.kind === "weights") {
+      const index = read.operand.index + read.row;
+      this.addRow(`weights ${index}`, source.weights.row(index), read, () => source.weightSiblings(index));
+    } else if (read.kind === "row" || read.position === source.step) {
+      // At the step itself a cached row is opened in the fine tree, like any other row of the step.
+      const { index } = read.operand;
+      this.addRow(`row ${index}`, source.rows[index], read, () => source.fineSiblings(index));
+    } else {
+      const { position } = read;
+      const slot = read.operand.count;
+      this.addRow(`cache ${position} ${slot}`, source.cache.row(slot, position), read, () => {
+        const { salt, token } = source.record(position);
+        return [...source.cacheSiblings(position, slot), salt, tokenBytes(token), ...source.traceSiblings(position)];
+      });
     }
-    const { source } = this;
-    const { operand, first, count } = read;
-    if (read.kind === "weights") {
-      const index = operand.index + read.row;
-      return this.addRow(`weights ${index}`, source.weights.row(index), first, count, () =>
-        source.weightSiblings(index),
-      );
-    }
-    // At the step itself a cached row is opened in the fine tree, like any other row of the step.
-    if (read.kind === "row" || read.position === source.step) {
-      const { index } = operand;
-      this.addRow(`row ${index}`, source.rows[index], first, count, () => source.fineSiblings(index));
-      return;
-    }
-    const { position } = read;
-    const slot = operand.count;
-    this.addRow(`cache ${position} ${slot}`, source.cache.row(slot, position), first, count, () => {
-      const { salt, token } = source.record(position);
-      return [...source.cacheSiblings(position, slot), salt, tokenBytes(token), ...source.traceSiblings(position)];
-    });
   }
 
   bytes(): Uint8Array {
     return concat(this.parts);
   }
 
-  private addRow(key: string, row: Row, first: number, count: number, path: () => Uint8Array[]): void {
+  private addRow(
+    key: string,
+    row: Row,
+    { first, count }: { first: number; count: number },
+    path: () => Uint8Array[],
+  ): void {
     const bytes = rowBytes(row);
     const size = ELEMENT_BYTES[row.type];
     const lo = Math.floor((first * size) / CHUNK);
