@@ -10,6 +10,8 @@ const FAULTS_PER_INSTRUCTION = 3 * FUZZ;
 /** Models with different head counts, odd sizes, tied and untied embeddings, biases, windows. */
 const MODEL_SEEDS = [1, 2, 3, 4, 5, 6];
 
+/** Instructions that make the rows that a record binds: K, V and the token. */
+const BOUND = ["rope", "rescale", "fold_pick"] as const;
 const NAMES = Object.keys(INSTRUCTIONS) as InstructionName[];
 
 let court: Court;
@@ -25,7 +27,7 @@ describe("one wrong bit", () => {
     async (name) => {
       const random = prng(INSTRUCTIONS[name].opcode * 7919);
       for (let k = 0; k < FAULTS_PER_INSTRUCTION; k++) {
-        const fault = await randomFault(court.models, name, random);
+        const fault = await randomFault(court.models, name, random, court.ask);
         const verdict = await court.try(fault);
         expectConviction(fault, verdict);
       }
@@ -36,17 +38,15 @@ describe("one wrong bit", () => {
   it("in a committed K or V row alone, or in a token alone, is found too", async () => {
     const random = prng(99);
     for (let k = 0; k < 6 * FUZZ; k++) {
-      const fault = await randomFault(court.models, k % 3 === 2 ? "fold_pick" : k % 3 === 1 ? "rescale" : "rope", random, {
-        propagate: false,
-      });
+      const fault = await randomFault(court.models, BOUND[k % 3], random, court.ask, false);
       expectConviction(fault, await court.try(fault));
     }
   });
 
   it("contradicting the executor's own fine trace is found in cached rows and token", async () => {
     const random = prng(7);
-    for (const name of ["rope", "rescale", "fold_pick"] as const) {
-      const fault = await randomFault(court.models, name, random, { propagate: false });
+    for (const name of BOUND) {
+      const fault = await randomFault(court.models, name, random, court.ask, false);
       // The executor answers with the honest fine trace, so its record is what contradicts it.
       const verdict = await court.try(fault, { answersHonestly: true });
       expect(verdict.outcome).toBe("ExecutorLost");
@@ -55,7 +55,7 @@ describe("one wrong bit", () => {
   });
 
   it("that does not exist convicts nobody: an honest executor survives a sham game", async () => {
-    const verdict = await court.trySham(court.models[0], prng(3));
+    const verdict = await court.trySham(court.models[0], prng(3), () => undefined);
     expect(verdict.outcome).toBe("ChallengerLost");
   });
 });
