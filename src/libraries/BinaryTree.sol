@@ -94,9 +94,18 @@ library BinaryTree {
                 read = 1;
                 written = 1;
             }
-            for (; read + 1 < count; read += 2) {
-                leaves[written++] = parent(leaves[read], leaves[read + 1]);
+            uint256 pairs = (count - read) >> 1;
+            // SAFETY: reads and writes within `leaves`. A parent lands at or before the pair that it is made of.
+            assembly ("memory-safe") {
+                let from := add(add(leaves, 0x20), shl(5, read))
+                let to := add(add(leaves, 0x20), shl(5, written))
+                for { let end := add(from, shl(6, pairs)) } lt(from, end) { from := add(from, 0x40) } {
+                    mstore(to, keccak256(from, 0x40))
+                    to := add(to, 0x20)
+                }
             }
+            read += 2 * pairs;
+            written += pairs;
             if (read < count) {
                 bytes32 right;
                 if (lo + count < w) {
