@@ -4,7 +4,9 @@ const { readFileSync } = require("node:fs");
 const solc = require("solc");
 
 if (process.argv.includes("--version")) {
-  process.stdout.write(`solc, the solidity compiler commandline interface\nVersion: ${solc.version().replace(".Emscripten.clang", ".Linux.g++")}\n`);
+  process.stdout.write(
+    `solc, the solidity compiler commandline interface\nVersion: ${solc.version().replace(".Emscripten.clang", ".Linux.g++")}\n`,
+  );
 } else if (process.argv.includes("--standard-json")) {
   process.stdout.write(solc.compile(readFileSync(0, "utf8")));
 } else {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+// Generated from ts/machine/table.ts by tools/generate-opcodes.ts: do not edit.
+
 /// @title Opcodes of machine version 1 (docs/machine.md, section 3)
 library Opcodes {
     uint8 internal constant FOLD_SUMSQ = 0x01;

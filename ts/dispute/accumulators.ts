@@ -1,8 +1,8 @@
 import { concat } from "../commit/bytes.ts";
-import type { Accumulator } from "../machine/semantics.ts";
-import { blocksOf } from "./witness.ts";
-import { partCount, partSize } from "./parts.ts";
 import type { Instruction } from "../machine/instruction.ts";
+import type { Accumulator } from "../machine/semantics.ts";
+import { partCount, partSize } from "./parts.ts";
+import { blocksOf } from "./witness.ts";
 
 /** An accumulator as on the wire: each integer signed, 64 bits, big-endian. */
 export function encodeAccumulator(accumulator: Accumulator): Uint8Array {

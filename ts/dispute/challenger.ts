@@ -54,10 +54,10 @@ function chooseInFine(view: GameView, knowledge: ChallengerKnowledge): Move {
       : { call: "choose", child };
   // The fine trace is honest, so the record contradicts it: in its token, or in a cached row.
   const tokenRow = trace.rows.length - 1;
-  if (view.step >= trace.nIn - 1 && view.record.token !== knowledge.record.token)
+  if (view.record.token !== knowledge.record.token)
     return {
       call: "settleToken",
-      chunk: toHex(chunkAt(rowBytes(trace.row(tokenRow)), 0)),
+      chunk: toHex(chunkAt(rowBytes(trace.rows[tokenRow]), 0)),
       fineSiblings: hexes(trace.fine.siblings(tokenRow)),
     };
   if (!equal(fromHex(view.record.cacheRoot), knowledge.record.cacheRoot)) return { call: "chooseCache" };
@@ -94,7 +94,7 @@ function settle(view: GameView, knowledge: ChallengerKnowledge): Move {
   const row = required(view, view.row);
   const shown = required(view, view.chunks);
   const bytes = fromHex(shown.bytes);
-  const own = rowBytes(trace.row(row));
+  const own = rowBytes(trace.rows[row]);
   let chunk = shown.first;
   while (equal(chunkAt(own, chunk), bytes.subarray((chunk - shown.first) * CHUNK, (chunk - shown.first + 1) * CHUNK))) {
     chunk++;
@@ -102,7 +102,7 @@ function settle(view: GameView, knowledge: ChallengerKnowledge): Move {
       throw new UnplayableGameError(view.id, "the revealed chunks are the honest ones");
   }
   const claimed = bytes.subarray((chunk - shown.first) * CHUNK, (chunk - shown.first + 1) * CHUNK);
-  const size = ELEMENT_BYTES[trace.row(row).type];
+  const size = ELEMENT_BYTES[trace.rows[row].type];
   const honest = chunkAt(own, chunk);
   const byte = claimed.findIndex((value, i) => value !== honest[i]);
   const element = Math.floor((chunk * CHUNK + byte) / size);
@@ -113,7 +113,7 @@ function settle(view: GameView, knowledge: ChallengerKnowledge): Move {
     siblings: hexes(rowTree.siblings(chunk, view.level)),
     ...openInstruction(trace, row),
   };
-  const padding = element >= trace.row(row).data.length;
+  const padding = element >= trace.rows[row].data.length;
   if (!padding && blocksOf(trace.instruction(row), view.step) > 1) return { call: "chooseElement", ...opened };
   const witness = toHex(elementWitness(sourceOf(view, trace), row, element));
   return { call: "settle", ...opened, witness, disclosure: disclosure(view, knowledge, row) };

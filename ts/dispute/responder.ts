@@ -92,7 +92,7 @@ function topNodes(tree: Tree): Hex[] {
 
 /** The chunks below the node (`level`, `index`) of a row's tree, whole. */
 function chunksOf(trace: StepTrace, row: number, index: number, level: number): Hex {
-  const bytes = rowBytes(trace.row(row));
+  const bytes = rowBytes(trace.rows[row]);
   const last = Math.min((index + 1) * 2 ** level, chunkCount(bytes.length));
   const chunks: Uint8Array[] = [];
   for (let i = index * 2 ** level; i < last; i++) chunks.push(chunkAt(bytes, i));

@@ -34,6 +34,14 @@ export interface Replay {
   readonly records: readonly TraceRecord[];
 }
 
+/** All rows of one step, and the cached rows that it can read. */
+export interface FineTrace {
+  /** The row of every instruction. */
+  readonly rows: readonly Row[];
+  /** Cached row `slot` of each position up to the step. */
+  readonly cache: { row(slot: number, position: number): Row };
+}
+
 /** One model on one backend. All backends give the same bytes. */
 export interface Engine {
   /** Backend name, e.g. `reference`. */
@@ -42,10 +50,8 @@ export interface Engine {
   sequence(input: SequenceInput): Sequence;
   /** Teacher-forced re-execution of a whole answer. */
   replay(input: SequenceInput, outputs: readonly number[]): Promise<Replay>;
-  /** Fine trace of one step: the row of every instruction, given the tokens. */
-  rows(input: SequenceInput, outputs: readonly number[], step: number): Promise<readonly Row[]>;
-  /** Cached rows of every step before `step`, by cache slot: `[step][slot]`. */
-  cached(input: SequenceInput, outputs: readonly number[], step: number): Promise<readonly (readonly Row[])[]>;
+  /** Fine trace of one step, given the tokens. */
+  fine(input: SequenceInput, outputs: readonly number[], step: number): Promise<FineTrace>;
   /** Frees the model. */
   close(): void;
 }

@@ -60,7 +60,7 @@ export function satNumber(x: number, bits: number): number {
 /** x clamped to `[-bound, bound]`, for loops that have computed `bound = 2^bits - 1` before. */
 export function bounded(x: number, bound: number): number {
   if (x > bound) return bound;
-  return x < -bound ? -bound : x;
+  return Math.max(x, -bound);
 }
 
 /**

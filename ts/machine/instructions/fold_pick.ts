@@ -32,7 +32,7 @@ export const foldPick: FoldSemantics = {
     let left = Number(threshold);
     let k = 0;
     for (; k < a.length; k++) {
-      const v = a[k] > 0 ? a[k] : 0;
+      const v = Math.max(a[k], 0);
       if (v > left) break;
       left -= v;
     }

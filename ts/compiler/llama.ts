@@ -1,0 +1,85 @@
+import { TOKEN_OPERAND } from "../machine/instruction.ts";
+import { type Program, validateProgram } from "../machine/program.ts";
+import type { WeightStore } from "../machine/weights.ts";
+import { emitAttention, type Tables } from "./attention.ts";
+import type { Activations, Compilation } from "./compilation.ts";
+import { type LlamaConfigInput, parseLlamaConfig } from "./config.ts";
+import { addVocabularyMatrix, emitEmbedding, emitHead } from "./head.ts";
+import { emitMlp } from "./mlp.ts";
+import { ProgramBuilder } from "./program-builder.ts";
+import { exp2Table, ropeTable, sigmoidTable } from "./tables.ts";
+import type { TensorSource } from "./tensors.ts";
+import { WeightsBuilder } from "./weights-builder.ts";
+
+export type CompileOptions = {
+  /** Positions of the compiled program; `max_position_embeddings` by default. */
+  readonly contextLength?: number;
+  readonly activations?: Partial<Activations>;
+};
+
+export type CompiledModel = {
+  readonly program: Program;
+  readonly weights: WeightStore;
+  /** Instructions whose rows are the logits, one per segment of 2,048 tokens. */
+  readonly logits: readonly number[];
+};
+
+/** One byte per activation, except behind the gate, whose outliers would otherwise drown the rest of the row. */
+export const DEFAULT_ACTIVATIONS: Activations = {
+  attention: "i8",
+  mixed: "i8",
+  mlp: "i8",
+  gated: "i16",
+  head: "i8",
+};
+
+/**
+ * Compiles a Llama-family model to a program (docs/machine.md, section 6) and int8 weights with one scale per output channel.
+ *
+ * Weight rows, in this order:
+ * - `exp2` (i32, 1 row), `sigmoid` (i16, 1 row), `rope` (i16, one row per position);
+ * - `embedding` (i8, one row per token), `embedding.scale` (i32, rows of 2,048);
+ * - per layer: `attention_norm`; `q`, `q.scale`, [`q.bias`], [`q.norm`]; the same for k, v; `o`, `o.scale`; `mlp_norm`; `gate`, `gate.scale`; `up`, `up.scale`;
+ *   `down`, `down.scale`;
+ * - unless tied: `head` (i8, one row per token), `head.scale` (i32, rows of 2,048);
+ * - `norm`, the final gain.
+ */
+export function compileLlama(
+  configInput: LlamaConfigInput,
+  tensors: TensorSource,
+  options: CompileOptions = {},
+): CompiledModel {
+  const parsed = parseLlamaConfig(configInput);
+  const config = { ...parsed, contextLength: options.contextLength ?? parsed.contextLength };
+  const compilation: Compilation = {
+    config,
+    activations: { ...DEFAULT_ACTIVATIONS, ...options.activations },
+    tensors,
+    program: new ProgramBuilder(),
+    weights: new WeightsBuilder(),
+  };
+  const tables: Tables = addTables(compilation);
+  const embedding = addVocabularyMatrix(compilation, "model.embed_tokens.weight", "embedding");
+  let residual = emitEmbedding(compilation, TOKEN_OPERAND, embedding);
+  for (let layer = 0; layer < config.layers; layer++) {
+    residual = emitAttention(compilation, tables, layer, residual);
+    residual = emitMlp(compilation, tables, layer, residual);
+  }
+  const head = config.tied ? embedding : addVocabularyMatrix(compilation, "lm_head.weight", "head");
+  const logits = emitHead(compilation, tables.exp2, residual, head).map(({ index }) => index);
+  const program: Program = {
+    instructions: compilation.program.instructions,
+    weightRows: compilation.weights.rows,
+    contextLength: config.contextLength,
+  };
+  validateProgram(program);
+  return { program, weights: compilation.weights.build(), logits };
+}
+
+function addTables({ config, weights }: Compilation): Tables {
+  return {
+    exp2: weights.addRow("exp2", "i32", exp2Table()),
+    gate: weights.addRow("sigmoid", "i16", sigmoidTable()),
+    rope: weights.add("rope", "i16", config.headSize, config.contextLength, (out) => out.set(ropeTable(config))),
+  };
+}
