@@ -1,7 +1,8 @@
 import { equal } from "../commit/bytes.ts";
-import { SENTINEL_TOKEN, saltKey } from "../commit/record.ts";
-import { effectiveTemperature, SAMPLER, STOP_REASON } from "../commit/typed-data.ts";
-import type { Engine, Replay, SequenceInput } from "../engine/types.ts";
+import { SENTINEL_TOKEN } from "../commit/record.ts";
+import { SAMPLER, STOP_REASON } from "../commit/typed-data.ts";
+import { recordedTokens, sequenceInput } from "../dispute/answer.ts";
+import type { Engine, Replay } from "../engine/types.ts";
 import type { Bundle } from "../sdk/bundle.ts";
 
 /** What is wrong with a receipt. */
@@ -12,17 +13,6 @@ export type Fault =
   | { readonly kind: "output"; readonly index: number }
   /** A field contradicts request or answer. */
   | { readonly kind: "field"; readonly field: string };
-
-/** What a machine needs to re-execute an answer. */
-export function sequenceInput({ receipt, request, inputTokens }: Bundle): SequenceInput {
-  const { requestHash } = receipt;
-  return { prompt: inputTokens, requestHash, temperature: effectiveTemperature(request), saltKey: saltKey(request) };
-}
-
-/** Tokens that the records claim: what the machine's steps after the prompt read. */
-export function recordedTokens({ receipt, records }: Bundle): number[] {
-  return records.slice(receipt.nIn - 1).map((record) => record.token);
-}
 
 /** First field of a receipt that contradicts its request or its answer; needs no re-execution. */
 export function fieldFault(bundle: Bundle, contextLength: number): Fault | undefined {
