@@ -187,11 +187,11 @@ export class Fisherman {
     const { log } = this.#o;
     const { verdict, fault } = conclusion;
     const receiptHash = all.hashes[index];
-    const playable = fault?.kind === "record" && "bundle" in item;
+    const playable = fault?.kind === "record" && !("withheld" in item);
     const disputed = playable && this.#disputes !== undefined;
     const reason = fault === undefined || playable ? conclusion.reason : "no game decides this fault";
     this.#store.transaction(() => {
-      if (disputed) this.#store.saveEvidence(receiptHash, batch.id, { bundle: item.bundle, hashes: all.hashes });
+      if (disputed) this.#store.saveEvidence(receiptHash, batch.id, { item, hashes: all.hashes });
       const dispute = disputed ? "wanted" : "none";
       this.#store.saveVerdict({
         receiptHash,
