@@ -3,8 +3,7 @@ pragma solidity ^0.8.30;
 
 // Generated from ts/machine/table.ts by tools/generate-opcodes.ts: do not edit.
 
-/// @title Codes of machine version 1
-/// @notice docs/machine.md, sections 2 and 3.
+/// @title Opcodes of machine version 1 (docs/machine.md, section 3)
 library Opcodes {
     uint8 internal constant FOLD_SUMSQ = 0x01;
     uint8 internal constant FOLD_AMAX = 0x02;
@@ -27,19 +26,4 @@ library Opcodes {
     uint8 internal constant GATE = 0x2a;
     uint8 internal constant WEIGH = 0x2b;
     uint8 internal constant DRAW = 0x2c;
-
-    uint8 internal constant TYPE_I8 = 0x00;
-    uint8 internal constant TYPE_I16 = 0x01;
-    uint8 internal constant TYPE_I32 = 0x02;
-    uint8 internal constant TYPE_I64 = 0x03;
-
-    uint8 internal constant ROLE_PLAIN = 0x00;
-    uint8 internal constant ROLE_CACHED = 0x01;
-    uint8 internal constant ROLE_TOKEN = 0x02;
-
-    uint8 internal constant OPERAND_NONE = 0x00;
-    uint8 internal constant OPERAND_ROW = 0x01;
-    uint8 internal constant OPERAND_CACHE = 0x02;
-    uint8 internal constant OPERAND_WEIGHTS = 0x03;
-    uint8 internal constant OPERAND_TOKEN = 0x04;
 }

@@ -1,10 +1,7 @@
-import { INSTRUCTIONS, type InstructionName, OPERAND_KINDS, ROLES } from "./table.ts";
-import { ELEMENT_CODE, ELEMENT_TYPES } from "./types.ts";
+import { INSTRUCTIONS, type InstructionName } from "./table.ts";
 
-/** Source of `src/machine/Opcodes.sol`: the codes of the instruction table as Solidity constants. */
+/** Source of `src/machine/Opcodes.sol`: the opcodes of the instruction table as Solidity constants. */
 export function solidityOpcodes(): string {
-  const constant = (name: string, value: number) =>
-    `    uint8 internal constant ${name.toUpperCase()} = 0x${value.toString(16).padStart(2, "0")};`;
   const names = Object.keys(INSTRUCTIONS) as InstructionName[];
   return [
     "// SPDX-License-Identifier: MIT",
@@ -12,16 +9,12 @@ export function solidityOpcodes(): string {
     "",
     "// Generated from ts/machine/table.ts by tools/generate-opcodes.ts: do not edit.",
     "",
-    "/// @title Codes of machine version 1",
-    "/// @notice docs/machine.md, sections 2 and 3.",
+    "/// @title Opcodes of machine version 1 (docs/machine.md, section 3)",
     "library Opcodes {",
-    ...names.map((name) => constant(name, INSTRUCTIONS[name].opcode)),
-    "",
-    ...ELEMENT_TYPES.map((type) => constant(`TYPE_${type}`, ELEMENT_CODE[type])),
-    "",
-    ...ROLES.map((role, code) => constant(`ROLE_${role}`, code)),
-    "",
-    ...OPERAND_KINDS.map((kind, code) => constant(`OPERAND_${kind}`, code)),
+    ...names.map((name) => {
+      const opcode = INSTRUCTIONS[name].opcode.toString(16).padStart(2, "0");
+      return `    uint8 internal constant ${name.toUpperCase()} = 0x${opcode};`;
+    }),
     "}",
     "",
   ].join("\n");
