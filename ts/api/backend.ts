@@ -14,7 +14,7 @@ export interface ServedModel extends PromptModel {
 /** What is known of a chat's receipt: `gone` after a crash or a cancellation before the first token. */
 export type ChatReceipt =
   | { readonly state: "unknown" | "pending" | "gone" }
-  | { readonly state: "signed"; readonly bundle: Bundle };
+  | { readonly state: "signed"; readonly bundle: Bundle; readonly batchRoot: Hex | undefined };
 
 /** Readiness of one part; without a problem it is ready. */
 export interface ReadinessCheck {

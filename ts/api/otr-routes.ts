@@ -24,7 +24,7 @@ export function otrRoutes(app: FastifyInstance, backend: ApiBackend): void {
   app.get<{ Params: { chatId: string } }>("/v1/otr/receipt/:chatId", async ({ params }) => {
     const found = backend.receiptOf(params.chatId);
     // The chat id is 128 random bits that only the requester was told: it is what entitles to a confidential bundle.
-    if (found.state === "signed") return bundleJson(found.bundle);
+    if (found.state === "signed") return { ...bundleJson(found.bundle), batchRoot: found.batchRoot ?? null };
     if (found.state === "pending")
       throw new ApiError("The answer is still in the making.", {
         status: 409,

@@ -209,7 +209,7 @@ export class Executor {
     if (requestHash === undefined) return { state: "unknown" };
     const answer = store.answerOf(requestHash);
     const bundle = answer && store.bundleOf(answer);
-    if (bundle !== undefined) return { state: "signed", bundle };
+    if (bundle !== undefined) return { state: "signed", bundle, batchRoot: answer?.batchRoot };
     const pending = answer?.state === "attested" || this.#answerer.isActive(requestHash);
     return { state: pending ? "pending" : "gone" };
   }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Hex } from "../commit/bytes.ts";
 import { type Bundle, type BundleHead, parseBatchItem, parseBundle } from "./bundle.ts";
 import { EndpointError, MalformedBundleError } from "./errors.ts";
-import { firstIssue } from "./wire.ts";
+import { bytes32Schema, firstIssue } from "./wire.ts";
 
 /** Where and how to ask an executor. */
 export interface EndpointOptions {
@@ -15,9 +15,22 @@ export interface EndpointOptions {
   readonly maxBytes?: number;
 }
 
-/** The bundle of a chat; its place is also in the response header `x-otr-receipt`. */
-export async function fetchReceipt(chatId: string, options: EndpointOptions): Promise<Bundle> {
-  return parseBundle(await get(`/v1/otr/receipt/${encodeURIComponent(chatId)}`, options));
+/** An answer's bundle, and the batch that its receipt is a leaf of; undefined while it waits for one. */
+export interface FetchedReceipt {
+  readonly bundle: Bundle;
+  readonly batchRoot: Hex | undefined;
+}
+
+const batchRootSchema = z.object({ batchRoot: bytes32Schema.nullish() });
+
+/**
+ * The bundle of a chat.
+ * @param chat Id of the completion (`chatcmpl-...`), or the path in the response header `x-otr-receipt`.
+ */
+export async function fetchReceipt(chat: string, options: EndpointOptions): Promise<FetchedReceipt> {
+  const path = chat.startsWith("/") ? chat : `/v1/otr/receipt/${encodeURIComponent(chat)}`;
+  const json = await get(path, options);
+  return { bundle: parseBundle(json), batchRoot: batchRootSchema.parse(json).batchRoot ?? undefined };
 }
 
 const pageSchema = z.object({
@@ -42,7 +55,7 @@ export async function* fetchBatch(
       throw new MalformedBundleError(path, message);
     }
     const { next, bundles } = page.data;
-    let index = from;
+    let index: number = from;
     for (const item of bundles) yield { index: index++, ...parseBatchItem(item) };
     // A server that does not get on would keep us here for ever.
     if (next !== null && next !== index) throw new MalformedBundleError("next", `expected ${index}, got ${next}`);
