@@ -16,7 +16,9 @@ import { quantizeRows, rowMagnitudes } from "./tensors.ts";
 
 const WIDE: Activations = { attention: "i16", mixed: "i16", mlp: "i16", gated: "i16", head: "i16" };
 
-/** Teacher-forced comparison of integer and float logits: share of positions with one argmax, and mean relative error. */
+/**
+ * Teacher-forced comparison of integer and float logits: share of positions with one argmax, and mean relative error.
+ */
 function compare(
   config: LlamaConfigInput,
   tensors: Map<string, Float32Array>,

@@ -72,7 +72,8 @@ describe("generate", () => {
     const sum = weights.reduce((a, b) => a + b, 0);
     const counts = new Array<number>(logits.length).fill(0);
     for (let seed = 0; seed < draws; seed++) counts[firstToken(model, fixed, hash(seed)).token]++;
-    // Chi-squared over tokens expected at least five times, the others together; mean = degrees, deviation sqrt(2 degrees).
+    // Chi-squared over tokens expected at least five times, the others together; mean = degrees, deviation sqrt(2
+    // degrees).
     const expected = weights.map((w) => (w / sum) * draws);
     const common = expected.flatMap((x, i) => (x >= 5 ? [i] : []));
     const rest = common.reduce((n, i) => n - expected[i], draws);

@@ -20,7 +20,10 @@ function short({ instruction: { a, b } }: Case, read: Read): Short {
   return [slot, row, read.first, read.count];
 }
 
-/** The reads of element e, block k, as the table of docs/machine.md, section 7, lists them; `c[..]` has no fixed index: NaN. */
+/**
+ * The reads of element e, block k, as the table of docs/machine.md, section 7, lists them; `c[..]` has no fixed index:
+ * NaN.
+ */
 function expected({ instruction, context }: Case, e: number, k: number): Short[] {
   const { a, b, c, p } = instruction;
   const { t } = context;
