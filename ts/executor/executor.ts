@@ -6,6 +6,7 @@ import type { Clock } from "../chain/time.ts";
 import type { Domain } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
 import type { PromptModel } from "../sdk/prompt-model.ts";
+import { itemOf } from "../store/executor-rows.ts";
 import type { ExecutorStore } from "../store/executor-store.ts";
 import { Answerer } from "./answerer.ts";
 import { Batcher } from "./batcher.ts";
@@ -127,7 +128,7 @@ export class Executor {
     await this.#standing.refresh();
     this.#standing.start();
     this.#batcher.start();
-    await responder?.start({ bundle: (receiptHash) => store.bundle(receiptHash) });
+    await responder?.start({ item: (receiptHash) => store.item(receiptHash) });
     await this.#server.listen(listen);
     const { address, port, family } = this.#server.server.address() as AddressInfo;
     const url = `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
@@ -197,7 +198,7 @@ export class Executor {
       receiptOf: (chatId) => this.#receiptOf(chatId),
       batch: (root) => {
         const batch = store.batch(root);
-        return batch && { count: batch.count, bundles: (from, limit) => store.bundlesOf(root, from, limit) };
+        return batch && { count: batch.count, items: (from, limit) => store.itemsOf(root, from, limit) };
       },
       readiness: () => this.#readiness(),
     };
@@ -208,8 +209,11 @@ export class Executor {
     const requestHash = store.requestOfChat(chatId);
     if (requestHash === undefined) return { state: "unknown" };
     const answer = store.answerOf(requestHash);
-    const bundle = answer && store.bundleOf(answer);
-    if (bundle !== undefined) return { state: "signed", bundle };
+    const item = answer && itemOf(answer);
+    if (item !== undefined) {
+      const { receiptHash, batchRoot = null } = answer!;
+      return { state: "signed", bundle: { domain: this.#options.domain, receiptHash, batchRoot, item } };
+    }
     const pending = answer?.state === "attested" || this.#answerer.isActive(requestHash);
     return { state: pending ? "pending" : "gone" };
   }

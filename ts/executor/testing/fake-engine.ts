@@ -1,8 +1,7 @@
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { hashWords, word } from "../../commit/bytes.ts";
 import { SENTINEL_TOKEN, saltOf, type TraceRecord } from "../../commit/record.ts";
-import type { Engine, Replay, Sequence, SequenceInput } from "../../engine/types.ts";
-import type { Row } from "../../machine/types.ts";
+import type { Engine, FineTrace, Replay, Sequence, SequenceInput } from "../../engine/types.ts";
 
 export interface FakeEngineOptions {
   /** Output tokens, repeated for ever. */
@@ -57,12 +56,8 @@ export class FakeEngine implements Engine {
     return { tokens: outputs.map((_, i) => script[i % script.length]), records: recordsOf(input, outputs) };
   }
 
-  async rows(): Promise<readonly Row[]> {
-    return [];
-  }
-
-  async cached(): Promise<readonly (readonly Row[])[]> {
-    return [];
+  async fine(): Promise<FineTrace> {
+    throw new FakeEngineFailure("the fake engine has no rows");
   }
 
   close(): void {}

@@ -73,7 +73,7 @@ export function testExecutor(options: TestExecutorOptions = {}) {
 }
 
 export function openStore(path = ":memory:"): ExecutorStore {
-  return new ExecutorStore(Database.open(path, ExecutorStore.schema), TEST_DOMAIN, () => Date.now());
+  return new ExecutorStore(Database.open(path, ExecutorStore.schema), () => Date.now());
 }
 
 /** Waits until a condition holds. */
