@@ -2,10 +2,11 @@ import type { Abi } from "viem";
 import {
   disputeGameAbi,
   enclaveRegistryAbi,
-  judgeAbi,
+  iEvidenceVerifierAbi,
+  iJudgeAbi,
+  iProgramValidatorAbi,
   modelRegistryAbi,
   otrRollupAbi,
-  programValidatorAbi,
   stakeVaultAbi,
 } from "./generated.ts";
 
@@ -31,8 +32,9 @@ export const errorsAbi: Abi = distinctErrors([
   modelRegistryAbi,
   enclaveRegistryAbi,
   disputeGameAbi,
-  judgeAbi,
-  programValidatorAbi,
+  iJudgeAbi,
+  iProgramValidatorAbi,
+  iEvidenceVerifierAbi,
 ]);
 
 function distinctErrors(abis: readonly Abi[]): Abi {

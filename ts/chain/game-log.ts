@@ -7,7 +7,7 @@ import { CHUNK, chunkCount } from "../commit/row.ts";
 import { depth } from "../commit/tree.ts";
 import { type GamePhase, type GameReveal, type GameTree, type GameView, REVEAL_LEVELS } from "../dispute/view.ts";
 import { ABIS } from "./abis.ts";
-import { type OtrContext, read } from "./context.ts";
+import { type EventArgs, type OtrContext, read } from "./context.ts";
 import { GameLogError } from "./errors.ts";
 import { type ContractPhase, type GameKey, type GameState, getGame, type Subject } from "./game-state.ts";
 
@@ -39,7 +39,11 @@ export async function loadGame(context: OtrContext, key: GameKey, fromBlock: big
   ]);
   const opened = events.find((event) => event.eventName === "GameOpened");
   if (opened === undefined) throw new GameLogError(key.gameId, `no opening from block ${fromBlock} on`);
-  const { subject, receiptHash } = opened.args as { subject: Subject; receiptHash: Hex };
+  const { receiptHash, receipt, batchId, step, record, challenger, bond } = opened.args as EventArgs<
+    "game",
+    "GameOpened"
+  >;
+  const subject: Subject = { receipt, batchId, step, record, challenger, bond };
   const { instructions, cacheRows } = await read(context, "models", "dimensionsOf", [subject.receipt.modelId]);
   const chosen = events.find((event) => event.eventName === "RowChosen");
   const instruction = chosen?.args.instruction as Hex | undefined;

@@ -1,5 +1,6 @@
-import type { Address } from "viem";
-import { type EventArgs, type OtrContext, read } from "./context.ts";
+import type { Address, ContractFunctionArgs } from "viem";
+import type { ABIS } from "./abis.ts";
+import { type OtrContext, read } from "./context.ts";
 
 /** Phases in the order of the contract's codes (src/interfaces/IDisputeGame.sol). */
 export const PHASES = [
@@ -31,7 +32,7 @@ export interface GameKey {
 }
 
 /** What a game is about; moves that need it bring it along. */
-export type Subject = EventArgs<"game", "GameOpened">["subject"];
+export type Subject = ContractFunctionArgs<typeof ABIS.game, "nonpayable", "timeout">[0];
 
 /** What changes during a game, out of the contract's storage. */
 export interface GameState {

@@ -14,7 +14,7 @@ export interface TrackedGame {
   readonly outcome: GameOutcome | undefined;
 }
 
-/** Table of played games: part of the first migration of a daemon's store. */
+/** Table of played games: part of `CHAIN_SQL`. */
 export const GAMES_SQL = `
 CREATE TABLE games (
   game_id TEXT PRIMARY KEY,

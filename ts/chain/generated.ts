@@ -1,8 +1,22 @@
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-// IDisputeGame
+// DisputeGame
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 
 export const disputeGameAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      { name: 'rollup', internalType: 'contract IOtrRollup', type: 'address' },
+      { name: 'vault', internalType: 'contract IStakeVault', type: 'address' },
+      { name: 'judge', internalType: 'contract IJudge', type: 'address' },
+      {
+        name: 'models',
+        internalType: 'contract IModelRegistry',
+        type: 'address',
+      },
+    ],
+    stateMutability: 'nonpayable',
+  },
   {
     type: 'function',
     inputs: [],
@@ -1160,47 +1174,41 @@ export const disputeGameAbi = [
         indexed: true,
       },
       {
-        name: 'subject',
-        internalType: 'struct Subject',
+        name: 'receipt',
+        internalType: 'struct Receipt',
         type: 'tuple',
         components: [
-          {
-            name: 'receipt',
-            internalType: 'struct Receipt',
-            type: 'tuple',
-            components: [
-              {
-                name: 'machineVersion',
-                internalType: 'uint32',
-                type: 'uint32',
-              },
-              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-              { name: 'executor', internalType: 'address', type: 'address' },
-              { name: 'enclaveKey', internalType: 'address', type: 'address' },
-              { name: 'seq', internalType: 'uint64', type: 'uint64' },
-              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
-              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
-              {
-                name: 'requestHash',
-                internalType: 'RequestHash',
-                type: 'bytes32',
-              },
-              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
-              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
-              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
-              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
-              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
-              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
-            ],
-          },
-          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
-          { name: 'step', internalType: 'uint32', type: 'uint32' },
-          { name: 'record', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'challenger', internalType: 'address', type: 'address' },
-          { name: 'bond', internalType: 'uint96', type: 'uint96' },
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'enclaveKey', internalType: 'address', type: 'address' },
+          { name: 'seq', internalType: 'uint64', type: 'uint64' },
+          { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+          { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+          { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
         ],
         indexed: false,
       },
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: false,
+      },
+      { name: 'step', internalType: 'uint32', type: 'uint32', indexed: false },
+      {
+        name: 'record',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: false,
+      },
+      { name: 'bond', internalType: 'uint96', type: 'uint96', indexed: false },
     ],
     name: 'GameOpened',
   },
@@ -1344,6 +1352,11 @@ export const disputeGameAbi = [
   },
   {
     type: 'error',
+    inputs: [{ name: 'length', internalType: 'uint256', type: 'uint256' }],
+    name: 'InstructionBytes',
+  },
+  {
+    type: 'error',
     inputs: [
       { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
       { name: 'got', internalType: 'bytes32', type: 'bytes32' },
@@ -1370,6 +1383,14 @@ export const disputeGameAbi = [
       { name: 'got', internalType: 'bytes32', type: 'bytes32' },
     ],
     name: 'NodeMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+      { name: 'width', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'NodeOutOfRange',
   },
   {
     type: 'error',
@@ -1401,6 +1422,22 @@ export const disputeGameAbi = [
     name: 'NotMoot',
   },
   { type: 'error', inputs: [], name: 'NothingProven' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'used', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OpeningTooLong',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'needed', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OpeningTooShort',
+  },
   {
     type: 'error',
     inputs: [
@@ -1436,10 +1473,40 @@ export const disputeGameAbi = [
 ] as const
 
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-// IEnclaveRegistry
+// EnclaveRegistry
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 
 export const enclaveRegistryAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      { name: 'vault', internalType: 'contract IStakeVault', type: 'address' },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'UPGRADE_INTERFACE_VERSION',
+    outputs: [{ name: '', internalType: 'string', type: 'string' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'VAULT',
+    outputs: [
+      { name: '', internalType: 'contract IStakeVault', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'authority',
+    outputs: [{ name: '', internalType: 'address', type: 'address' }],
+    stateMutability: 'view',
+  },
   {
     type: 'function',
     inputs: [
@@ -1504,12 +1571,30 @@ export const enclaveRegistryAbi = [
   {
     type: 'function',
     inputs: [
+      { name: 'authority', internalType: 'address', type: 'address' },
+      { name: 'keyLifetime_', internalType: 'Duration', type: 'uint32' },
+      { name: 'development_', internalType: 'bool', type: 'bool' },
+    ],
+    name: 'initialize',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
       { name: 'enclaveKey', internalType: 'address', type: 'address' },
       { name: 'executor', internalType: 'address', type: 'address' },
       { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
     ],
     name: 'isActive',
     outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'isConsumingScheduledOp',
+    outputs: [{ name: '', internalType: 'bytes4', type: 'bytes4' }],
     stateMutability: 'view',
   },
   {
@@ -1527,6 +1612,13 @@ export const enclaveRegistryAbi = [
     ],
     name: 'policyOf',
     outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'proxiableUUID',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
     stateMutability: 'view',
   },
   {
@@ -1596,6 +1688,15 @@ export const enclaveRegistryAbi = [
   },
   {
     type: 'function',
+    inputs: [
+      { name: 'newAuthority', internalType: 'address', type: 'address' },
+    ],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
     inputs: [{ name: 'lifetime', internalType: 'Duration', type: 'uint32' }],
     name: 'setKeyLifetime',
     outputs: [],
@@ -1627,6 +1728,16 @@ export const enclaveRegistryAbi = [
   },
   {
     type: 'function',
+    inputs: [
+      { name: 'newImplementation', internalType: 'address', type: 'address' },
+      { name: 'data', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'upgradeToAndCall',
+    outputs: [],
+    stateMutability: 'payable',
+  },
+  {
+    type: 'function',
     inputs: [{ name: 'kind', internalType: 'bytes32', type: 'bytes32' }],
     name: 'verifierOf',
     outputs: [
@@ -1645,6 +1756,19 @@ export const enclaveRegistryAbi = [
     name: 'wasActive',
     outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
     stateMutability: 'view',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'authority',
+        internalType: 'address',
+        type: 'address',
+        indexed: false,
+      },
+    ],
+    name: 'AuthorityUpdated',
   },
   {
     type: 'event',
@@ -1717,6 +1841,19 @@ export const enclaveRegistryAbi = [
     anonymous: false,
     inputs: [
       {
+        name: 'version',
+        internalType: 'uint64',
+        type: 'uint64',
+        indexed: false,
+      },
+    ],
+    name: 'Initialized',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
         name: 'lifetime',
         internalType: 'Duration',
         type: 'uint32',
@@ -1754,6 +1891,19 @@ export const enclaveRegistryAbi = [
     type: 'event',
     anonymous: false,
     inputs: [
+      {
+        name: 'implementation',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+    ],
+    name: 'Upgraded',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
       { name: 'kind', internalType: 'bytes32', type: 'bytes32', indexed: true },
       {
         name: 'verifier',
@@ -1766,6 +1916,29 @@ export const enclaveRegistryAbi = [
   },
   {
     type: 'error',
+    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedInvalidAuthority',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'caller', internalType: 'address', type: 'address' },
+      { name: 'delay', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedUnauthorized',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'target', internalType: 'address', type: 'address' }],
+    name: 'AddressEmptyCode',
+  },
+  {
+    type: 'error',
     inputs: [
       { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
       { name: 'got', internalType: 'bytes32', type: 'bytes32' },
@@ -1773,6 +1946,25 @@ export const enclaveRegistryAbi = [
     name: 'ChallengeMismatch',
   },
   { type: 'error', inputs: [], name: 'DevelopmentOnly' },
+  { type: 'error', inputs: [], name: 'ECDSAInvalidSignature' },
+  {
+    type: 'error',
+    inputs: [{ name: 'length', internalType: 'uint256', type: 'uint256' }],
+    name: 'ECDSAInvalidSignatureLength',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 's', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'ECDSAInvalidSignatureS',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'implementation', internalType: 'address', type: 'address' },
+    ],
+    name: 'ERC1967InvalidImplementation',
+  },
+  { type: 'error', inputs: [], name: 'ERC1967NonPayable' },
   {
     type: 'error',
     inputs: [
@@ -1786,6 +1978,8 @@ export const enclaveRegistryAbi = [
     inputs: [{ name: 'notAfter', internalType: 'Timestamp', type: 'uint40' }],
     name: 'EvidenceExpired',
   },
+  { type: 'error', inputs: [], name: 'FailedCall' },
+  { type: 'error', inputs: [], name: 'InvalidInitialization' },
   {
     type: 'error',
     inputs: [
@@ -1824,10 +2018,17 @@ export const enclaveRegistryAbi = [
     ],
     name: 'NotExecutor',
   },
+  { type: 'error', inputs: [], name: 'NotInitializing' },
   {
     type: 'error',
     inputs: [{ name: 'validUntil', internalType: 'Timestamp', type: 'uint40' }],
     name: 'PolicyInThePast',
+  },
+  { type: 'error', inputs: [], name: 'UUPSUnauthorizedCallContext' },
+  {
+    type: 'error',
+    inputs: [{ name: 'slot', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'UUPSUnsupportedProxiableUUID',
   },
   {
     type: 'error',
@@ -1846,7 +2047,7 @@ export const enclaveRegistryAbi = [
 // IEvidenceVerifier
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 
-export const evidenceVerifierAbi = [
+export const iEvidenceVerifierAbi = [
   {
     type: 'function',
     inputs: [],
@@ -1887,7 +2088,7 @@ export const evidenceVerifierAbi = [
 // IJudge
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 
-export const judgeAbi = [
+export const iJudgeAbi = [
   {
     type: 'function',
     inputs: [
@@ -2029,10 +2230,83 @@ export const judgeAbi = [
 ] as const
 
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-// IModelRegistry
+// IProgramValidator
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const iProgramValidatorAbi = [
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'state',
+        internalType: 'struct ValidationState',
+        type: 'tuple',
+        components: [
+          { name: 'count', internalType: 'uint32', type: 'uint32' },
+          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'ended', internalType: 'bool', type: 'bool' },
+          { name: 'descriptors', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      { name: 'instructions', internalType: 'bytes', type: 'bytes' },
+      { name: 'descriptors', internalType: 'bytes', type: 'bytes' },
+      { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
+      { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'validate',
+    outputs: [
+      {
+        name: 'next',
+        internalType: 'struct ValidationState',
+        type: 'tuple',
+        components: [
+          { name: 'count', internalType: 'uint32', type: 'uint32' },
+          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'ended', internalType: 'bool', type: 'bool' },
+          { name: 'descriptors', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+    ],
+    stateMutability: 'pure',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'DescriptorsMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+      { name: 'rule', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'InvalidInstruction',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// ModelRegistry
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 
 export const modelRegistryAbi = [
+  { type: 'constructor', inputs: [], stateMutability: 'nonpayable' },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'UPGRADE_INTERFACE_VERSION',
+    outputs: [{ name: '', internalType: 'string', type: 'string' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'authority',
+    outputs: [{ name: '', internalType: 'address', type: 'address' }],
+    stateMutability: 'view',
+  },
   {
     type: 'function',
     inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
@@ -2053,6 +2327,20 @@ export const modelRegistryAbi = [
         ],
       },
     ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
+    name: 'initialize',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'isConsumingScheduledOp',
+    outputs: [{ name: '', internalType: 'bytes4', type: 'bytes4' }],
     stateMutability: 'view',
   },
   {
@@ -2102,6 +2390,13 @@ export const modelRegistryAbi = [
   },
   {
     type: 'function',
+    inputs: [],
+    name: 'proxiableUUID',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
     inputs: [
       {
         name: 'manifest',
@@ -2134,6 +2429,15 @@ export const modelRegistryAbi = [
   {
     type: 'function',
     inputs: [
+      { name: 'newAuthority', internalType: 'address', type: 'address' },
+    ],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
       { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
       {
         name: 'validator',
@@ -2144,6 +2448,16 @@ export const modelRegistryAbi = [
     name: 'setValidator',
     outputs: [],
     stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'newImplementation', internalType: 'address', type: 'address' },
+      { name: 'data', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'upgradeToAndCall',
+    outputs: [],
+    stateMutability: 'payable',
   },
   {
     type: 'function',
@@ -2193,6 +2507,32 @@ export const modelRegistryAbi = [
     name: 'weightsRootOf',
     outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
     stateMutability: 'view',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'authority',
+        internalType: 'address',
+        type: 'address',
+        indexed: false,
+      },
+    ],
+    name: 'AuthorityUpdated',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'version',
+        internalType: 'uint64',
+        type: 'uint64',
+        indexed: false,
+      },
+    ],
+    name: 'Initialized',
   },
   {
     type: 'event',
@@ -2270,6 +2610,19 @@ export const modelRegistryAbi = [
     anonymous: false,
     inputs: [
       {
+        name: 'implementation',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+    ],
+    name: 'Upgraded',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
         name: 'machineVersion',
         internalType: 'uint32',
         type: 'uint32',
@@ -2286,15 +2639,48 @@ export const modelRegistryAbi = [
   },
   {
     type: 'error',
+    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedInvalidAuthority',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'caller', internalType: 'address', type: 'address' },
+      { name: 'delay', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedUnauthorized',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'target', internalType: 'address', type: 'address' }],
+    name: 'AddressEmptyCode',
+  },
+  {
+    type: 'error',
     inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
     name: 'AlreadyValidated',
   },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'implementation', internalType: 'address', type: 'address' },
+    ],
+    name: 'ERC1967InvalidImplementation',
+  },
+  { type: 'error', inputs: [], name: 'ERC1967NonPayable' },
   { type: 'error', inputs: [], name: 'EmptyManifest' },
+  { type: 'error', inputs: [], name: 'FailedCall' },
   {
     type: 'error',
     inputs: [{ name: 'length', internalType: 'uint256', type: 'uint256' }],
     name: 'InstructionBytes',
   },
+  { type: 'error', inputs: [], name: 'InvalidInitialization' },
   {
     type: 'error',
     inputs: [
@@ -2319,10 +2705,41 @@ export const modelRegistryAbi = [
   {
     type: 'error',
     inputs: [
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+      { name: 'width', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'NodeOutOfRange',
+  },
+  { type: 'error', inputs: [], name: 'NotInitializing' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'used', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OpeningTooLong',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'needed', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OpeningTooShort',
+  },
+  {
+    type: 'error',
+    inputs: [
       { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
       { name: 'got', internalType: 'bytes32', type: 'bytes32' },
     ],
     name: 'ProgramRoot',
+  },
+  { type: 'error', inputs: [], name: 'UUPSUnauthorizedCallContext' },
+  {
+    type: 'error',
+    inputs: [{ name: 'slot', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'UUPSUnsupportedProxiableUUID',
   },
   {
     type: 'error',
@@ -2332,10 +2749,61 @@ export const modelRegistryAbi = [
 ] as const
 
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-// IOtrRollup
+// OtrRollup
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 
 export const otrRollupAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      { name: 'vault', internalType: 'contract IStakeVault', type: 'address' },
+      {
+        name: 'models',
+        internalType: 'contract IModelRegistry',
+        type: 'address',
+      },
+      {
+        name: 'enclaves',
+        internalType: 'contract IEnclaveRegistry',
+        type: 'address',
+      },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'ENCLAVES',
+    outputs: [
+      { name: '', internalType: 'contract IEnclaveRegistry', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'MODELS',
+    outputs: [
+      { name: '', internalType: 'contract IModelRegistry', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'UPGRADE_INTERFACE_VERSION',
+    outputs: [{ name: '', internalType: 'string', type: 'string' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'VAULT',
+    outputs: [
+      { name: '', internalType: 'contract IStakeVault', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
   {
     type: 'function',
     inputs: [
@@ -2363,6 +2831,13 @@ export const otrRollupAbi = [
       { name: 'version', internalType: 'RulesVersion', type: 'uint16' },
     ],
     stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'authority',
+    outputs: [{ name: '', internalType: 'address', type: 'address' }],
+    stateMutability: 'view',
   },
   {
     type: 'function',
@@ -2703,11 +3178,25 @@ export const otrRollupAbi = [
   },
   {
     type: 'function',
+    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
+    name: 'initialize',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
     inputs: [
       { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
     ],
     name: 'isCompensated',
     outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'isConsumingScheduledOp',
+    outputs: [{ name: '', internalType: 'bytes4', type: 'bytes4' }],
     stateMutability: 'view',
   },
   {
@@ -2746,6 +3235,13 @@ export const otrRollupAbi = [
   },
   {
     type: 'function',
+    inputs: [],
+    name: 'proxiableUUID',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
     inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
     name: 'releaseBatch',
     outputs: [],
@@ -2757,7 +3253,7 @@ export const otrRollupAbi = [
     name: 'rulesOf',
     outputs: [
       {
-        name: '',
+        name: 'rules',
         internalType: 'struct Rules',
         type: 'tuple',
         components: [
@@ -2776,6 +3272,15 @@ export const otrRollupAbi = [
       },
     ],
     stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'newAuthority', internalType: 'address', type: 'address' },
+    ],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
   },
   {
     type: 'function',
@@ -2830,7 +3335,7 @@ export const otrRollupAbi = [
       },
     ],
     name: 'statusOf',
-    outputs: [{ name: '', internalType: 'enum Status', type: 'uint8' }],
+    outputs: [{ name: 'status', internalType: 'enum Status', type: 'uint8' }],
     stateMutability: 'view',
   },
   {
@@ -2839,6 +3344,29 @@ export const otrRollupAbi = [
     name: 'unpause',
     outputs: [],
     stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'newImplementation', internalType: 'address', type: 'address' },
+      { name: 'data', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'upgradeToAndCall',
+    outputs: [],
+    stateMutability: 'payable',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'authority',
+        internalType: 'address',
+        type: 'address',
+        indexed: false,
+      },
+    ],
+    name: 'AuthorityUpdated',
   },
   {
     type: 'event',
@@ -3012,6 +3540,19 @@ export const otrRollupAbi = [
     type: 'event',
     anonymous: false,
     inputs: [
+      {
+        name: 'version',
+        internalType: 'uint64',
+        type: 'uint64',
+        indexed: false,
+      },
+    ],
+    name: 'Initialized',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
       { name: 'paused', internalType: 'bool', type: 'bool', indexed: false },
     ],
     name: 'PauseSet',
@@ -3100,6 +3641,42 @@ export const otrRollupAbi = [
     name: 'RulesAdded',
   },
   {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'implementation',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+    ],
+    name: 'Upgraded',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedInvalidAuthority',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'caller', internalType: 'address', type: 'address' },
+      { name: 'delay', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedUnauthorized',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'target', internalType: 'address', type: 'address' }],
+    name: 'AddressEmptyCode',
+  },
+  {
     type: 'error',
     inputs: [
       { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
@@ -3131,6 +3708,25 @@ export const otrRollupAbi = [
     inputs: [{ name: 'count', internalType: 'uint256', type: 'uint256' }],
     name: 'CountOutOfRange',
   },
+  { type: 'error', inputs: [], name: 'ECDSAInvalidSignature' },
+  {
+    type: 'error',
+    inputs: [{ name: 'length', internalType: 'uint256', type: 'uint256' }],
+    name: 'ECDSAInvalidSignatureLength',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 's', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'ECDSAInvalidSignatureS',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'implementation', internalType: 'address', type: 'address' },
+    ],
+    name: 'ERC1967InvalidImplementation',
+  },
+  { type: 'error', inputs: [], name: 'ERC1967NonPayable' },
   { type: 'error', inputs: [], name: 'EmptyRoot' },
   {
     type: 'error',
@@ -3140,6 +3736,8 @@ export const otrRollupAbi = [
     ],
     name: 'EnclaveSignature',
   },
+  { type: 'error', inputs: [], name: 'FailedCall' },
+  { type: 'error', inputs: [], name: 'InvalidInitialization' },
   {
     type: 'error',
     inputs: [{ name: 'rule', internalType: 'bytes32', type: 'bytes32' }],
@@ -3154,6 +3752,14 @@ export const otrRollupAbi = [
     name: 'NoOpenGame',
   },
   { type: 'error', inputs: [], name: 'NoRules' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+      { name: 'width', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'NodeOutOfRange',
+  },
   {
     type: 'error',
     inputs: [
@@ -3186,6 +3792,7 @@ export const otrRollupAbi = [
     ],
     name: 'NotGame',
   },
+  { type: 'error', inputs: [], name: 'NotInitializing' },
   {
     type: 'error',
     inputs: [
@@ -3193,6 +3800,22 @@ export const otrRollupAbi = [
       { name: 'status', internalType: 'enum Status', type: 'uint8' },
     ],
     name: 'NotReverted',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'used', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OpeningTooLong',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'needed', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OpeningTooShort',
   },
   {
     type: 'error',
@@ -3227,8 +3850,22 @@ export const otrRollupAbi = [
   },
   {
     type: 'error',
+    inputs: [
+      { name: 'executor', internalType: 'address', type: 'address' },
+      { name: 'convictedAt', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'Suspended',
+  },
+  {
+    type: 'error',
     inputs: [{ name: 'commitBy', internalType: 'Timestamp', type: 'uint40' }],
     name: 'TooEarlyToCommit',
+  },
+  { type: 'error', inputs: [], name: 'UUPSUnauthorizedCallContext' },
+  {
+    type: 'error',
+    inputs: [{ name: 'slot', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'UUPSUnsupportedProxiableUUID',
   },
   {
     type: 'error',
@@ -3243,68 +3880,25 @@ export const otrRollupAbi = [
 ] as const
 
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-// IProgramValidator
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-
-export const programValidatorAbi = [
-  {
-    type: 'function',
-    inputs: [
-      {
-        name: 'state',
-        internalType: 'struct ValidationState',
-        type: 'tuple',
-        components: [
-          { name: 'count', internalType: 'uint32', type: 'uint32' },
-          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'ended', internalType: 'bool', type: 'bool' },
-          { name: 'descriptors', internalType: 'bytes32', type: 'bytes32' },
-        ],
-      },
-      { name: 'instructions', internalType: 'bytes', type: 'bytes' },
-      { name: 'descriptors', internalType: 'bytes', type: 'bytes' },
-      { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
-      { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
-    ],
-    name: 'validate',
-    outputs: [
-      {
-        name: 'next',
-        internalType: 'struct ValidationState',
-        type: 'tuple',
-        components: [
-          { name: 'count', internalType: 'uint32', type: 'uint32' },
-          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'ended', internalType: 'bool', type: 'bool' },
-          { name: 'descriptors', internalType: 'bytes32', type: 'bytes32' },
-        ],
-      },
-    ],
-    stateMutability: 'pure',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
-      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
-    ],
-    name: 'DescriptorsMismatch',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'index', internalType: 'uint256', type: 'uint256' },
-      { name: 'rule', internalType: 'bytes32', type: 'bytes32' },
-    ],
-    name: 'InvalidInstruction',
-  },
-] as const
-
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-// IStakeVault
+// StakeVault
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 
 export const stakeVaultAbi = [
+  { type: 'constructor', inputs: [], stateMutability: 'nonpayable' },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'UPGRADE_INTERFACE_VERSION',
+    outputs: [{ name: '', internalType: 'string', type: 'string' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'authority',
+    outputs: [{ name: '', internalType: 'address', type: 'address' }],
+    stateMutability: 'view',
+  },
   {
     type: 'function',
     inputs: [{ name: 'holder', internalType: 'address', type: 'address' }],
@@ -3413,6 +4007,23 @@ export const stakeVaultAbi = [
   },
   {
     type: 'function',
+    inputs: [
+      { name: 'authority', internalType: 'address', type: 'address' },
+      { name: 'exitDelay_', internalType: 'Duration', type: 'uint32' },
+    ],
+    name: 'initialize',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'isConsumingScheduledOp',
+    outputs: [{ name: '', internalType: 'bytes4', type: 'bytes4' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
     inputs: [],
     name: 'liabilities',
     outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
@@ -3452,6 +4063,13 @@ export const stakeVaultAbi = [
   {
     type: 'function',
     inputs: [],
+    name: 'proxiableUUID',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
     name: 'requestExit',
     outputs: [],
     stateMutability: 'nonpayable',
@@ -3462,6 +4080,15 @@ export const stakeVaultAbi = [
     name: 'rollup',
     outputs: [{ name: '', internalType: 'address', type: 'address' }],
     stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'newAuthority', internalType: 'address', type: 'address' },
+    ],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
   },
   {
     type: 'function',
@@ -3489,7 +4116,7 @@ export const stakeVaultAbi = [
   },
   {
     type: 'function',
-    inputs: [{ name: 'rollup', internalType: 'address', type: 'address' }],
+    inputs: [{ name: 'rollup_', internalType: 'address', type: 'address' }],
     name: 'setRollup',
     outputs: [],
     stateMutability: 'nonpayable',
@@ -3525,6 +4152,16 @@ export const stakeVaultAbi = [
   {
     type: 'function',
     inputs: [
+      { name: 'newImplementation', internalType: 'address', type: 'address' },
+      { name: 'data', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'upgradeToAndCall',
+    outputs: [],
+    stateMutability: 'payable',
+  },
+  {
+    type: 'function',
+    inputs: [
       { name: 'executor', internalType: 'address', type: 'address' },
       { name: 'time', internalType: 'Timestamp', type: 'uint40' },
     ],
@@ -3538,6 +4175,19 @@ export const stakeVaultAbi = [
     name: 'withdraw',
     outputs: [],
     stateMutability: 'nonpayable',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'authority',
+        internalType: 'address',
+        type: 'address',
+        indexed: false,
+      },
+    ],
+    name: 'AuthorityUpdated',
   },
   {
     type: 'event',
@@ -3746,6 +4396,19 @@ export const stakeVaultAbi = [
     anonymous: false,
     inputs: [
       {
+        name: 'version',
+        internalType: 'uint64',
+        type: 'uint64',
+        indexed: false,
+      },
+    ],
+    name: 'Initialized',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
         name: 'executor',
         internalType: 'address',
         type: 'address',
@@ -3817,6 +4480,19 @@ export const stakeVaultAbi = [
     anonymous: false,
     inputs: [
       {
+        name: 'implementation',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+    ],
+    name: 'Upgraded',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
         name: 'executor',
         internalType: 'address',
         type: 'address',
@@ -3832,6 +4508,37 @@ export const stakeVaultAbi = [
     ],
     name: 'Withdrawn',
   },
+  {
+    type: 'error',
+    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedInvalidAuthority',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'caller', internalType: 'address', type: 'address' },
+      { name: 'delay', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedUnauthorized',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'target', internalType: 'address', type: 'address' }],
+    name: 'AddressEmptyCode',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'implementation', internalType: 'address', type: 'address' },
+    ],
+    name: 'ERC1967InvalidImplementation',
+  },
+  { type: 'error', inputs: [], name: 'ERC1967NonPayable' },
   {
     type: 'error',
     inputs: [
@@ -3852,6 +4559,7 @@ export const stakeVaultAbi = [
     ],
     name: 'ExitState',
   },
+  { type: 'error', inputs: [], name: 'FailedCall' },
   {
     type: 'error',
     inputs: [
@@ -3868,6 +4576,8 @@ export const stakeVaultAbi = [
     ],
     name: 'InsufficientFreeStake',
   },
+  { type: 'error', inputs: [], name: 'InvalidInitialization' },
+  { type: 'error', inputs: [], name: 'NotInitializing' },
   {
     type: 'error',
     inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
@@ -3878,6 +4588,14 @@ export const stakeVaultAbi = [
     type: 'error',
     inputs: [{ name: 'rollup', internalType: 'address', type: 'address' }],
     name: 'RollupAlreadySet',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'bits', internalType: 'uint8', type: 'uint8' },
+      { name: 'value', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'SafeCastOverflowedUintDowncast',
   },
   {
     type: 'error',
@@ -3896,6 +4614,12 @@ export const stakeVaultAbi = [
     type: 'error',
     inputs: [{ name: 'to', internalType: 'address', type: 'address' }],
     name: 'TransferFailed',
+  },
+  { type: 'error', inputs: [], name: 'UUPSUnauthorizedCallContext' },
+  {
+    type: 'error',
+    inputs: [{ name: 'slot', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'UUPSUnsupportedProxiableUUID',
   },
   { type: 'error', inputs: [], name: 'ZeroAddress' },
 ] as const

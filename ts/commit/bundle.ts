@@ -29,11 +29,20 @@ export interface Bundle {
   readonly items: readonly BundleItem[];
 }
 
+/** Hex of a fixed number of bytes, lower-cased: two spellings of one value must not be two values. */
 const hexOf = (bytes: number) =>
-  z.string().regex(new RegExp(`^0x[0-9a-fA-F]{${2 * bytes}}$`)) as unknown as z.ZodType<Hex>;
+  z
+    .string()
+    .regex(new RegExp(`^0x[0-9a-fA-F]{${2 * bytes}}$`), `expected 0x and ${2 * bytes} hexadecimal digits`)
+    .transform((value) => value.toLowerCase() as Hex);
 const word = hexOf(32);
 const address = hexOf(20);
-const signature = hexOf(65);
+/** JSON of 32 bytes. */
+export const bytes32Schema = word;
+/** JSON of an address. */
+export const addressSchema = address;
+/** r, s, v: the 65 bytes of a secp256k1 signature. */
+export const signatureSchema = hexOf(65);
 const uint = (bits: 8 | 32) =>
   z
     .number()
@@ -42,11 +51,12 @@ const uint = (bits: 8 | 32) =>
     .max(2 ** bits - 1);
 const uint64 = z
   .string()
-  .regex(/^\d{1,20}$/)
+  .regex(/^\d{1,20}$/, "expected a decimal string")
   .transform(BigInt)
-  .refine((value) => value < 2n ** 64n);
+  .refine((value) => value < 2n ** 64n, "expected an unsigned 64-bit integer");
 
-const receiptSchema = z.strictObject({
+/** JSON of a receipt. */
+export const receiptSchema = z.strictObject({
   machineVersion: uint(32),
   modelId: word,
   executor: address,
@@ -63,7 +73,8 @@ const receiptSchema = z.strictObject({
   traceRoot: word,
 });
 
-const requestSchema = z.strictObject({
+/** JSON of a request. */
+export const requestSchema = z.strictObject({
   requester: address,
   modelId: word,
   inputRoot: word,
@@ -79,12 +90,13 @@ const requestSchema = z.strictObject({
   watchers: z.array(address),
 });
 
-const itemSchema = z.strictObject({
+/** JSON of a receipt with everything that is needed to re-execute it. */
+export const bundleItemSchema = z.strictObject({
   receipt: receiptSchema,
-  enclaveSignature: signature,
-  operatorSignature: signature,
+  enclaveSignature: signatureSchema,
+  operatorSignature: signatureSchema,
   request: requestSchema,
-  requestSignature: z.union([signature, z.literal("0x")]),
+  requestSignature: z.union([signatureSchema, z.literal("0x")]),
   prompt: z.array(uint(32)).min(1),
   outputs: z.array(uint(32)),
   records: z.array(
@@ -95,11 +107,16 @@ const itemSchema = z.strictObject({
 });
 
 /** JSON of a bundle: 64-bit numbers as decimal strings, bytes as hex. Unknown keys are refused. */
-export const bundleSchema = z.strictObject({ root: word, items: z.array(itemSchema).min(1) });
+export const bundleSchema = z.strictObject({ root: word, items: z.array(bundleItemSchema).min(1) });
 
 /** A bundle as JSON text. */
 export function bundleToJson(bundle: Bundle): string {
-  return JSON.stringify(bundle, (_, value: unknown) =>
+  return toJson(bundle);
+}
+
+/** JSON text of what these schemas read: 64-bit numbers as decimal strings, bytes as hex. */
+export function toJson(value: object): string {
+  return JSON.stringify(value, (_, value: unknown) =>
     typeof value === "bigint" ? value.toString() : value instanceof Uint8Array ? toHex(value) : value,
   );
 }

@@ -1,16 +1,10 @@
 import { type Clock, unixSeconds } from "../chain/time.ts";
-import { fromHex, type Hex, toHex } from "../commit/bytes.ts";
-import { TAGS } from "../commit/tags.ts";
-import { Tree } from "../commit/tree.ts";
+import { batchRoot } from "../commit/bundle.ts";
+import type { Hex } from "../commit/bytes.ts";
 import type { Logger } from "../config/logger.ts";
 import type { StoredBatch } from "../store/executor-rows.ts";
 import type { ExecutorStore } from "../store/executor-store.ts";
 import type { ChainPort } from "./ports.ts";
-
-/** Root of a batch: its leaves are receipt hashes. */
-export function batchRoot(receiptHashes: readonly Hex[]): Hex {
-  return toHex(Tree.of(receiptHashes.map(fromHex)).root(TAGS.batch));
-}
 
 export interface BatcherOptions {
   readonly store: ExecutorStore;

@@ -110,3 +110,14 @@ export class CancelledError extends BaseError {
     super("The request was cancelled before its first token.", { code: "executor.cancelled", retryable: true });
   }
 }
+
+/** A game asks about an answer that this executor cannot show: the turn will be lost. */
+export class EvidenceMissingError extends BaseError {
+  constructor(receiptHash: string, reason: string) {
+    super(`A game on receipt ${receiptHash} cannot be answered: ${reason}.`, {
+      code: "executor.evidence",
+      metaMessages: ["Restore the executor's database, or load the model, before the turn's deadline."],
+      retryable: true,
+    });
+  }
+}

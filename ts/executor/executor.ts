@@ -3,10 +3,10 @@ import type { FastifyInstance } from "fastify";
 import type { ApiBackend, ChatReceipt, ReadinessCheck, ServedModel } from "../api/backend.ts";
 import { type ApiServerOptions, createApiServer } from "../api/server.ts";
 import type { Clock } from "../chain/time.ts";
-import type { Hex } from "../commit/bytes.ts";
 import type { Domain } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
 import type { PromptModel } from "../sdk/prompt-model.ts";
+import { itemOf } from "../store/executor-rows.ts";
 import type { ExecutorStore } from "../store/executor-store.ts";
 import { Answerer } from "./answerer.ts";
 import { Batcher } from "./batcher.ts";
@@ -55,6 +55,7 @@ export interface ExecutorOptions {
   readonly http?: Pick<ApiServerOptions, "apiKeys" | "bodyLimit" | "defaultMaxOut" | "heartbeatMs">;
 }
 
+const CLOSE_GRACE_MS = 1000;
 const RETENTION_MS = 30 * 24 * 3600 * 1000;
 
 /**
@@ -127,7 +128,7 @@ export class Executor {
     await this.#standing.refresh();
     this.#standing.start();
     this.#batcher.start();
-    await responder?.start({ bundle: (receiptHash) => store.bundle(receiptHash) });
+    await responder?.start({ item: (receiptHash) => store.item(receiptHash) });
     await this.#server.listen(listen);
     const { address, port, family } = this.#server.server.address() as AddressInfo;
     const url = `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
@@ -154,6 +155,9 @@ export class Executor {
     await Promise.race([this.#answerer.idle(), timeUp]);
     this.#answerer.cancelAll();
     await this.#answerer.idle();
+    // Streams end by themselves now; a client that does not read its end must not hold up the rest.
+    await Promise.race([closed, clock.sleep(CLOSE_GRACE_MS, deadline.signal)]);
+    this.#server.server.closeAllConnections();
     await closed;
     const flushed = Promise.all([this.#batcher.stop(), this.#standing.stop()]).then(() => this.#batcher.flush());
     await Promise.race([flushed, timeUp]);
@@ -194,7 +198,7 @@ export class Executor {
       receiptOf: (chatId) => this.#receiptOf(chatId),
       batch: (root) => {
         const batch = store.batch(root);
-        return batch && { count: batch.count, bundles: (from, limit) => store.bundlesOf(root, from, limit) };
+        return batch && { count: batch.count, items: (from, limit) => store.itemsOf(root, from, limit) };
       },
       readiness: () => this.#readiness(),
     };
@@ -205,8 +209,11 @@ export class Executor {
     const requestHash = store.requestOfChat(chatId);
     if (requestHash === undefined) return { state: "unknown" };
     const answer = store.answerOf(requestHash);
-    const bundle = answer && store.bundleOf(answer);
-    if (bundle !== undefined) return { state: "signed", bundle };
+    const item = answer && itemOf(answer);
+    if (item !== undefined) {
+      const { receiptHash, batchRoot = null } = answer!;
+      return { state: "signed", bundle: { domain: this.#options.domain, receiptHash, batchRoot, item } };
+    }
     const pending = answer?.state === "attested" || this.#answerer.isActive(requestHash);
     return { state: pending ? "pending" : "gone" };
   }

@@ -19,7 +19,8 @@ export interface TermsPolicy {
 export interface Order {
   readonly request: Request;
   readonly requestHash: Hex;
-  readonly requestSignature?: Hex;
+  /** Empty if nobody signed. */
+  readonly requestSignature: Hex;
   readonly prompt: readonly number[];
 }
 
@@ -66,11 +67,11 @@ export class ReceiptIssuer {
     store.addSealed({
       request: order.request,
       requestHash: order.requestHash,
-      ...(order.requestSignature === undefined ? {} : { requestSignature: order.requestSignature }),
+      requestSignature: order.requestSignature,
       receipt,
       receiptHash,
-      inputTokens: order.prompt,
-      outputTokens: sealed.outputs,
+      prompt: order.prompt,
+      outputs: sealed.outputs,
       records: sealed.records,
     });
     const enclaveSignature = await session.sign().catch((error: unknown) => {

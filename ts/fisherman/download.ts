@@ -1,16 +1,37 @@
 import type { Hex } from "viem";
-import { type Bundle, bundleSchema } from "../commit/bundle.ts";
+import { z } from "zod";
+import { type BundleItem, bundleItemSchema, bytes32Schema, receiptSchema, signatureSchema } from "../commit/bundle.ts";
+import type { Receipt } from "../commit/typed-data.ts";
 import { BundleError } from "./errors.ts";
+
+/** A receipt of a batch with its content, or what everybody may see of a confidential one. */
+export type BatchItem = BundleItem | { readonly receipt: Receipt; readonly withheld: true };
+
+const withheldSchema = z.strictObject({
+  receipt: receiptSchema,
+  enclaveSignature: signatureSchema,
+  operatorSignature: signatureSchema,
+  withheld: z.literal(true),
+});
+const batchSchema = z.object({
+  root: bytes32Schema,
+  items: z.array(z.union([bundleItemSchema, withheldSchema])).min(1),
+});
 
 /** Limits of a download: the other side is hostile. */
 export interface DownloadOptions {
   readonly timeoutMs: number;
   readonly maxBytes: number;
   readonly signal?: AbortSignal;
+  readonly fetch?: typeof fetch;
 }
 
-/** Gets and parses the bundle of a batch from an executor's endpoint. @throws BundleError */
-export async function downloadBundle(endpoint: string, root: Hex, options: DownloadOptions): Promise<Bundle> {
+/** Gets and parses the items of a batch from an executor's endpoint. Checks the form only. @throws BundleError */
+export async function downloadItems(
+  endpoint: string,
+  root: Hex,
+  options: DownloadOptions,
+): Promise<readonly BatchItem[]> {
   const base = endpoint.endsWith("/") ? endpoint : `${endpoint}/`;
   if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol))
     throw new BundleError(endpoint === "" ? "(no endpoint)" : endpoint, "the executor's endpoint is no http(s) URL");
@@ -19,14 +40,18 @@ export async function downloadBundle(endpoint: string, root: Hex, options: Downl
   const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
   try {
     // A redirect would let the executor choose whom this machine asks.
-    const response = await fetch(url, { signal, redirect: "error", headers: { accept: "application/json" } });
+    const response = await (options.fetch ?? fetch)(url, {
+      signal,
+      redirect: "error",
+      headers: { accept: "application/json" },
+    });
     if (!response.ok) {
       await response.body?.cancel();
       throw new BundleError(url, `status ${response.status}`);
     }
     const text = await readLimited(response, url, options.maxBytes);
-    const parsed = bundleSchema.safeParse(JSON.parse(text));
-    if (parsed.success) return parsed.data;
+    const parsed = batchSchema.safeParse(JSON.parse(text));
+    if (parsed.success) return parsed.data.items;
     const issue = parsed.error.issues[0]!;
     throw new BundleError(url, `malformed at ${issue.path.join(".")}: ${issue.message}`);
   } catch (cause) {

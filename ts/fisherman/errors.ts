@@ -22,3 +22,13 @@ export class UnstableReplayError extends BaseError {
     });
   }
 }
+
+/** What a dispute needs is no longer in the store, or its model is not loaded any more. */
+export class EvidenceGoneError extends BaseError {
+  constructor(receiptHash: string) {
+    super(`What is needed to dispute receipt ${receiptHash} is not here any more.`, {
+      code: "fisherman.evidence",
+      metaMessages: ["Load the receipt's model, or let the fisherman check the batch again (delete its database)."],
+    });
+  }
+}

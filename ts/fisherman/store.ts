@@ -1,5 +1,6 @@
 import type { Address, Hex } from "viem";
 import { CHAIN_SQL } from "../chain/sqlite.ts";
+import { type BundleItem, bundleItemSchema, toJson } from "../commit/bundle.ts";
 import { Database, type SqlRow } from "../store/database.ts";
 import type { Fault } from "./verify.ts";
 
@@ -62,15 +63,30 @@ CREATE TABLE verdicts (
   PRIMARY KEY (receipt_hash, batch_id)
 ) STRICT;
 CREATE INDEX verdicts_by_dispute ON verdicts (dispute);
-CREATE TABLE bundles (
-  batch_id TEXT PRIMARY KEY,
-  content TEXT NOT NULL
+CREATE TABLE evidence (
+  receipt_hash TEXT NOT NULL,
+  batch_id TEXT NOT NULL,
+  item TEXT NOT NULL,
+  hashes TEXT NOT NULL,
+  PRIMARY KEY (receipt_hash, batch_id)
+) STRICT;
+CREATE TABLE endpoints (
+  executor TEXT NOT NULL,
+  block INTEGER NOT NULL,
+  url TEXT NOT NULL,
+  PRIMARY KEY (executor, block)
 ) STRICT;
 `;
 
 /** Opens the fisherman's database; its file belongs to one process. */
 export function openFishermanDatabase(path: string): Database {
   return Database.open(path, { applicationId: 0x4f545246, migrations: [CHAIN_SQL + FISHERMAN_SQL] });
+}
+
+/** What a dispute needs: the answer, and the receipt hashes of its batch in order. */
+export interface Evidence {
+  readonly item: BundleItem;
+  readonly hashes: readonly Hex[];
 }
 
 /** What the fisherman remembers besides the chain: all of it can be made again from chain and executors. */
@@ -103,7 +119,8 @@ export class FishermanStore {
     this.#database.transaction(() => {
       const gone = "(SELECT id FROM batches WHERE block > ?)";
       this.#database.run(`DELETE FROM verdicts WHERE batch_id IN ${gone}`, Number(block));
-      this.#database.run(`DELETE FROM bundles WHERE batch_id IN ${gone}`, Number(block));
+      this.#database.run(`DELETE FROM evidence WHERE batch_id IN ${gone}`, Number(block));
+      this.#database.run("DELETE FROM endpoints WHERE block > ?", Number(block));
       this.#database.run("DELETE FROM batches WHERE block > ?", Number(block));
     });
   }
@@ -131,29 +148,47 @@ export class FishermanStore {
     );
   }
 
-  /** Keeps a bundle that was found to be the batch, as JSON. */
-  saveBundle(id: bigint, content: string): void {
-    this.#database.run("INSERT OR REPLACE INTO bundles VALUES (?, ?)", id.toString(), content);
-  }
-
-  bundle(id: bigint): string | undefined {
-    const row = this.#database.get("SELECT content FROM bundles WHERE batch_id = ?", id.toString());
-    return row && String(row.content);
-  }
-
-  /** Every receipt of the batch has a verdict. The bundle stays only while a dispute needs it. */
+  /** Every receipt of the batch has a verdict. */
   batchChecked(id: bigint): void {
-    this.#database.transaction(() => {
-      this.#database.run("UPDATE batches SET status = 'checked', reason = NULL WHERE id = ?", id.toString());
-      this.dropIdleBundle(id);
-    });
+    this.#database.run("UPDATE batches SET status = 'checked', reason = NULL WHERE id = ?", id.toString());
   }
 
-  /** Frees a bundle that no dispute needs any more. */
-  dropIdleBundle(id: bigint): void {
-    const busy = "SELECT 1 FROM verdicts WHERE batch_id = ? AND dispute IN ('wanted', 'open')";
-    if (this.#database.get(busy, id.toString()) === undefined)
-      this.#database.run("DELETE FROM bundles WHERE batch_id = ?", id.toString());
+  /** Notes where an executor serves from a block on. */
+  addEndpoint(executor: Address, block: bigint, url: string): void {
+    this.#database.run("INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?)", executor.toLowerCase(), Number(block), url);
+  }
+
+  /** Where an executor serves now. */
+  endpoint(executor: Address): string | undefined {
+    const sql = "SELECT url FROM endpoints WHERE executor = ? ORDER BY block DESC LIMIT 1";
+    const row = this.#database.get(sql, executor.toLowerCase());
+    return row && String(row.url);
+  }
+
+  /** Keeps what a dispute needs, for as long as it lasts. */
+  saveEvidence(receiptHash: Hex, batchId: bigint, evidence: Evidence): void {
+    this.#database.run(
+      "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?)",
+      receiptHash,
+      batchId.toString(),
+      toJson(evidence.item),
+      JSON.stringify(evidence.hashes),
+    );
+  }
+
+  evidence(receiptHash: Hex, batchId: bigint): Evidence | undefined {
+    const sql = "SELECT item, hashes FROM evidence WHERE receipt_hash = ? AND batch_id = ?";
+    const row = this.#database.get(sql, receiptHash, batchId.toString());
+    if (row === undefined) return undefined;
+    return {
+      item: bundleItemSchema.parse(JSON.parse(String(row.item))),
+      hashes: JSON.parse(String(row.hashes)) as Hex[],
+    };
+  }
+
+  dropEvidence(receiptHash: Hex, batchId: bigint): void {
+    const sql = "DELETE FROM evidence WHERE receipt_hash = ? AND batch_id = ?";
+    this.#database.run(sql, receiptHash, batchId.toString());
   }
 
   saveVerdict(verdict: StoredVerdict): void {

@@ -1,7 +1,5 @@
+import { type BundleItem, toJson } from "../commit/bundle.ts";
 import type { Hex } from "../commit/bytes.ts";
-import type { Domain } from "../commit/typed-data.ts";
-import type { Bundle } from "../sdk/bundle.ts";
-import { jsonOf } from "../sdk/wire.ts";
 import { packRecords, packTokens } from "./blobs.ts";
 import type { Database } from "./database.ts";
 import { StoreStateError } from "./errors.ts";
@@ -12,6 +10,7 @@ import {
   type BatchState,
   batchOf,
   type IdempotencyRow,
+  itemOf,
   type SealedAnswer,
   type StoredBatch,
 } from "./executor-rows.ts";
@@ -22,12 +21,10 @@ export class ExecutorStore {
   static readonly schema = EXECUTOR_SCHEMA;
   private readonly database: Database;
   private readonly clock: () => number;
-  private readonly domain: Domain;
 
   /** @param clock Milliseconds since 1970. */
-  constructor(database: Database, domain: Domain, clock: () => number) {
+  constructor(database: Database, clock: () => number) {
     this.database = database;
-    this.domain = domain;
     this.clock = clock;
   }
 
@@ -73,17 +70,17 @@ export class ExecutorStore {
       this.database.run("DELETE FROM answers WHERE request_hash = ? AND state = 'lost'", answer.requestHash);
       this.database.run(
         `INSERT INTO answers (request_hash, receipt_hash, request, request_signature, receipt, enclave_key, seq,
-           input_tokens, output_tokens, records, state, confidential, expiry, created_at)
+           prompt, outputs, records, state, confidential, expiry, created_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'sealed', ?, ?, ?)`,
         answer.requestHash,
         answer.receiptHash,
-        JSON.stringify(jsonOf(answer.request)),
-        answer.requestSignature ?? null,
-        JSON.stringify(jsonOf(answer.receipt)),
+        toJson(answer.request),
+        answer.requestSignature,
+        toJson(answer.receipt),
         answer.receipt.enclaveKey,
         answer.receipt.seq,
-        packTokens(answer.inputTokens),
-        packTokens(answer.outputTokens),
+        packTokens(answer.prompt),
+        packTokens(answer.outputs),
         packRecords(answer.records),
         answer.request.confidential ? 1 : 0,
         answer.receipt.expiry,
@@ -128,29 +125,10 @@ export class ExecutorStore {
     return this.database.all("SELECT * FROM answers WHERE state = ? ORDER BY rowid", state).map(answerOf);
   }
 
-  /** The bundle of a receipt, once both signatures are there. */
-  bundle(receiptHash: Hex): Bundle | undefined {
+  /** What is published of a receipt, once both signatures are there. */
+  item(receiptHash: Hex): BundleItem | undefined {
     const row = this.database.get("SELECT * FROM answers WHERE receipt_hash = ?", receiptHash);
-    return row && this.bundleOf(answerOf(row));
-  }
-
-  /** The bundle of an answer, once both signatures are there. */
-  bundleOf(answer: Answer): Bundle | undefined {
-    const { enclaveSignature, operatorSignature } = answer;
-    if (enclaveSignature === undefined || operatorSignature === undefined) return undefined;
-    const { request, requestSignature, receipt, receiptHash, inputTokens, outputTokens, records } = answer;
-    return {
-      domain: this.domain,
-      request,
-      ...(requestSignature === undefined ? {} : { requestSignature }),
-      receipt,
-      receiptHash,
-      enclaveSignature,
-      operatorSignature,
-      inputTokens,
-      outputTokens,
-      records,
-    };
+    return row && itemOf(answerOf(row));
   }
 
   // Batches
@@ -227,13 +205,13 @@ export class ExecutorStore {
       throw new StoreStateError(`Batch ${root}`, from, this.batch(root)?.state ?? "no such batch");
   }
 
-  /** Bundles of a batch in leaf order, read one by one so that a page never sits in memory whole. */
-  *bundlesOf(root: Hex, from: number, limit: number): Generator<Bundle> {
+  /** Items of a batch in leaf order, read one by one so that a page never sits in memory whole. */
+  *itemsOf(root: Hex, from: number, limit: number): Generator<BundleItem> {
     const sql = "SELECT * FROM answers WHERE batch_root = ? AND leaf_index = ?";
     for (let index = from; index < from + limit; index++) {
       const row = this.database.get(sql, root, index);
       if (row === undefined) return;
-      yield this.bundleOf(answerOf(row))!;
+      yield itemOf(answerOf(row))!;
     }
   }
 

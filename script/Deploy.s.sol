@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
+import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
+import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
+import {Script} from "forge-std/Script.sol";
+
+import {DisputeGame} from "../src/DisputeGame.sol";
+import {EnclaveRegistry} from "../src/EnclaveRegistry.sol";
+import {ModelRegistry} from "../src/ModelRegistry.sol";
+import {OtrRollup} from "../src/OtrRollup.sol";
+import {StakeVault} from "../src/StakeVault.sol";
+import {DevEvidenceVerifier} from "../src/attestation/DevEvidenceVerifier.sol";
+import {IEnclaveRegistry} from "../src/interfaces/IEnclaveRegistry.sol";
+import {IJudge} from "../src/interfaces/IJudge.sol";
+import {IOtrRollup, Rules, RulesVersion} from "../src/interfaces/IOtrRollup.sol";
+import {IProgramValidator} from "../src/interfaces/IProgramValidator.sol";
+import {Duration} from "../src/libraries/Clock.sol";
+import {JudgeV1} from "../src/machine/JudgeV1.sol";
+import {ProgramValidatorV1} from "../src/machine/ProgramValidatorV1.sol";
+
+/// @notice What a deployment is made of. `Deploy.configFromEnvironment` documents names and defaults.
+struct Config {
+    bool development;
+    bool allowAnyChain;
+    address devRoot;
+    address governance;
+    address guardian;
+    uint256 timelockDelay;
+    Duration keyLifetime;
+    Duration challengeWindow;
+    Duration turnDuration;
+    Duration claimPeriod;
+    Duration expiryCap;
+    Duration exitDelay;
+    uint96 lockPerReceipt;
+    uint96 bond;
+    uint16 challengerBps;
+    uint16 requesterBps;
+}
+
+/// @notice Where everything is; proxies for the upgradeable contracts.
+struct Deployment {
+    AccessManager manager;
+    TimelockController timelock;
+    StakeVault vault;
+    ModelRegistry models;
+    EnclaveRegistry enclaves;
+    OtrRollup rollup;
+    IJudge judge;
+    IProgramValidator validator;
+    DisputeGame game;
+    DevEvidenceVerifier devVerifier;
+}
+
+/// @title Deploys and wires the protocol, and hands it to the timelock
+/// @notice Idempotent: what `deployments/<chainId>.json` names and has code is kept, every step that is done already is skipped.
+///         `forge script script/Deploy.s.sol --rpc-url ... --private-key ... --broadcast`
+contract Deploy is Script {
+    /// @dev AccessManager role that may pause commits and end policies, and nothing else.
+    uint64 public constant GUARDIAN_ROLE = 1;
+
+    string private _path;
+    string private _known;
+
+    /// @notice Deploys with parameters from the environment and writes the address file.
+    function run() external returns (Deployment memory deployment) {
+        _path = string.concat("deployments/", vm.toString(block.chainid), ".json");
+        _known = vm.exists(_path) ? vm.readFile(_path) : "{}";
+        vm.startBroadcast();
+        (, address deployer,) = vm.readCallers();
+        deployment = deploy(configFromEnvironment(deployer), deployer);
+        vm.stopBroadcast();
+        _write(deployment);
+    }
+
+    /// @notice Parameters and their defaults. Durations in seconds, amounts in wei.
+    /// @dev A turn must be no shorter than the chain's forced-inclusion delay (12 to 24 hours on today's L2s): shorter values are for
+    ///      development.
+    function configFromEnvironment(address deployer) public view returns (Config memory config) {
+        // Accept development evidence, and let governance act without the timelock.
+        config.development = vm.envOr("OTR_DEVELOPMENT", false);
+        // Let the development verifier stand on a chain other than 31337 (test networks).
+        config.allowAnyChain = vm.envOr("OTR_DEV_ALLOW_ANY_CHAIN", false);
+        // Address of the key that signs development evidence.
+        config.devRoot = vm.envOr("OTR_DEV_ROOT", deployer);
+        // Proposes to, executes through and cancels in the timelock: a multi-signature wallet.
+        config.governance = vm.envOr("OTR_GOVERNANCE", deployer);
+        // May pause new commits and end policies.
+        config.guardian = vm.envOr("OTR_GUARDIAN", config.governance);
+        config.timelockDelay = vm.envOr("OTR_TIMELOCK_DELAY", config.development ? uint256(0) : 7 days);
+        config.keyLifetime = _duration("OTR_KEY_LIFETIME", 30 days);
+        config.challengeWindow = _duration("OTR_WINDOW", 7 days);
+        config.turnDuration = _duration("OTR_TURN", 1 days);
+        config.claimPeriod = _duration("OTR_CLAIM_PERIOD", 30 days);
+        // Longest time from answer to a receipt's expiry that clients accept.
+        config.expiryCap = _duration("OTR_EXPIRY_CAP", 1 days);
+        // Zero: the shortest that covers expiry, window and the longest game.
+        config.exitDelay = _duration("OTR_EXIT_DELAY", 0);
+        config.lockPerReceipt = uint96(vm.envOr("OTR_LOCK", uint256(0.001 ether)));
+        config.bond = uint96(vm.envOr("OTR_BOND", uint256(0.05 ether)));
+        config.challengerBps = uint16(vm.envOr("OTR_CHALLENGER_BPS", uint256(2500)));
+        config.requesterBps = uint16(vm.envOr("OTR_REQUESTER_BPS", uint256(2500)));
+    }
+
+    /// @notice Deploys and wires. `deployer` is the sender of every transaction and holds no power afterwards.
+    function deploy(Config memory config, address deployer) public returns (Deployment memory d) {
+        d = _contracts(config, deployer);
+        _wire(config, d);
+        _govern(config, deployer, d);
+    }
+
+    function _contracts(Config memory config, address deployer) private returns (Deployment memory d) {
+        address found = _find("AccessManager");
+        d.manager = found != address(0) ? AccessManager(found) : new AccessManager(deployer);
+        found = _find("TimelockController");
+        d.timelock = TimelockController(payable(found != address(0) ? found : address(_timelock(config))));
+        found = _find("StakeVault");
+        d.vault = StakeVault(
+            found != address(0)
+                ? found
+                : _proxy(
+                    address(new StakeVault()),
+                    abi.encodeCall(StakeVault.initialize, (address(d.manager), _exitDelay(config)))
+                )
+        );
+        found = _find("ModelRegistry");
+        d.models = ModelRegistry(
+            found != address(0)
+                ? found
+                : _proxy(address(new ModelRegistry()), abi.encodeCall(ModelRegistry.initialize, (address(d.manager))))
+        );
+        found = _find("EnclaveRegistry");
+        d.enclaves = EnclaveRegistry(
+            found != address(0)
+                ? found
+                : _proxy(
+                    address(new EnclaveRegistry(d.vault)),
+                    abi.encodeCall(
+                        EnclaveRegistry.initialize, (address(d.manager), config.keyLifetime, config.development)
+                    )
+                )
+        );
+        found = _find("OtrRollup");
+        d.rollup = OtrRollup(
+            found != address(0)
+                ? found
+                : _proxy(
+                    address(new OtrRollup(d.vault, d.models, d.enclaves)),
+                    abi.encodeCall(OtrRollup.initialize, (address(d.manager)))
+                )
+        );
+        found = _find("JudgeV1");
+        d.judge = found != address(0) ? IJudge(found) : _judge();
+        found = _find("ProgramValidatorV1");
+        d.validator = found != address(0) ? IProgramValidator(found) : _validator();
+        found = _find("DisputeGame");
+        d.game = found != address(0) ? DisputeGame(found) : new DisputeGame(d.rollup, d.vault, d.judge, d.models);
+        if (!config.development) return d;
+        found = _find("DevEvidenceVerifier");
+        d.devVerifier = found != address(0)
+            ? DevEvidenceVerifier(found)
+            : new DevEvidenceVerifier(config.devRoot, config.allowAnyChain);
+    }
+
+    function _wire(Config memory config, Deployment memory d) private {
+        uint32 machineVersion = d.judge.machineVersion();
+        if (d.vault.rollup() == address(0)) d.vault.setRollup(address(d.rollup));
+        if (address(d.models.validatorOf(machineVersion)) == address(0)) {
+            d.models.setValidator(machineVersion, d.validator);
+        }
+        if (RulesVersion.unwrap(d.rollup.currentRules()) == 0) {
+            d.rollup
+                .addRules(
+                    Rules({
+                        game: address(d.game),
+                        challengeWindow: config.challengeWindow,
+                        turnDuration: config.turnDuration,
+                        claimPeriod: config.claimPeriod,
+                        judge: address(d.judge),
+                        lockPerReceipt: config.lockPerReceipt,
+                        bond: config.bond,
+                        challengerBps: config.challengerBps,
+                        requesterBps: config.requesterBps,
+                        machineVersion: machineVersion,
+                        expiryCap: config.expiryCap
+                    })
+                );
+        }
+        if (config.development && address(d.enclaves.verifierOf(d.devVerifier.kind())) == address(0)) {
+            d.enclaves.setVerifier(d.devVerifier);
+        }
+    }
+
+    /// @dev Everything restricted is the administrator's (the timelock), but for what the guardian may do.
+    function _govern(Config memory config, address deployer, Deployment memory d) private {
+        uint64 admin = d.manager.ADMIN_ROLE();
+        (bool isAdmin,) = d.manager.hasRole(admin, deployer);
+        if (!isAdmin) return;
+        bytes4[] memory selectors = new bytes4[](1);
+        selectors[0] = IOtrRollup.pause.selector;
+        d.manager.setTargetFunctionRole(address(d.rollup), selectors, GUARDIAN_ROLE);
+        selectors[0] = IEnclaveRegistry.removePolicy.selector;
+        d.manager.setTargetFunctionRole(address(d.enclaves), selectors, GUARDIAN_ROLE);
+        d.manager.grantRole(GUARDIAN_ROLE, config.guardian, 0);
+        d.manager.grantRole(admin, address(d.timelock), 0);
+        if (config.development) d.manager.grantRole(admin, config.governance, 0);
+        if (!config.development || config.governance != deployer) d.manager.renounceRole(admin, deployer);
+    }
+
+    /// @dev The judge of the deployment; tests put a double here.
+    function _judge() internal virtual returns (IJudge) {
+        return new JudgeV1();
+    }
+
+    /// @dev The validator of the deployment; tests put a double here.
+    function _validator() internal virtual returns (IProgramValidator) {
+        return new ProgramValidatorV1();
+    }
+
+    function _timelock(Config memory config) private returns (TimelockController) {
+        address[] memory governance = new address[](1);
+        governance[0] = config.governance;
+        return new TimelockController(config.timelockDelay, governance, governance, address(0));
+    }
+
+    function _proxy(address implementation, bytes memory initialization) private returns (address) {
+        return address(new ERC1967Proxy(implementation, initialization));
+    }
+
+    function _exitDelay(Config memory config) private pure returns (Duration) {
+        if (config.exitDelay.inSeconds() != 0) return config.exitDelay;
+        // DisputeGame.MAX_TURNS; `addRules` checks it.
+        uint256 shortest =
+            config.expiryCap.inSeconds() + config.challengeWindow.inSeconds() + 34 * config.turnDuration.inSeconds();
+        return Duration.wrap(uint32(shortest));
+    }
+
+    function _duration(string memory name, uint256 otherwise) private view returns (Duration) {
+        return Duration.wrap(uint32(vm.envOr(name, otherwise)));
+    }
+
+    function _find(string memory name) private view returns (address) {
+        string memory key = string.concat(".", name);
+        if (bytes(_known).length == 0 || !vm.keyExistsJson(_known, key)) return address(0);
+        address at = vm.parseJsonAddress(_known, key);
+        return at.code.length == 0 ? address(0) : at;
+    }
+
+    function _write(Deployment memory d) private {
+        string memory json = "deployment";
+        vm.serializeAddress(json, "AccessManager", address(d.manager));
+        vm.serializeAddress(json, "TimelockController", address(d.timelock));
+        vm.serializeAddress(json, "StakeVault", address(d.vault));
+        vm.serializeAddress(json, "ModelRegistry", address(d.models));
+        vm.serializeAddress(json, "EnclaveRegistry", address(d.enclaves));
+        vm.serializeAddress(json, "OtrRollup", address(d.rollup));
+        vm.serializeAddress(json, "JudgeV1", address(d.judge));
+        vm.serializeAddress(json, "ProgramValidatorV1", address(d.validator));
+        if (address(d.devVerifier) != address(0)) {
+            vm.serializeAddress(json, "DevEvidenceVerifier", address(d.devVerifier));
+        }
+        vm.writeJson(vm.serializeAddress(json, "DisputeGame", address(d.game)), _path);
+    }
+}

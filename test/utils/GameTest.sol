@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {
+    Game,
+    GameId,
+    IDisputeGame,
+    OpenedBlock,
+    OpenedElement,
+    OpenedInstruction,
+    OpenedLeaf,
+    Outcome,
+    Phase,
+    Record,
+    Subject
+} from "src/interfaces/IDisputeGame.sol";
+import {CommittedReceipt} from "src/interfaces/IOtrRollup.sol";
+import {Request} from "src/types/OtrTypes.sol";
+import {OtrTest} from "./OtrTest.sol";
+import {Trees} from "./Trees.sol";
+
+/// @title Plays both sides of a game on the toy machine
+abstract contract GameTest is OtrTest {
+    using Trees for Trees.Tree;
+
+    CommittedReceipt internal committed;
+    Subject internal subject;
+    GameId internal gameId;
+
+    function _open(uint32 step) internal {
+        _openBy(challenger, step);
+    }
+
+    function _openBy(address by, uint32 step) internal {
+        CommittedReceipt memory c = committed;
+        Trees.Tree memory trace = _traceTree();
+        vm.deal(by, by.balance + BOND);
+        vm.prank(by);
+        gameId = game.open{value: BOND}(c, step, trace.levels[0][step], trace.siblings(step));
+        subject = Subject({
+            receipt: c.receipt,
+            batchId: c.batchId,
+            step: step,
+            record: trace.levels[0][step],
+            challenger: by,
+            bond: BOND
+        });
+    }
+
+    function _postFine() internal {
+        bytes32[] memory nodes = _fineTree(subject.step).first();
+        vm.prank(executor);
+        game.postFine(subject, nodes);
+    }
+
+    function _choose(uint256 child) internal {
+        vm.prank(subject.challenger);
+        game.choose(gameId, child);
+    }
+
+    function _state() internal view returns (Game memory) {
+        return game.gameOf(gameId);
+    }
+
+    function _phase() internal view returns (Phase) {
+        return game.gameOf(gameId).phase;
+    }
+
+    function assertPhase(Phase expected) internal view {
+        assertEq(uint256(_phase()), uint256(expected), "phase");
+    }
+
+    /// @dev From phase Fine (at the top) to the leaves above row `row`: the toy fine tree has depth 6.
+    function _walkFine(uint256 row) internal {
+        Trees.Tree memory tree = _fineTree(subject.step);
+        uint256 depth = tree.depthOf();
+        if (depth <= 4) return;
+        assertEq(depth, 6, "two levels of walking");
+        _choose(row >> 2);
+        game.reveal(gameId, tree.range(row >> 2, row >> 2, 2, 6), tree.descendants(2, row >> 2, 2));
+    }
+
+    function _opened(uint256 row) internal view returns (OpenedInstruction memory) {
+        Trees.Tree memory tree = programTree;
+        return OpenedInstruction({row: uint32(row), instruction: program[row], siblings: tree.siblings(row)});
+    }
+
+    function _chooseRow(uint256 row) internal {
+        OpenedInstruction memory opened = _opened(row);
+        vm.prank(subject.challenger);
+        game.chooseRow(subject, opened);
+    }
+
+    function _revealRow(uint256 row) internal {
+        Trees.Tree memory fine = _fineTree(subject.step);
+        bytes memory data = _row(subject.step, row);
+        Trees.Tree memory tree = _rowTree(data);
+        uint256 level = fine.depthOf() <= 4 ? fine.depthOf() : 2;
+        bytes memory siblings = fine.range(row, row, 0, level);
+        if (tree.depthOf() <= 4) game.revealRow(gameId, siblings, new bytes32[](0), _plain(data, 0, tree.count()));
+        else game.revealRow(gameId, siblings, tree.first(), "");
+    }
+
+    /// @dev Chunks `from .. from + n - 1`, zero-padded.
+    function _plain(bytes memory data, uint256 from, uint256 n) internal pure returns (bytes memory out) {
+        for (uint256 k = from; k < from + n; ++k) {
+            out = bytes.concat(out, _chunkAt(data, k));
+        }
+    }
+
+    /// @dev From phase RowNodes to the chunks around chunk `k`, in a tree of depth 5 to 8.
+    function _walkRow(uint256 row, uint256 k) internal {
+        bytes memory data = _row(subject.step, row);
+        Trees.Tree memory tree = _rowTree(data);
+        uint256 depth = tree.depthOf();
+        if (depth <= 4) return;
+        uint256 level = depth - 4;
+        uint256 node = k >> level;
+        _choose(node);
+        uint256 n = tree.descendants(level, node, level).length;
+        game.revealChunks(gameId, tree.range(node, node, level, depth), _plain(data, node << level, n));
+    }
+
+    function _element(uint256 row, uint256 element) internal view returns (OpenedElement memory) {
+        bytes memory data = _row(subject.step, row);
+        Trees.Tree memory tree = _rowTree(data);
+        (uint8 elementType,) = judge.rowShape(program[row], subject.step);
+        uint256 k = (element << elementType) / 32;
+        uint256 level = tree.depthOf() <= 4 ? tree.depthOf() : tree.depthOf() - 4;
+        return OpenedElement({element: uint32(element), chunk: _chunkAt(data, k), siblings: tree.range(k, k, 0, level)});
+    }
+
+    function _noRequest() internal pure returns (Request[] memory) {
+        return new Request[](0);
+    }
+
+    function _settle(uint256 row, uint256 element) internal {
+        OpenedElement memory opened = _element(row, element);
+        bytes memory instruction = program[row];
+        vm.prank(subject.challenger);
+        game.settle(subject, instruction, opened, _noRequest(), "");
+    }
+
+    /// @dev From phase FinePost to phase Chunks around an element.
+    function _playTo(uint256 row, uint256 element) internal {
+        _postFine();
+        _walkFine(row);
+        _chooseRow(row);
+        _revealRow(row);
+        (uint8 elementType,) = judge.rowShape(program[row], subject.step);
+        _walkRow(row, (element << elementType) / 32);
+    }
+
+    function _record() internal view returns (Record memory) {
+        return Record({salt: _salt(subject.step), token: _token(subject.step), cacheRoot: _cacheRoot(subject.step)});
+    }
+}

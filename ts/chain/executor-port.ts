@@ -1,0 +1,109 @@
+import type { Abi, Address, Hex } from "viem";
+import { getBlock, getBlockNumber } from "viem/actions";
+import type { ChainPort, CommittedBatch, ExecutorStanding } from "../executor/ports.ts";
+import type { ChainFacts, ChainFactsSource } from "../sdk/chain-facts.ts";
+import { ABIS } from "./abis.ts";
+import { commitBatch } from "./actions/commit-batch.ts";
+import { type EventArgs, type OtrContext, read } from "./context.ts";
+import type { Transactor } from "./transactor.ts";
+import { MemoryCursorStore, Watcher } from "./watch.ts";
+
+/** Basis points of a whole. */
+const WHOLE = 10_000n;
+
+/** How the port works. */
+export interface ExecutorPortOptions {
+  readonly context: OtrContext & { readonly sender: Transactor };
+  /** Whose batches these are; the sender is it or its delegate. */
+  readonly executor: Address;
+  /** First block that can hold a batch: the deployment's. */
+  readonly fromBlock: bigint;
+  readonly maxRange?: bigint;
+}
+
+/** The chain as an executor needs it, over a transactor. */
+export class ExecutorPort implements ChainPort {
+  readonly #o: ExecutorPortOptions;
+  /** Block of this executor's batches by root. */
+  readonly #batches = new Map<Hex, bigint>();
+  readonly #watcher: Watcher;
+
+  constructor(options: ExecutorPortOptions) {
+    this.#o = options;
+    const { context, fromBlock, executor, maxRange } = options;
+    this.#watcher = new Watcher({
+      client: context.client,
+      name: "batches",
+      store: new MemoryCursorStore(),
+      addresses: [context.addresses.rollup],
+      abi: ABIS.rollup as Abi,
+      fromBlock,
+      ...(maxRange === undefined ? {} : { maxRange }),
+      onRange: (logs) => {
+        for (const { eventName, args, blockNumber } of logs) {
+          if (eventName !== "BatchCommitted") continue;
+          const batch = args as EventArgs<"rollup", "BatchCommitted">;
+          if (batch.executor.toLowerCase() === executor.toLowerCase()) this.#batches.set(batch.root, blockNumber);
+        }
+      },
+      onRewind: (block) => {
+        for (const [root, at] of this.#batches) if (at > block) this.#batches.delete(root);
+      },
+    });
+  }
+
+  async commitBatch(root: Hex, count: number): Promise<{ transactionHash: Hex }> {
+    const { context, executor } = this.#o;
+    const { hash } = await commitBatch(context, { root, count, executor, id: `batch:${root}` });
+    return { transactionHash: hash };
+  }
+
+  async findBatch(root: Hex): Promise<CommittedBatch | undefined> {
+    const head = await this.#watcher.sync();
+    const block = this.#batches.get(root);
+    return head === undefined || block === undefined ? undefined : { confirmations: Number(head.number - block) + 1 };
+  }
+
+  async standing(enclaveKey: Hex, modelId: Hex): Promise<ExecutorStanding> {
+    const { context, executor } = this.#o;
+    return chainFacts(context, { executor, enclaveKey, modelId });
+  }
+
+  close(): Promise<void> {
+    return this.#o.context.sender.close();
+  }
+}
+
+/** Facts about executors for clients that check receipts. */
+export function chainFactsSource(context: OtrContext): ChainFactsSource {
+  return { facts: (subject) => chainFacts(context, subject) };
+}
+
+/** What the chain says of an executor and a key, all at one block. */
+export async function chainFacts(
+  context: OtrContext,
+  subject: Pick<ChainFacts, "executor" | "enclaveKey" | "modelId">,
+): Promise<ChainFacts> {
+  const { executor, enclaveKey, modelId } = subject;
+  const blockNumber = await getBlockNumber(context.client, { cacheTime: 0 });
+  const at = { blockNumber };
+  const [block, account, freeStake, keyActive, version] = await Promise.all([
+    getBlock(context.client, { blockNumber }),
+    read(context, "vault", "executorOf", [executor], at),
+    read(context, "vault", "freeStakeOf", [executor], at),
+    read(context, "enclaves", "isActive", [enclaveKey, executor, modelId], at),
+    read(context, "rollup", "currentRules", [], at),
+  ]);
+  const { lockPerReceipt, requesterBps } = await read(context, "rollup", "rulesOf", [version], at);
+  return {
+    ...subject,
+    blockNumber,
+    blockTime: block.timestamp,
+    freeStake,
+    lockPerReceipt,
+    coverage: (lockPerReceipt * BigInt(requesterBps)) / WHOLE,
+    suspended: account.convictedAt !== 0,
+    exiting: account.exitRequestedAt !== 0,
+    keyActive,
+  };
+}

@@ -1,0 +1,33 @@
+import type { BundleItem } from "../commit/bundle.ts";
+import type { Hex } from "../commit/bytes.ts";
+import { saltKey } from "../commit/record.ts";
+import { effectiveTemperature } from "../commit/typed-data.ts";
+import type { Engine, SequenceInput } from "../engine/types.ts";
+import type { CommittedAnswer, DisputedModel } from "./step-trace.ts";
+
+/** A model that answers can be re-executed and disputed with. */
+export interface PlayableModel {
+  readonly engine: Engine;
+  readonly disputed: DisputedModel;
+  /** Most positions of a sequence. */
+  readonly contextLength: number;
+}
+
+/** Finds a model by id; `undefined` if this machine does not have it. */
+export type ModelSource = (modelId: Hex) => Promise<PlayableModel | undefined>;
+
+/** What a machine needs to re-execute an answer. */
+export function sequenceInput({ receipt, request, prompt }: BundleItem): SequenceInput {
+  const { requestHash } = receipt;
+  return { prompt, requestHash, temperature: effectiveTemperature(request), saltKey: saltKey(request) };
+}
+
+/** Tokens that the records claim: what the machine's steps after the prompt read. */
+export function recordedTokens({ receipt, records }: BundleItem): number[] {
+  return records.slice(receipt.nIn - 1).map((record) => record.token);
+}
+
+/** An answer as its receipt commits to it. */
+export function committedAnswer(item: BundleItem): CommittedAnswer {
+  return { input: sequenceInput(item), outputs: recordedTokens(item), records: item.records };
+}

@@ -1,0 +1,155 @@
+import { claim } from "../chain/actions/claim.ts";
+import { openGame } from "../chain/actions/open-game.ts";
+import { getRules } from "../chain/actions/rules.ts";
+import { statusOf } from "../chain/actions/status-of.ts";
+import { openReceipt } from "../chain/committed.ts";
+import { type OtrContext, read } from "../chain/context.ts";
+import { ContractRevertError } from "../chain/errors.ts";
+import { GamePlayer } from "../chain/game-player.ts";
+import type { GameOutcome } from "../chain/game-state.ts";
+import type { GameStore, TrackedGame } from "../chain/game-store.ts";
+import type { Clock } from "../chain/time.ts";
+import { openRecord } from "../commit/bundle.ts";
+import type { Logger } from "../config/logger.ts";
+import type { ModelSource } from "../dispute/answer.ts";
+import { MindCache } from "../dispute/mind-cache.ts";
+import { challengerMind } from "../dispute/minds.ts";
+import { EvidenceGoneError, UnstableReplayError } from "./errors.ts";
+import type { Evidence, FishermanStore, StoredVerdict } from "./store.ts";
+import { findFault } from "./verify.ts";
+
+/** What the fisherman's disputes need. */
+export interface DisputesOptions {
+  readonly context: OtrContext;
+  readonly models: ModelSource;
+  readonly store: FishermanStore;
+  readonly games: GameStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Own games open at a time: bounds the bonds at risk. */
+  readonly maxGames: number;
+}
+
+/** Opens games on wrong records, plays them, and collects what they bring. */
+export class Disputes {
+  readonly #o: DisputesOptions;
+  readonly #minds = new MindCache();
+  readonly #player: GamePlayer;
+
+  constructor(options: DisputesOptions) {
+    this.#o = options;
+    const { context, games, clock, log } = options;
+    this.#player = new GamePlayer({
+      context,
+      store: games,
+      role: "challenger",
+      clock,
+      log,
+      mindOf: (game, { subject }) => this.#minds.get(game.gameId, () => this.#mind(game, subject.step)),
+      onOver: (game, outcome) => this.#over(game, outcome),
+    });
+  }
+
+  /** One round: opens what is to be opened, plays what is open. */
+  async tick(): Promise<void> {
+    for (const verdict of this.#o.store.disputes("wanted")) await this.#open(verdict);
+    await this.#player.tick();
+  }
+
+  /** Takes what the vault owes to this account. @returns Wei. */
+  async collect(): Promise<bigint> {
+    const amount = await claim(this.#o.context);
+    if (amount > 0n) this.#o.log.info({ wei: amount }, "claimed");
+    return amount;
+  }
+
+  async #open(verdict: StoredVerdict): Promise<void> {
+    const { store, games, log, maxGames, context } = this.#o;
+    const { receiptHash, batchId } = verdict;
+    try {
+      const evidence = this.#evidence(verdict);
+      const { executor } = evidence.item.receipt;
+      if ((await read(context, "vault", "convictedAt", [executor])) !== 0)
+        return this.#giveUp(verdict, "the executor is convicted already");
+      // One conviction voids all its receipts: a second game against the same executor would only risk a second bond.
+      const open = games.open();
+      if (open.length >= maxGames || (await this.#faces(executor, open))) return;
+      const reason = await this.#unchallengeable(verdict, evidence);
+      if (reason !== undefined) return this.#giveUp(verdict, reason);
+      const step = await this.#confirm(verdict, evidence);
+      const batch = await read(context, "rollup", "batchOf", [batchId]);
+      const rules = await getRules(context, batch.rules);
+      const committed = openReceipt(batchId, evidence.item.receipt, evidence.hashes, verdict.index);
+      const record = openRecord(evidence.item.records, step);
+      const id = `open:${batchId}:${receiptHash}`;
+      const game = await openGame(context, { rules, committed, step, record, id });
+      store.transaction(() => {
+        games.add({ ...game, receiptHash, batchId });
+        store.saveVerdict({ ...verdict, dispute: "open", gameId: game.gameId });
+      });
+      log.warn({ game: game.gameId, receipt: receiptHash, executor, step, bond: rules.bond }, "game opened");
+    } catch (err) {
+      if (err instanceof UnstableReplayError || err instanceof EvidenceGoneError)
+        return this.#giveUp(verdict, err.shortMessage);
+      const refused = err instanceof ContractRevertError && err.errorName === "NotChallengeable";
+      if (refused) return this.#giveUp(verdict, err.shortMessage);
+      log.error({ receipt: receiptHash, err }, "game not opened; tried again later");
+    }
+  }
+
+  /** Why no game can be opened on the receipt now or later. */
+  async #unchallengeable(verdict: StoredVerdict, evidence: Evidence): Promise<string | undefined> {
+    const committed = openReceipt(verdict.batchId, evidence.item.receipt, evidence.hashes, verdict.index);
+    const status = await statusOf(this.#o.context, committed);
+    return status === "provisional" || status === "challenged" ? undefined : `the receipt's status is ${status}`;
+  }
+
+  /** Computes the answer a second time: a fault of this machine must not become an accusation. @returns The wrong step. */
+  async #confirm(verdict: StoredVerdict, { item }: Evidence): Promise<number> {
+    const model = await this.#o.models(item.receipt.modelId);
+    if (model === undefined) throw new EvidenceGoneError(verdict.receiptHash);
+    const again = await findFault(model.engine, item, model.contextLength);
+    const { fault } = verdict;
+    if (again?.kind !== "record" || fault?.kind !== "record" || again.step !== fault.step)
+      throw new UnstableReplayError(verdict.receiptHash);
+    return again.step;
+  }
+
+  async #faces(executor: string, open: readonly TrackedGame[]): Promise<boolean> {
+    for (const game of open) {
+      const batch = await read(this.#o.context, "rollup", "batchOf", [game.batchId]);
+      if (batch.executor.toLowerCase() === executor.toLowerCase()) return true;
+    }
+    return false;
+  }
+
+  async #mind(game: TrackedGame, step: number) {
+    const evidence = this.#o.store.evidence(game.receiptHash, game.batchId);
+    const model = evidence && (await this.#o.models(evidence.item.receipt.modelId));
+    if (evidence === undefined || model === undefined) throw new EvidenceGoneError(game.receiptHash);
+    return challengerMind(model, evidence.item, step);
+  }
+
+  async #over(game: TrackedGame, outcome: GameOutcome | undefined): Promise<void> {
+    const { store, log } = this.#o;
+    this.#minds.forget(game.gameId);
+    const verdict = store.verdict(game.receiptHash, game.batchId);
+    if (verdict !== undefined) store.saveVerdict({ ...verdict, dispute: "done", reason: outcome });
+    store.dropEvidence(game.receiptHash, game.batchId);
+    if (outcome === "challengerLost") log.error({ game: game.gameId }, "game lost: the bond is gone");
+    await this.collect();
+  }
+
+  #evidence(verdict: StoredVerdict): Evidence {
+    const evidence = this.#o.store.evidence(verdict.receiptHash, verdict.batchId);
+    if (evidence === undefined) throw new EvidenceGoneError(verdict.receiptHash);
+    return evidence;
+  }
+
+  #giveUp(verdict: StoredVerdict, reason: string): void {
+    const { store, log } = this.#o;
+    store.saveVerdict({ ...verdict, dispute: "given-up", reason });
+    store.dropEvidence(verdict.receiptHash, verdict.batchId);
+    log.warn({ receipt: verdict.receiptHash, reason }, "no game");
+  }
+}

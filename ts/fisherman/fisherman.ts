@@ -1,0 +1,211 @@
+import type { Abi } from "viem";
+import { ABIS } from "../chain/abis.ts";
+import type { EventArgs, OtrContext } from "../chain/context.ts";
+import { GameStore } from "../chain/game-store.ts";
+import { SqliteCursorStore } from "../chain/sqlite.ts";
+import { type Clock, systemClock } from "../chain/time.ts";
+import { type WatchedLog, Watcher } from "../chain/watch.ts";
+import type { Domain } from "../commit/typed-data.ts";
+import type { Logger } from "../config/logger.ts";
+import type { Config } from "../config/schema.ts";
+import type { ModelSource } from "../dispute/answer.ts";
+import { BaseError } from "../errors.ts";
+import type { Database } from "../store/database.ts";
+import { checkItem, type DownloadedBatch, downloadBatch, isWithheld, type Verdict } from "./check-batch.ts";
+import { Disputes } from "./disputes.ts";
+import type { BatchItem } from "./download.ts";
+import { FishermanStore, type WatchedBatch } from "./store.ts";
+
+/** What a fisherman is made of. */
+export interface FishermanOptions {
+  /** Its sender pays the bonds; a `Transactor`, so that nothing is sent twice. Without a sender it only reports. */
+  readonly context: OtrContext;
+  readonly models: ModelSource;
+  /** From `openFishermanDatabase`. */
+  readonly database: Database;
+  readonly settings: Config["fisherman"];
+  readonly log: Logger;
+  /** First block to read: the deployment's. */
+  readonly fromBlock: bigint;
+  /** Milliseconds between two looks at the chain. */
+  readonly pollMs?: number;
+  readonly confirmations?: number;
+  /** Blocks per log query at most. */
+  readonly maxRange?: bigint;
+  readonly clock?: Clock;
+  readonly fetch?: typeof fetch;
+}
+
+/**
+ * Re-executes what executors commit and disputes what is wrong. All it knows is in its database or on the chain, and each step is
+ * written down before the next: killed at any point, it goes on from there.
+ */
+export class Fisherman {
+  readonly #o: FishermanOptions & { readonly clock: Clock; readonly pollMs: number };
+  readonly #store: FishermanStore;
+  readonly #games: GameStore;
+  readonly #disputes: Disputes | undefined;
+  readonly #domain: Domain;
+
+  constructor(options: FishermanOptions) {
+    this.#o = { clock: systemClock, pollMs: 1000, ...options };
+    const { context, models, database, settings, log, clock } = this.#o;
+    this.#store = new FishermanStore(database);
+    this.#games = new GameStore(database);
+    this.#domain = { chainId: context.client.chain.id, rollup: context.addresses.rollup };
+    if (settings.dispute && context.sender !== undefined)
+      this.#disputes = new Disputes({
+        context,
+        models,
+        store: this.#store,
+        games: this.#games,
+        clock,
+        log,
+        maxGames: settings.maxGames,
+      });
+  }
+
+  /** What it concluded so far. */
+  get store(): FishermanStore {
+    return this.#store;
+  }
+
+  /** The games it plays or played. */
+  get games(): GameStore {
+    return this.#games;
+  }
+
+  /** Works until the signal fires; resolves when nothing is half done. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log, pollMs } = this.#o;
+    log.info({ rollup: this.#domain.rollup, account: this.#o.context.sender?.address }, "watching");
+    const watcher = this.#watcher();
+    const loop = async (name: string, step: () => Promise<unknown>) => {
+      while (!signal.aborted) {
+        try {
+          await step();
+        } catch (err) {
+          log.warn({ err, loop: name }, "step failed; tried again");
+        }
+        await clock.sleep(pollMs, signal);
+      }
+    };
+    // Checking a batch may take minutes, turns have deadlines: neither waits for the other.
+    const loops = [loop("watch", () => watcher.sync(signal)), loop("check", () => this.#checkDue(signal))];
+    const disputes = this.#disputes;
+    if (disputes !== undefined) {
+      await disputes.collect().catch((err: unknown) => log.warn({ err }, "nothing claimed"));
+      loops.push(loop("dispute", () => disputes.tick()));
+    }
+    await Promise.all(loops);
+  }
+
+  #watcher(): Watcher {
+    const { context, fromBlock, clock, confirmations, maxRange, database, log } = this.#o;
+    return new Watcher({
+      client: context.client,
+      name: "fisherman",
+      store: new SqliteCursorStore(database),
+      addresses: [context.addresses.rollup, context.addresses.vault],
+      abi: [...ABIS.rollup, ...ABIS.vault] as Abi,
+      fromBlock,
+      clock,
+      ...(confirmations === undefined ? {} : { confirmations }),
+      ...(maxRange === undefined ? {} : { maxRange }),
+      onRange: (logs) => {
+        this.#store.transaction(() => {
+          for (const event of logs) this.#note(event);
+        });
+      },
+      onRewind: (block) => {
+        log.warn({ block }, "reorganisation");
+        this.#store.transaction(() => {
+          this.#store.rewind(block);
+          this.#games.rewind(block);
+        });
+      },
+    });
+  }
+
+  #note({ eventName, args, blockNumber }: WatchedLog): void {
+    const { settings } = this.#o;
+    if (eventName === "EndpointSet") {
+      const { executor, url } = args as EventArgs<"vault", "EndpointSet">;
+      this.#store.addEndpoint(executor, blockNumber, url);
+    } else if (eventName === "BatchCommitted") {
+      const { batchId, executor, root, count } = args as EventArgs<"rollup", "BatchCommitted">;
+      const wanted = settings.executors.map((address) => address.toLowerCase());
+      if (wanted.length > 0 && !wanted.includes(executor.toLowerCase())) return;
+      this.#store.addBatch({ id: batchId, executor, root, count: Number(count), block: blockNumber });
+    }
+  }
+
+  async #checkDue(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const batch = this.#store.nextBatch(this.#o.clock.now());
+      if (batch === undefined || signal.aborted) return;
+      await this.#checkBatch(batch, signal);
+    }
+  }
+
+  async #checkBatch(batch: WatchedBatch, signal: AbortSignal): Promise<void> {
+    const { log, models } = this.#o;
+    const downloaded = await this.#download(batch, signal);
+    if (downloaded === undefined) return;
+    for (const [index, item] of downloaded.items.entries()) {
+      if (signal.aborted) return;
+      if (this.#store.verdict(downloaded.hashes[index], batch.id) !== undefined) continue;
+      this.#conclude(batch, downloaded, index, item, await checkItem(this.#domain, models, item));
+    }
+    this.#store.batchChecked(batch.id);
+    log.info({ batch: batch.id, receipts: batch.count }, "batch checked");
+  }
+
+  async #download(batch: WatchedBatch, signal: AbortSignal): Promise<DownloadedBatch | undefined> {
+    const { settings, clock, log, fetch: get } = this.#o;
+    const { downloadTimeoutMs: timeoutMs, maxBundleBytes: maxBytes } = settings;
+    try {
+      const options = { timeoutMs, maxBytes, signal, ...(get === undefined ? {} : { fetch: get }) };
+      return await downloadBatch(this.#domain, batch, this.#store.endpoint(batch.executor), options);
+    } catch (err) {
+      if (signal.aborted || !(err instanceof BaseError)) throw err;
+      const last = batch.attempts + 1 >= settings.downloadAttempts;
+      this.#store.downloadFailed(
+        batch.id,
+        err.shortMessage,
+        last ? undefined : clock.now() + settings.retrySeconds * 1000,
+      );
+      log[last ? "error" : "warn"](
+        { batch: batch.id, executor: batch.executor, err },
+        last ? "unavailable" : "no bundle yet",
+      );
+      return undefined;
+    }
+  }
+
+  /** Writes the verdict down, with what a dispute will need. */
+  #conclude(batch: WatchedBatch, all: DownloadedBatch, index: number, item: BatchItem, conclusion: Verdict): void {
+    const { log } = this.#o;
+    const { verdict, fault } = conclusion;
+    const receiptHash = all.hashes[index];
+    const playable = fault?.kind === "record" && !isWithheld(item);
+    const disputed = playable && this.#disputes !== undefined;
+    const reason = fault === undefined || playable ? conclusion.reason : "no game decides this fault";
+    this.#store.transaction(() => {
+      if (disputed) this.#store.saveEvidence(receiptHash, batch.id, { item, hashes: all.hashes });
+      const dispute = disputed ? "wanted" : "none";
+      this.#store.saveVerdict({
+        receiptHash,
+        batchId: batch.id,
+        index,
+        verdict,
+        fault,
+        dispute,
+        gameId: undefined,
+        reason,
+      });
+    });
+    const entry = { batch: batch.id, index, receipt: receiptHash, executor: batch.executor, verdict, fault, reason };
+    log[verdict === "valid" ? "debug" : "warn"](entry, "receipt checked");
+  }
+}
