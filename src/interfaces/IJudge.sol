@@ -43,7 +43,10 @@ interface IJudge {
     function rowShape(bytes calldata instruction, uint32 step) external pure returns (uint8 elementType, uint256 length);
 
     /// @notice Number of blocks of the fold behind one element (1 for maps), and bytes of an accumulator on the wire.
-    function blocks(bytes calldata instruction, uint32 step) external pure returns (uint256 count, uint256 accumulatorBytes);
+    function blocks(bytes calldata instruction, uint32 step)
+        external
+        pure
+        returns (uint256 count, uint256 accumulatorBytes);
 
     /// @notice Value of `element` of the row that `instruction` makes, from opened operands.
     /// @dev For maps and folds of one block. Elements beyond the row's length are 0.

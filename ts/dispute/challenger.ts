@@ -54,7 +54,7 @@ function chooseInFine(view: GameView, knowledge: ChallengerKnowledge): Move {
       : { call: "choose", child };
   // The fine trace is honest, so the record contradicts it: in its token, or in a cached row.
   const tokenRow = trace.rows.length - 1;
-  if (view.step >= trace.nIn - 1 && view.record.token !== knowledge.record.token)
+  if (view.record.token !== knowledge.record.token)
     return {
       call: "settleToken",
       chunk: toHex(chunkAt(rowBytes(trace.rows[tokenRow]), 0)),

@@ -45,7 +45,7 @@ export function validateProgram(program: Program): void {
         ),
         "parameters fit 32 bits and unused ones are zero",
       ]) ??
-      SEMANTICS[name].validate(instruction);
+      SEMANTICS[name].validate(instruction, program.contextLength);
     if (rule !== undefined) throw new InvalidProgramError(i, name, rule);
     if (instruction.role === 1) cacheRows++;
   }

@@ -47,8 +47,8 @@ export type BrokenRule = string | undefined;
 interface Semantics {
   readonly name: InstructionName;
   readonly opcode: number;
-  /** Checks what the instruction table cannot say: shapes, groups and parameter ranges. */
-  validate(instruction: Instruction): BrokenRule;
+  /** Checks what the instruction table cannot say: shapes, groups, bounds and parameter ranges, for positions below `contextLength`. */
+  validate(instruction: Instruction, contextLength: number): BrokenRule;
   /** Makes the whole row. Exact for every bit pattern of the operands. */
   run(instruction: Instruction, context: StepContext, inputs: RunInputs): Row;
 }

@@ -18,7 +18,7 @@ export const exp2: MapSemantics = {
       [groupsDivide(a, b), "b's length divides a's"],
       [within(tb, 1, 16), "tb in 1..16"],
       [oneRow(c) && fixed(c, 2 ** tb), "c is one row of 2^tb entries"],
-      [isShift(f - tb), "f - tb in 0..62"],
+      [isShift(f) && f >= tb, "f in tb..62"],
       [isShift(s), "s in 0..62"],
     );
   },

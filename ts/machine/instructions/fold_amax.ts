@@ -11,7 +11,11 @@ export const foldAmax: FoldSemantics = {
   opcode: INSTRUCTIONS.fold_amax.opcode,
   kind: "fold",
 
-  validate: (instruction) => firstBroken([groupsDivide(instruction.a, outShape(instruction)), "outLength divides a"]),
+  validate: (instruction) =>
+    firstBroken(
+      [instruction.outMode === 0, "the output has a fixed length"],
+      [groupsDivide(instruction.a, outShape(instruction)), "outLength divides a"],
+    ),
 
   run(instruction, { t }, inputs) {
     const a = dataOf(inputs.row(instruction.a), "i32");

@@ -20,6 +20,7 @@ export const foldDot: FoldSemantics = {
       [instruction.outType === (instruction.a.type === "i8" ? "i32" : "i64"), "i8 makes i32, i16 makes i64"],
       [fixed(instruction.a, instruction.b.length), "a has the length of b's rows"],
       [fixed(outShape(instruction), instruction.b.count), "outLength is the number of b's rows"],
+      [instruction.a.type !== "i8" || instruction.b.length <= EXACT_RUN.i8, "K <= 2^16 for i8"],
     ),
 
   run(instruction, _context, inputs) {

@@ -15,6 +15,7 @@ export const foldMax: FoldSemantics = {
 
   validate: (instruction) =>
     firstBroken(
+      [instruction.outMode === 0, "the output has a fixed length"],
       [groupsDivide(instruction.a, outShape(instruction)), "outLength divides a"],
       [
         instruction.b.kind === "none" || sameShape(instruction.b, outShape(instruction)),

@@ -5,13 +5,22 @@ import { firstBroken, groupSize, groupsDivide, outShape, rowShape } from "../sha
 import { INSTRUCTIONS } from "../table.ts";
 import { dataOf } from "../types.ts";
 
+/** So many squares of 24-bit values fit int64. */
+const LONGEST_GROUP = 2 ** 14;
+
 /** `out[e] = sat(sum over the group of a^2, 63)`: the mean square of RMSNorm before its division. */
 export const foldSumsq: FoldSemantics = {
   name: "fold_sumsq",
   opcode: INSTRUCTIONS.fold_sumsq.opcode,
   kind: "fold",
 
-  validate: (instruction) => firstBroken([groupsDivide(instruction.a, outShape(instruction)), "outLength divides a"]),
+  validate: (instruction, contextLength) =>
+    firstBroken(
+      [instruction.outMode === 0, "the output has a fixed length"],
+      [groupsDivide(instruction.a, outShape(instruction)), "outLength divides a"],
+      // The longest group over positions is that of the last one.
+      [groupSize(instruction.a, outShape(instruction), contextLength - 1) <= LONGEST_GROUP, "g <= 2^14"],
+    ),
 
   run(instruction, { t }, inputs) {
     const a = dataOf(inputs.row(instruction.a), "i32");

@@ -5,17 +5,26 @@ import { type Case, CaseBuilder } from "./cases.ts";
 
 type MakeCase = (builder: CaseBuilder) => Case;
 
-/** A shape for groups: one or more groups, fixed or per position, and the grouped row's shape. */
-function groups({ random }: CaseBuilder): { length: number; mode: Mode; grouped: { length: number; mode: Mode } } {
+type Shape = { readonly length: number; readonly mode: Mode };
+
+/** A row of one entry a group, and the row that falls into the groups: fixed lengths, or one group of all positions per entry. */
+function foldGroups({ random }: CaseBuilder): { out: Shape; grouped: Shape } {
   const length = random.int(1, 4);
-  if (random.int(0, 2) === 0) return { length, mode: 0, grouped: { length, mode: 1 } };
+  if (random.int(0, 2) === 0) return { out: { length, mode: 0 }, grouped: { length, mode: 1 } };
   const size = random.pick([1, 3, 30, 127, 128, 129, 300]);
-  const mode = random.int(0, 3) === 0 ? 1 : 0;
-  return { length, mode, grouped: { length: length * (mode === 1 ? Math.min(size, 30) : size), mode } };
+  return { out: { length, mode: 0 }, grouped: { length: length * size, mode: 0 } };
+}
+
+/** As `foldGroups`, or with both rows per position. */
+function mapGroups(builder: CaseBuilder): { group: Shape; grouped: Shape } {
+  const { out, grouped } = foldGroups(builder);
+  if (grouped.mode === 1 || builder.random.int(0, 3) > 0) return { group: out, grouped };
+  const length = out.length * builder.random.int(1, 9);
+  return { group: { ...out, mode: 1 }, grouped: { length, mode: 1 } };
 }
 
 /** A fixed or per-position shape. */
-function shape({ random }: CaseBuilder): { length: number; mode: Mode } {
+function shape({ random }: CaseBuilder): Shape {
   return { length: random.int(1, 40), mode: random.int(0, 3) === 0 ? 1 : 0 };
 }
 
@@ -27,21 +36,21 @@ function heads({ random }: CaseBuilder): { kv: number; query: number; size: numb
 
 const MAKERS: Record<InstructionName, MakeCase> = {
   fold_sumsq(b) {
-    const { grouped, ...out } = groups(b);
+    const { grouped, out } = foldGroups(b);
     return b.done("fold_sumsq", { type: "i64", ...out }, { a: b.row("i32", grouped.length, grouped.mode) });
   },
   fold_amax(b) {
-    const { grouped, ...out } = groups(b);
+    const { grouped, out } = foldGroups(b);
     return b.done("fold_amax", { type: "i32", ...out }, { a: b.row("i32", grouped.length, grouped.mode) });
   },
   fold_max(b) {
-    const { grouped, ...out } = groups(b);
+    const { grouped, out } = foldGroups(b);
     const a = b.row("i32", grouped.length, grouped.mode);
     const initial = b.random.int(0, 1) === 0 ? {} : { b: b.row("i32", out.length, out.mode) };
     return b.done("fold_max", { type: "i32", ...out }, { a, ...initial });
   },
   fold_sum(b) {
-    const { grouped, ...out } = groups(b);
+    const { grouped, out } = foldGroups(b);
     const a = b.row(b.random.pick(["i16", "i32"]), grouped.length, grouped.mode);
     const initial = b.random.int(0, 1) === 0 ? {} : { b: b.row("i64", out.length, out.mode) };
     return b.done("fold_sum", { type: "i64", ...out }, { a, ...initial });
@@ -103,7 +112,7 @@ const MAKERS: Record<InstructionName, MakeCase> = {
     return b.done("norm", out, operands, [b.shift(), b.shift()]);
   },
   quantize(b) {
-    const { grouped, ...group } = groups(b);
+    const { grouped, group } = mapGroups(b);
     const type = b.random.pick(["i8", "i16"] as const);
     const operands = { a: b.row("i32", grouped.length, grouped.mode), b: b.row("i32", group.length, group.mode) };
     return b.done("quantize", { type, ...grouped }, operands);
@@ -140,18 +149,18 @@ const MAKERS: Record<InstructionName, MakeCase> = {
     return b.done("rescale", { type, ...out }, { a: b.row("i32", out.length, out.mode) }, [mul, b.shift()]);
   },
   exp2(b) {
-    const { grouped, ...group } = groups(b);
+    const { grouped, group } = mapGroups(b);
     const tableBits = b.random.pick([1, 4, 10, 16]);
     const operands = {
       a: b.row("i32", grouped.length, grouped.mode),
       b: b.row("i32", group.length, group.mode),
       c: b.weights("i32", 2 ** tableBits, 1),
     };
-    const f = tableBits + b.random.pick([0, 4, 20, 62]);
+    const f = tableBits + b.random.pick([0, 4, 20, 62 - tableBits]);
     return b.done("exp2", { type: b.random.pick(["i16", "i32"]), ...grouped }, operands, [f, tableBits, b.shift()]);
   },
   divide(b) {
-    const { grouped, ...group } = groups(b);
+    const { grouped, group } = mapGroups(b);
     const operands = { a: b.row("i64", grouped.length, grouped.mode), b: b.row("i64", group.length, group.mode) };
     return b.done("divide", { type: "i32", ...grouped }, operands, [b.shift()]);
   },

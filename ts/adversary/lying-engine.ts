@@ -1,0 +1,110 @@
+import { setImmediate } from "node:timers/promises";
+import { cacheRootOf, SENTINEL_TOKEN, saltOf, type TraceRecord } from "../commit/record.ts";
+import { rowLeaf } from "../commit/row.ts";
+import type { Engine, FineTrace, Replay, Sequence, SequenceInput } from "../engine/types.ts";
+import { KvCache } from "../machine/kv-cache.ts";
+import type { Program } from "../machine/program.ts";
+import { semanticsOf } from "../machine/registry.ts";
+import { stepContext, stepToken } from "../machine/step.ts";
+import { ELEMENT_CODE, type Row, rowBytes } from "../machine/types.ts";
+import type { Weights } from "../machine/weights.ts";
+import type { Lie } from "./lie.ts";
+
+/** An engine that computes the program and lies as told. Its receipts look like any other. */
+export function lyingEngine(program: Program, weights: Weights, lie: Lie): Engine {
+  const start = (input: SequenceInput) => new LyingRun(program, weights, lie, input);
+  return {
+    backend: `lying (${lie.name})`,
+    sequence: (input) => lyingSequence(start(input)),
+    async replay(input, outputs): Promise<Replay> {
+      const run = start(input);
+      const tokens: number[] = [];
+      for (let t = 0; t < input.prompt.length + outputs.length - 1; t++) {
+        await setImmediate();
+        const token = run.step(t, outputs);
+        if (token !== undefined) tokens.push(token);
+      }
+      return { tokens, records: run.records };
+    },
+    async fine(input, outputs, step): Promise<FineTrace> {
+      const run = start(input);
+      for (let t = 0; t < step; t++) {
+        await setImmediate();
+        run.rows(t, outputs);
+      }
+      return { rows: run.rows(step, outputs), cache: run.committed };
+    },
+    close() {},
+  };
+}
+
+function lyingSequence(run: LyingRun): Sequence {
+  const outputs: number[] = [];
+  return {
+    outputs,
+    records: run.records,
+    async next(): Promise<number> {
+      for (;;) {
+        await setImmediate();
+        const token = run.step(run.records.length, outputs);
+        if (token === undefined) continue;
+        outputs.push(token);
+        return token;
+      }
+    },
+    close() {},
+  };
+}
+
+class LyingRun {
+  readonly records: TraceRecord[] = [];
+  /** Cached rows as committed. */
+  readonly committed: KvCache;
+  /** Cached rows as computed with. */
+  private readonly cache: KvCache;
+
+  constructor(
+    private readonly program: Program,
+    private readonly weights: Weights,
+    private readonly lie: Lie,
+    private readonly input: SequenceInput,
+  ) {
+    this.cache = new KvCache(program);
+    this.committed = new KvCache(program);
+  }
+
+  step(t: number, outputs: readonly number[]): number | undefined {
+    const rows = this.rows(t, outputs);
+    const token = t >= this.input.prompt.length - 1 ? stepToken(rows) : undefined;
+    const cached = rows.filter((_, i) => this.program.instructions[i].role === 1);
+    this.records.push({
+      salt: saltOf(this.input.saltKey, "record", t),
+      token: token ?? SENTINEL_TOKEN,
+      cacheRoot: cacheRootOf(cached.map((row) => rowLeaf(ELEMENT_CODE[row.type], row.data.length, rowBytes(row)))),
+    });
+    return token;
+  }
+
+  /** The rows of step t as committed. */
+  rows(t: number, outputs: readonly number[]): Row[] {
+    const { prompt, requestHash, temperature } = this.input;
+    const token = t < prompt.length ? prompt[t] : outputs[t - prompt.length];
+    const context = stepContext({ t, nIn: prompt.length, token, requestHash, temperature });
+    const computed: Row[] = [];
+    const committed: Row[] = [];
+    this.program.instructions.forEach((instruction, i) => {
+      const honest = semanticsOf(instruction).run(instruction, context, {
+        row: ({ index }) => computed[index],
+        weights: ({ index, count }) => this.weights.range(index, count),
+        cache: ({ count }) => this.cache.rows(count, t + 1),
+      });
+      computed[i] = this.lie.computed?.(t, i, honest) ?? honest;
+      committed[i] = this.lie.committed?.(t, i, computed[i]) ?? computed[i];
+      if (instruction.role === 1) {
+        this.cache.store(instruction.cacheSlot, t, computed[i]);
+        this.committed.store(instruction.cacheSlot, t, committed[i]);
+      }
+    });
+    return committed;
+  }
+}

@@ -1,0 +1,38 @@
+import type { Hex } from "../commit/bytes.ts";
+import type { Domain } from "../commit/typed-data.ts";
+import type { Chat, IdempotencyKey } from "../executor/answerer.ts";
+import type { Order } from "../executor/receipts.ts";
+import type { Bundle } from "../sdk/bundle.ts";
+import type { PromptModel } from "../sdk/prompt-model.ts";
+
+/** A model that the server offers. */
+export interface ServedModel extends PromptModel {
+  /** Address of the key that signs its receipts. */
+  readonly enclaveKey: Hex;
+}
+
+/** What is known of a chat's receipt: `gone` after a crash or a cancellation before the first token. */
+export type ChatReceipt =
+  | { readonly state: "unknown" | "pending" | "gone" }
+  | { readonly state: "signed"; readonly bundle: Bundle };
+
+/** Readiness of one part; without a problem it is ready. */
+export interface ReadinessCheck {
+  readonly name: string;
+  readonly problem?: string;
+}
+
+/** What stands behind the HTTP server. */
+export interface ApiBackend {
+  readonly domain: Domain;
+  readonly executor: Hex;
+  readonly models: readonly ServedModel[];
+  /** Starts, joins or replays the answer to an order. */
+  begin(order: Order, idempotency?: IdempotencyKey): Chat;
+  /** The chat that an earlier request with the same key started. */
+  resume(key: IdempotencyKey): Chat | undefined;
+  receiptOf(chatId: string): ChatReceipt;
+  /** A batch of this executor, with its bundles in leaf order. */
+  batch(root: Hex): { readonly count: number; bundles(from: number, limit: number): Iterable<Bundle> } | undefined;
+  readiness(): readonly ReadinessCheck[];
+}

@@ -1,0 +1,127 @@
+import type { ServerResponse } from "node:http";
+import type { Clock } from "../chain/time.ts";
+import type { Hex } from "../commit/bytes.ts";
+import { STOP_REASON } from "../commit/typed-data.ts";
+import type { Chat } from "../executor/answerer.ts";
+import type { ServedModel } from "./backend.ts";
+import { type CompletionHead, chunk, completion, usageChunk, usageOf } from "./chat-shapes.ts";
+import { ApiError, apiErrorOf } from "./errors.ts";
+import { ResponseStream } from "./response-stream.ts";
+
+/** How a chat is answered. */
+export interface ChatReplyOptions {
+  readonly chat: Chat;
+  readonly model: ServedModel;
+  readonly clock: Clock;
+  readonly includeUsage: boolean;
+  readonly includeOtr: boolean;
+  /** Headers of every response to this request. */
+  readonly headers: Record<string, string>;
+  /** Milliseconds of silence after which something harmless is written. */
+  readonly heartbeatMs: number;
+  /** Told of a failure that the client is told of too. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Path under which a chat's receipt is found. */
+export function receiptPath(chatId: string): string {
+  return `/v1/otr/receipt/${chatId}`;
+}
+
+interface Ended {
+  readonly nOut: number;
+  readonly receiptHash: Hex;
+  readonly stopReason: number;
+}
+
+/** Follows a chat to its end; `onText` gets its text as it becomes known. */
+async function follow({ chat, model }: ChatReplyOptions, onText: (text: string) => Promise<void>): Promise<Ended> {
+  const stops = new Set(chat.order.request.stopTokens);
+  const decoder = model.tokenizer.stream();
+  const tokens = chat.tokens();
+  for (let nOut = 0; ; nOut++) {
+    const next = await tokens.next();
+    if (next.done) {
+      await onText(decoder.end());
+      return { nOut, ...next.value };
+    }
+    // A stop token ends the answer and is not part of its text.
+    if (!stops.has(next.value)) await onText(decoder.push(next.value));
+  }
+}
+
+function headOf({ chat, model, clock }: ChatReplyOptions): CompletionHead {
+  return { chatId: chat.chatId, created: Math.floor(clock.now() / 1000), model };
+}
+
+/**
+ * Answers as server-sent events. Headers leave at once. A failure after that is an event with `error`, on which OpenAI's clients
+ * throw. The `otr` comment is invisible to them: parsers skip lines that begin with a colon.
+ */
+export async function streamReply(response: ServerResponse, options: ChatReplyOptions): Promise<void> {
+  const { chat, clock, includeUsage, includeOtr, headers, heartbeatMs } = options;
+  const stream = new ResponseStream(response, () => chat.leave());
+  const head = headOf(options);
+  const send = (value: object) => stream.write(`data: ${JSON.stringify(value)}\n\n`);
+  stream.start(200, { ...headers, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" });
+  void stream.heartbeat(clock, heartbeatMs, () => stream.write(": waiting\n\n"));
+  try {
+    await send(chunk(head, { role: "assistant", content: "", refusal: null }, undefined, includeUsage));
+    const ended = await follow(options, async (text) => {
+      if (text !== "") await send(chunk(head, { content: text }, undefined, includeUsage));
+    });
+    if (ended.stopReason === STOP_REASON.cancelled) throw cutShort();
+    await send(chunk(head, {}, ended.stopReason, includeUsage));
+    if (includeUsage) await send(usageChunk(head, usageOf(chat.order.prompt.length, ended.nOut)));
+    const otr = { chatId: chat.chatId, receiptHash: ended.receiptHash, receipt: receiptPath(chat.chatId) };
+    stream.end(`${includeOtr ? `: otr ${JSON.stringify(otr)}\n\n` : ""}data: [DONE]\n\n`);
+  } catch (error) {
+    options.onError(error);
+    stream.end(`data: ${JSON.stringify(apiErrorOf(error).body)}\n\n`);
+  } finally {
+    chat.leave();
+  }
+}
+
+/**
+ * Answers with one JSON object. Errors have their status as long as the answer comes within a heartbeat; after that status 200 is on its
+ * way, kept alive with white space, which JSON allows, and a failure breaks the connection.
+ */
+export async function jsonReply(response: ServerResponse, options: ChatReplyOptions): Promise<void> {
+  const { chat, clock, headers, heartbeatMs } = options;
+  const stream = new ResponseStream(response, () => chat.leave());
+  const json = { ...headers, "content-type": "application/json; charset=utf-8" };
+  void stream.heartbeat(clock, heartbeatMs, async () => {
+    if (!stream.started) stream.start(200, json);
+    await stream.write(" ");
+  });
+  try {
+    let content = "";
+    const ended = await follow(options, async (text) => {
+      content += text;
+    });
+    if (ended.stopReason === STOP_REASON.cancelled) throw cutShort();
+    const usage = usageOf(chat.order.prompt.length, ended.nOut);
+    const body = JSON.stringify(completion(headOf(options), content, ended.stopReason, usage));
+    if (!stream.started) stream.start(200, { ...json, "content-length": String(Buffer.byteLength(body)) });
+    stream.end(body);
+  } catch (error) {
+    options.onError(error);
+    const shown = apiErrorOf(error);
+    if (stream.started) return stream.break();
+    stream.start(shown.status, { ...json, ...shown.headers });
+    stream.end(JSON.stringify(shown.body));
+  } finally {
+    chat.leave();
+  }
+}
+
+/** The executor stopped before the answer was done. What was emitted has a receipt, so the client must decide to ask again. */
+function cutShort(): ApiError {
+  return new ApiError("The executor stopped before the answer was complete; its receipt covers what was sent.", {
+    status: 503,
+    type: "server_error",
+    code: "answer_cut_short",
+    shouldRetry: false,
+  });
+}

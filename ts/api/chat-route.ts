@@ -1,0 +1,97 @@
+import { keccak_256 } from "@noble/hashes/sha3.js";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { type Clock, unixSeconds } from "../chain/time.ts";
+import { toHex } from "../commit/bytes.ts";
+import type { Chat, IdempotencyKey } from "../executor/answerer.ts";
+import { AlreadyAnsweredError } from "../executor/errors.ts";
+import type { Random } from "../executor/ports.ts";
+import type { ChatBody } from "../sdk/chat-body.ts";
+import { chatParameters, parseChatBody } from "../sdk/chat-parameters.ts";
+import { decodeRequestHeader, REQUEST_HEADER } from "../sdk/request-header.ts";
+import type { ApiBackend, ServedModel } from "./backend.ts";
+import { jsonReply, receiptPath, streamReply } from "./chat-reply.ts";
+import { apiErrorOf, invalidRequest, notFound } from "./errors.ts";
+import { carriedOrder, type OrderContext, unsignedOrder } from "./order.ts";
+
+export interface ChatRouteOptions {
+  readonly backend: ApiBackend;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly defaultMaxOut: number;
+  readonly heartbeatMs: number;
+}
+
+const IDEMPOTENCY_HEADER = "idempotency-key";
+
+/** `POST /v1/chat/completions`. */
+export function chatRoute(app: FastifyInstance, options: ChatRouteOptions): void {
+  const { backend, clock, heartbeatMs } = options;
+  app.post("/v1/chat/completions", async (request, reply) => {
+    const body = parseChatBody(request.body);
+    const model = findModel(backend, body.model);
+    const chat = await chatOf(request, body, model, options);
+    request.log.debug({ chatId: chat.chatId, nIn: chat.order.prompt.length, stream: body.stream === true }, "chat");
+    reply.hijack();
+    await (body.stream ? streamReply : jsonReply)(reply.raw, {
+      chat,
+      model,
+      clock,
+      heartbeatMs,
+      includeUsage: body.stream_options?.include_usage === true,
+      includeOtr: body.stream_options?.include_otr === true,
+      headers: { "x-request-id": request.id, "x-otr-receipt": receiptPath(chat.chatId) },
+      onError: (error) => {
+        const { status, apiCode } = apiErrorOf(error);
+        request.log.warn({ chatId: chat.chatId, status, code: apiCode }, "chat failed");
+      },
+    });
+  });
+}
+
+/** The model of that name or `modelId`. */
+export function findModel(backend: ApiBackend, id: string): ServedModel {
+  const model = backend.models.find(({ name, modelId }) => name === id || modelId === id.toLowerCase());
+  if (model === undefined)
+    throw notFound(`The model ${JSON.stringify(id)} does not exist here.`, "model_not_found", "model");
+  return model;
+}
+
+async function chatOf(
+  request: FastifyRequest,
+  body: ChatBody,
+  model: ServedModel,
+  { backend, clock, random, defaultMaxOut }: ChatRouteOptions,
+): Promise<Chat> {
+  const header = (name: string) => {
+    const value = request.headers[name];
+    return typeof value === "string" ? value : undefined;
+  };
+  const carried = header(REQUEST_HEADER);
+  const idempotency = idempotencyOf(header(IDEMPOTENCY_HEADER), request.body, carried);
+  const earlier = idempotency && backend.resume(idempotency);
+  if (earlier !== undefined) return earlier;
+  const parameters = chatParameters(model, body);
+  const context: OrderContext = { domain: backend.domain, random, defaultMaxOut, now: unixSeconds(clock) };
+  if (carried !== undefined)
+    return backend.begin(await carriedOrder(model, parameters, decodeRequestHeader(carried), context), idempotency);
+  for (let nonce = 0n; ; nonce++) {
+    try {
+      return backend.begin(unsignedOrder(model, parameters, nonce, context), idempotency);
+    } catch (error) {
+      // A seeded request whose answer somebody cut short: no request has two receipts, so this one is the next.
+      if (!(error instanceof AlreadyAnsweredError)) throw error;
+    }
+  }
+}
+
+function idempotencyOf(
+  key: string | undefined,
+  body: unknown,
+  carried: string | undefined,
+): IdempotencyKey | undefined {
+  if (key === undefined) return undefined;
+  if (key.length < 1 || key.length > 255)
+    throw invalidRequest("The key must have 1 to 255 characters.", "Idempotency-Key");
+  const text = JSON.stringify([body, carried ?? null]);
+  return { key, bodyHash: toHex(keccak_256(new TextEncoder().encode(text))) };
+}

@@ -1,0 +1,141 @@
+import { BaseError } from "../errors.ts";
+
+/** Where something on the chain was looked up. */
+const at = (what: string, value: string | number | bigint) => `${what}: ${value}`;
+
+/** A contract refused a call; `name` and `args` are its custom error. */
+export class ContractRevertError extends BaseError {
+  /** Name of the custom error, `Error` for a revert string, `Panic`, or undefined for a bare revert. */
+  readonly errorName: string | undefined;
+  readonly errorArgs: readonly unknown[];
+
+  constructor(parameters: { call: string; errorName?: string; errorArgs?: readonly unknown[]; cause?: unknown }) {
+    const args = parameters.errorArgs ?? [];
+    const shown = parameters.errorName === undefined ? "no reason given" : `${parameters.errorName}(${args.map(show)})`;
+    super(`The contract refused ${parameters.call}: ${shown}.`, {
+      code: "chain.revert",
+      ...(parameters.cause === undefined ? {} : { cause: parameters.cause }),
+    });
+    this.errorName = parameters.errorName;
+    this.errorArgs = args;
+  }
+}
+
+/** A transaction was mined and reverted, though its simulation passed: the state changed in between. */
+export class TransactionRevertedError extends BaseError {
+  readonly hash: string;
+
+  constructor(call: string, hash: string) {
+    super(`The transaction for ${call} was mined and reverted.`, {
+      code: "chain.reverted",
+      metaMessages: [at("Transaction", hash), "Read the state again: another transaction came first."],
+      retryable: true,
+    });
+    this.hash = hash;
+  }
+}
+
+/** A transaction did not enter a block in the time given. It may still do so. */
+export class TransactionStuckError extends BaseError {
+  constructor(call: string, seconds: number, hashes: readonly string[]) {
+    super(`The transaction for ${call} is not in a block after ${seconds} s.`, {
+      code: "chain.stuck",
+      metaMessages: [...hashes.map((hash) => at("Sent", hash)), "It is kept and followed further at the next start."],
+      retryable: true,
+    });
+  }
+}
+
+/** A transaction that this process did not send has used the nonce: the deed was not carried out. */
+export class NonceTakenError extends BaseError {
+  constructor(call: string, nonce: number) {
+    super(`Nonce ${nonce}, signed for ${call}, was used by another transaction.`, {
+      code: "chain.nonce",
+      metaMessages: ["Give every daemon a key of its own.", "The call can be sent again."],
+      retryable: true,
+    });
+  }
+}
+
+/** The sender was closed while it waited. What was sent stays in its store. */
+export class TransactorClosedError extends BaseError {
+  constructor() {
+    super("The transaction sender was closed.", { code: "chain.closed", retryable: true });
+  }
+}
+
+/** A block reorganisation went deeper than the watcher remembers. */
+export class DeepReorgError extends BaseError {
+  constructor(block: bigint, depth: number) {
+    super(`The chain was reorganised below block ${block}.`, {
+      code: "chain.deep-reorg",
+      metaMessages: [`Blocks remembered: ${depth}.`, "Delete the watcher's cursor to scan again from the deployment."],
+    });
+  }
+}
+
+/** A transaction's receipt lacks the event that the call promises. */
+export class MissingEventError extends BaseError {
+  constructor(event: string, hash: string) {
+    super(`Transaction ${hash} emitted no ${event}.`, {
+      code: "chain.event",
+      metaMessages: ["The addresses may belong to another version of the contracts."],
+    });
+  }
+}
+
+/** A process that this one depends on did not start, or ended with an error. */
+export class ChildProcessError extends BaseError {
+  constructor(command: string, reason: string, output: string) {
+    super(`${command} ${reason}.`, {
+      code: "chain.process",
+      metaMessages: output === "" ? [] : output.trimEnd().split("\n").slice(-30),
+    });
+  }
+}
+
+/** The file of deployed addresses is missing or malformed. */
+export class DeploymentError extends BaseError {
+  constructor(path: string, reason: string, cause?: unknown) {
+    super(`The deployment file ${path} cannot be used: ${reason}.`, {
+      code: "chain.deployment",
+      metaMessages: ["Run `otr deploy` against this chain, or give the right --chain-id or file."],
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+}
+
+/** The endpoint serves another chain than the one configured. */
+export class WrongChainError extends BaseError {
+  constructor(expected: number, got: number) {
+    super("The RPC endpoint serves another chain.", {
+      code: "chain.id",
+      metaMessages: [at("Expected chain", expected), at("Got", got)],
+    });
+  }
+}
+
+/** A call that changes state was made without an account. */
+export class NoSenderError extends BaseError {
+  constructor(call: string) {
+    super(`${call} needs an account, and this client only reads.`, {
+      code: "chain.sender",
+      metaMessages: ["Pass a sender: a transactor, or `walletSender(client)`."],
+    });
+  }
+}
+
+/** What events and storage say of a game do not fit together. */
+export class GameLogError extends BaseError {
+  constructor(game: bigint, reason: string) {
+    super(`Game ${game} cannot be rebuilt: ${reason}.`, {
+      code: "chain.game",
+      metaMessages: ["The endpoint may have pruned logs or transactions: use one that serves history."],
+      retryable: true,
+    });
+  }
+}
+
+function show(value: unknown): string {
+  return Array.isArray(value) ? `[${value.map(show)}]` : String(value);
+}

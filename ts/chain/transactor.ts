@@ -1,0 +1,292 @@
+import {
+  type Address,
+  type Chain,
+  type Client,
+  type Hex,
+  keccak256,
+  type LocalAccount,
+  type TransactionReceipt,
+  TransactionReceiptNotFoundError,
+  type Transport,
+} from "viem";
+import {
+  call,
+  estimateFeesPerGas,
+  estimateGas,
+  getBlockNumber,
+  getTransactionCount,
+  getTransactionReceipt,
+  sendRawTransaction,
+} from "viem/actions";
+import { NonceTakenError, TransactionRevertedError, TransactionStuckError, TransactorClosedError } from "./errors.ts";
+import { type Fees, gasLimitOf, raiseFees } from "./gas.ts";
+import type { Attempt, Intent, IntentStore } from "./intent.ts";
+import { decodeRevert } from "./revert.ts";
+import type { Call, Sender, SendOptions } from "./sender.ts";
+import { type Clock, systemClock } from "./time.ts";
+
+/** How a transactor works. Times in milliseconds, fees in wei per gas. */
+export interface TransactorOptions {
+  readonly client: Client<Transport, Chain>;
+  readonly account: LocalAccount;
+  readonly store: IntentStore;
+  readonly clock?: Clock;
+  /** Between two looks for a receipt. */
+  readonly pollMs?: number;
+  /** After this long outside a block an attempt is replaced with higher fees. */
+  readonly replaceAfterMs?: number;
+  /** `send` gives up waiting after this long; the intent stays pending. */
+  readonly sendTimeoutMs?: number;
+  /** Replacements never offer more than this per gas. */
+  readonly feeLimit?: bigint;
+  /** Blocks that a transaction must have, its own included, to count as carried out. */
+  readonly confirmations?: number;
+  /** Told of every attempt sent and every intent settled. */
+  readonly onEvent?: (event: TransactorEvent) => void;
+}
+
+/** What happened to an intent, for logs. */
+export interface TransactorEvent {
+  readonly kind: "sent" | "replaced" | "mined" | "reverted" | "dropped" | "resumed";
+  readonly intent: Intent;
+  readonly hash?: Hex;
+}
+
+const DEFAULTS = {
+  pollMs: 500,
+  replaceAfterMs: 30_000,
+  sendTimeoutMs: 600_000,
+  feeLimit: 500_000_000_000n,
+  confirmations: 1,
+};
+
+/**
+ * The one sender of a key. Each call is simulated, then signed, written to the store and only then sent; a deed with an id is
+ * carried out once, whatever crashes in between, because after a crash the same signed bytes are sent again.
+ *
+ * INVARIANT: two intents of one sender never share a nonce unless the first was dropped, and all attempts of one intent share
+ * theirs: the chain itself then refuses to carry out an intent twice.
+ */
+export class Transactor implements Sender {
+  readonly #o: Required<Omit<TransactorOptions, "onEvent">> & Pick<TransactorOptions, "onEvent">;
+  readonly #closed = new AbortController();
+  readonly #waiting = new Map<string, Promise<TransactionReceipt>>();
+  #turn: Promise<unknown> = Promise.resolve();
+  #anonymous = 0;
+
+  constructor(options: TransactorOptions) {
+    this.#o = { clock: systemClock, ...DEFAULTS, ...options };
+  }
+
+  get address(): Address {
+    return this.#o.account.address;
+  }
+
+  async send(request: Call, options: SendOptions = {}): Promise<TransactionReceipt> {
+    const id = options.id ?? `${this.address}:${this.#o.clock.now()}:${process.pid}:${this.#anonymous++}`;
+    const running = this.#waiting.get(id);
+    if (running !== undefined) return running;
+    const done = this.#carryOut(id, request).finally(() => this.#waiting.delete(id));
+    this.#waiting.set(id, done);
+    return done;
+  }
+
+  /** Follows every intent that an earlier process left pending; resolves when all are settled or timed out. */
+  async resume(): Promise<void> {
+    const left = this.#o.store.pending(this.#o.client.chain.id, this.address);
+    await Promise.allSettled(
+      left.map((intent) => {
+        if (this.#waiting.has(intent.id)) return undefined;
+        this.#emit({ kind: "resumed", intent });
+        const done = this.#follow(intent).finally(() => this.#waiting.delete(intent.id));
+        this.#waiting.set(intent.id, done);
+        return done;
+      }),
+    );
+  }
+
+  /** Stops waiting. Nothing more is sent; pending intents stay in the store for `resume`. */
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await Promise.allSettled([...this.#waiting.values(), this.#turn]);
+  }
+
+  async #carryOut(id: string, request: Call): Promise<TransactionReceipt> {
+    const known = this.#o.store.get(id);
+    if (known?.status === "mined") {
+      const receipt = await this.#receipt(known.minedHash!);
+      if (receipt !== undefined) return receipt;
+      // A reorganisation took it out of the chain: the same bytes go back to the pool.
+      known.status = "pending";
+      this.#o.store.put(known);
+    }
+    if (known?.status === "pending") return this.#follow(known);
+    const intent = await this.#exclusive(() => this.#sign(id, request));
+    return this.#follow(intent);
+  }
+
+  /** Simulates, takes the next nonce, signs, stores, sends: one intent at a time. */
+  async #sign(id: string, request: Call): Promise<Intent> {
+    const { client, account, store } = this.#o;
+    const { to, data, value, name } = request;
+    let gas: bigint;
+    try {
+      await call(client, { account: account.address, to, data, value });
+      gas = gasLimitOf(await estimateGas(client, { account: account.address, to, data, value }));
+    } catch (error) {
+      throw decodeRevert(error, request);
+    }
+    const fees = await estimateFeesPerGas(client);
+    const intent: Intent = {
+      id,
+      chainId: client.chain.id,
+      sender: account.address,
+      to,
+      data,
+      value,
+      gas,
+      name,
+      nonce: await this.#nextNonce(),
+      attempts: [],
+      status: "pending",
+    };
+    intent.attempts.push(await this.#signAttempt(intent, fees));
+    if (this.#closed.signal.aborted) throw new TransactorClosedError();
+    store.put(intent);
+    await this.#broadcast(intent.attempts[0]!);
+    this.#emit({ kind: "sent", intent, hash: intent.attempts[0]!.hash });
+    return intent;
+  }
+
+  /** The chain's count, or one above the highest nonce still pending here. */
+  async #nextNonce(): Promise<number> {
+    const { client, store } = this.#o;
+    const mined = await getTransactionCount(client, { address: this.address, blockTag: "latest" });
+    const taken = new Set(store.pending(client.chain.id, this.address).map((intent) => intent.nonce));
+    let nonce = mined;
+    while (taken.has(nonce)) nonce++;
+    return nonce;
+  }
+
+  async #signAttempt(intent: Intent, fees: Fees): Promise<Attempt> {
+    const { nonce, gas, to, data, value, chainId } = intent;
+    const raw = await this.#o.account.signTransaction({
+      type: "eip1559",
+      chainId,
+      nonce,
+      gas,
+      to,
+      data,
+      value,
+      maxFeePerGas: fees.maxFeePerGas,
+      maxPriorityFeePerGas: fees.maxPriorityFeePerGas,
+    });
+    return { hash: keccak256(raw), raw, ...fees, sentAt: this.#o.clock.now() };
+  }
+
+  /** Gives the bytes to the node. Refusals are no failure here: what counts is whether an attempt gets mined. */
+  async #broadcast(attempt: Attempt): Promise<void> {
+    try {
+      await sendRawTransaction(this.#o.client, { serializedTransaction: attempt.raw });
+    } catch {
+      // Known already, nonce used, node away: `#follow` finds out which and sends again.
+    }
+  }
+
+  /** Waits until one attempt is in a block; sends again and replaces on the way. */
+  async #follow(intent: Intent): Promise<TransactionReceipt> {
+    const { clock, pollMs, replaceAfterMs, sendTimeoutMs } = this.#o;
+    const giveUpAt = clock.now() + sendTimeoutMs;
+    while (!this.#closed.signal.aborted) {
+      const nonce = await this.#minedNonce();
+      // Asked after the count: if the nonce is used and no attempt has a receipt, the nonce went elsewhere.
+      const receipt = await this.#settled(intent);
+      if (receipt !== undefined) return this.#settle(intent, receipt);
+      if (receipt === undefined && nonce > intent.nonce && !(await this.#known(intent))) {
+        this.#mark(intent, "dropped");
+        throw new NonceTakenError(intent.name, intent.nonce);
+      }
+      if (clock.now() - intent.attempts.at(-1)!.sentAt >= replaceAfterMs) await this.#replace(intent);
+      else await this.#broadcast(intent.attempts.at(-1)!);
+      if (clock.now() >= giveUpAt) {
+        const hashes = intent.attempts.map((attempt) => attempt.hash);
+        throw new TransactionStuckError(intent.name, sendTimeoutMs / 1000, hashes);
+      }
+      await clock.sleep(pollMs, this.#closed.signal);
+    }
+    throw new TransactorClosedError();
+  }
+
+  #settle(intent: Intent, receipt: TransactionReceipt): TransactionReceipt {
+    intent.minedHash = receipt.transactionHash;
+    this.#mark(intent, receipt.status === "success" ? "mined" : "reverted");
+    if (receipt.status === "success") return receipt;
+    throw new TransactionRevertedError(intent.name, receipt.transactionHash);
+  }
+
+  #mark(intent: Intent, status: "mined" | "reverted" | "dropped"): void {
+    intent.status = status;
+    this.#o.store.put(intent);
+    const hash = intent.minedHash;
+    this.#emit({ kind: status, intent, ...(hash === undefined ? {} : { hash }) });
+  }
+
+  /** Signs the same nonce again with higher fees, if the limit allows; else sends the old bytes again. */
+  async #replace(intent: Intent): Promise<void> {
+    const last = intent.attempts.at(-1)!;
+    const now = await estimateFeesPerGas(this.#o.client).catch(() => last);
+    const fees = raiseFees(last, now, this.#o.feeLimit);
+    if (fees === undefined) return this.#broadcast(last);
+    const attempt = await this.#signAttempt(intent, fees);
+    if (this.#closed.signal.aborted) return;
+    intent.attempts.push(attempt);
+    this.#o.store.put(intent);
+    await this.#broadcast(attempt);
+    this.#emit({ kind: "replaced", intent, hash: attempt.hash });
+  }
+
+  /** Receipt of the attempt that is in a block deep enough, if one is. */
+  async #settled(intent: Intent): Promise<TransactionReceipt | undefined> {
+    for (const attempt of intent.attempts.toReversed()) {
+      const receipt = await this.#receipt(attempt.hash);
+      if (receipt === undefined) continue;
+      if (this.#o.confirmations <= 1) return receipt;
+      const head = await getBlockNumber(this.#o.client, { cacheTime: 0 }).catch(() => receipt.blockNumber);
+      if (head - receipt.blockNumber + 1n >= BigInt(this.#o.confirmations)) return receipt;
+    }
+    return undefined;
+  }
+
+  /** True if the chain has any attempt in a block, at whatever depth. A failed look counts as true: nothing is given up. */
+  async #known(intent: Intent): Promise<boolean> {
+    for (const { hash } of intent.attempts) {
+      try {
+        await getTransactionReceipt(this.#o.client, { hash });
+        return true;
+      } catch (error) {
+        if (!(error instanceof TransactionReceiptNotFoundError)) return true;
+      }
+    }
+    return false;
+  }
+
+  async #receipt(hash: Hex): Promise<TransactionReceipt | undefined> {
+    return getTransactionReceipt(this.#o.client, { hash }).catch(() => undefined);
+  }
+
+  /** Number of mined transactions of this sender; 0 when the node does not answer, which makes nothing look used. */
+  async #minedNonce(): Promise<number> {
+    return getTransactionCount(this.#o.client, { address: this.address, blockTag: "latest" }).catch(() => 0);
+  }
+
+  /** Runs one task at a time, in order of the calls. */
+  #exclusive<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(task);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  #emit(event: TransactorEvent): void {
+    this.#o.onEvent?.(event);
+  }
+}

@@ -1,0 +1,157 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { ConfigError, SecretError } from "./errors.ts";
+import { openKeystore, sealKeystore } from "./keystore.ts";
+import { environmentName, loadConfig } from "./load.ts";
+import { createLogger } from "./logger.ts";
+import { configLines, redactUrl } from "./print.ts";
+import { loadAccount } from "./secrets.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "otr-config-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const file = (name: string, content: unknown) => {
+  const path = join(folder, name);
+  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
+  return path;
+};
+const problems = (action: () => unknown) => {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.metaMessages.join("\n");
+    throw error;
+  }
+  return "none";
+};
+
+describe("loadConfig", () => {
+  it("has a default for everything", () => {
+    const { config, sources } = loadConfig({ environment: {} });
+    expect(config.rpc.url).toBe("http://127.0.0.1:8545");
+    expect(new Set(sources.values())).toEqual(new Set(["default"]));
+  });
+
+  it("lets flags win over the environment, and the environment over the file", () => {
+    const path = file("a.json", { rpc: { url: "http://file:1", pollMs: 1, timeoutMs: 1 }, models: ["x"] });
+    const environment = { OTR_RPC_POLL_MS: "2", OTR_RPC_TIMEOUT_MS: "2", OTR_MODELS: "m1, m2", HOME: "/" };
+    const { config, sources } = loadConfig({
+      file: path,
+      environment,
+      flags: ["rpc.timeoutMs=3", "fisherman.dispute=false"],
+    });
+    expect(config.rpc).toMatchObject({ url: "http://file:1", pollMs: 2, timeoutMs: 3 });
+    expect(config.models).toEqual(["m1", "m2"]);
+    expect(config.fisherman.dispute).toBe(false);
+    expect(["rpc.url", "rpc.pollMs", "rpc.timeoutMs", "dataDir"].map((key) => sources.get(key))).toEqual([
+      "file",
+      "environment",
+      "flag",
+      "default",
+    ]);
+  });
+
+  it("refuses unknown keys wherever they stand, and says which", () => {
+    expect(problems(() => loadConfig({ file: file("b.json", { rpc: { ulr: "x" } }), environment: {} }))).toContain(
+      "rpc.ulr",
+    );
+    expect(problems(() => loadConfig({ environment: { OTR_RPC_ULR: "x" } }))).toContain("OTR_RPC_ULR");
+    expect(problems(() => loadConfig({ environment: {}, flags: ["rpc.ulr=x"] }))).toContain("rpc.ulr");
+    expect(problems(() => loadConfig({ environment: {}, flags: ["rpc.url"] }))).toContain("key=value");
+    expect(problems(() => loadConfig({ file: file("c.json", "{"), environment: {} }))).toContain("JSON");
+    expect(problems(() => loadConfig({ file: file("d.json", [1]), environment: {} }))).toContain("the whole file");
+  });
+
+  it("refuses values of the wrong type with the key's name", () => {
+    expect(problems(() => loadConfig({ environment: { OTR_RPC_POLL_MS: "soon" } }))).toContain("rpc.pollMs");
+    expect(problems(() => loadConfig({ environment: { OTR_RPC_URL: "file:///etc" } }))).toContain("rpc.url");
+    expect(problems(() => loadConfig({ environment: { OTR_FISHERMAN_EXECUTORS: "0x12" } }))).toContain("executors");
+  });
+
+  it("names variables after keys", () => {
+    expect(environmentName("fisherman.maxBundleBytes")).toBe("OTR_FISHERMAN_MAX_BUNDLE_BYTES");
+  });
+});
+
+describe("configLines", () => {
+  it("hides secrets' places and credentials in URLs when redacting", () => {
+    const flags = [
+      "account.privateKeyFile=/secret/place",
+      "rpc.url=https://user:pass@rpc.example/v3/0123456789abcdef0123",
+    ];
+    const loaded = loadConfig({ environment: {}, flags });
+    const redacted = JSON.stringify(configLines(loaded, true));
+    expect(redacted).not.toMatch(/secret.place|user:|0123456789abcdef/);
+    expect(redacted).toContain("https://rpc.example/");
+    expect(JSON.stringify(configLines(loaded, false))).toContain("/secret/place");
+    expect(redactUrl("http://127.0.0.1:8545")).toBe("http://127.0.0.1:8545");
+  });
+});
+
+describe("accounts", () => {
+  const key = `0x${"07".repeat(32)}` as const;
+
+  it("come from a key file, a keystore or the environment", () => {
+    const sealed = sealKeystore(key, "pass", new Uint8Array(48).fill(3), 2 ** 12);
+    const keystore = { keystoreFile: file("k.json", sealed), passwordFile: file("p", "pass\n") };
+    expect(openKeystore(sealed, "pass")).toBe(key);
+    const fromKeystore = loadAccount(keystore, {});
+    expect(fromKeystore.address).toBe(loadAccount({ privateKeyFile: file("k", `${key.slice(2)}\n`) }, {}).address);
+    expect(fromKeystore.address).toBe(loadAccount({}, { OTR_PRIVATE_KEY: key }).address);
+  });
+
+  it("fail with a reason and without the secret", () => {
+    const sealed = sealKeystore(key, "pass", new Uint8Array(48), 2 ** 12);
+    expect(() => openKeystore(sealed, "other")).toThrow(SecretError);
+    expect(() => openKeystore("{}", "x")).toThrow(SecretError);
+    expect(() => loadAccount({}, {})).toThrow(SecretError);
+    expect(() => loadAccount({ keystoreFile: "x" }, {})).toThrow("passwordFile");
+    expect(() => loadAccount({ privateKeyFile: join(folder, "none") }, {})).toThrow("not readable");
+    expect(() => loadAccount({}, { OTR_PRIVATE_KEY: "0xabc" })).toThrow(/^((?!0xabc)[\s\S])*$/);
+  });
+
+  it("open the test vectors of the format's specification", () => {
+    const crypto = {
+      cipher: "aes-128-ctr",
+      cipherparams: { iv: "6087dab2f9fdbbfaddc31a909735c1e6" },
+      ciphertext: "5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46",
+      kdf: "pbkdf2",
+      kdfparams: {
+        c: 262144,
+        dklen: 32,
+        prf: "hmac-sha256",
+        salt: "ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd",
+      },
+      mac: "517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2",
+    };
+    const secret = "0x7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d";
+    expect(openKeystore(JSON.stringify({ version: 3, crypto }), "testpassword")).toBe(secret);
+  });
+});
+
+describe("createLogger", () => {
+  const lines = (format: "json" | "text") => {
+    const out: string[] = [];
+    const write = (line: string) => void out.push(line);
+    return { out, logger: createLogger("fisherman", { level: "info", format }, { write }) };
+  };
+
+  it("writes bigints, short errors and no secrets", () => {
+    const { out, logger } = lines("json");
+    logger.info(
+      { game: 7n, prompt: [1, 2], inner: { privateKey: "0x1" }, err: new SecretError("key", "gone") },
+      "hello",
+    );
+    const entry = JSON.parse(out[0]!);
+    expect(entry).toMatchObject({ service: "fisherman", level: "info", game: "7", prompt: "[redacted]", msg: "hello" });
+    expect(entry.inner.privateKey).toBe("[redacted]");
+    expect(entry.err).toMatchObject({ name: "SecretError", code: "config.secret" });
+  });
+
+  it("writes readable text", () => {
+    const { out, logger } = lines("text");
+    logger.warn({ batch: 3n }, "late");
+    expect(out[0]).toMatch(/^\d\d:\d\d:\d\d\.\d{3} WARN {2}fisherman late batch=3\n$/);
+  });
+});

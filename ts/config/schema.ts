@@ -1,0 +1,69 @@
+import { z } from "zod";
+
+const address = z.templateLiteral(["0x", z.string().regex(/^[0-9a-fA-F]{40}$/)]);
+const url = z.url({ protocol: /^https?$/ });
+const milliseconds = z.number().int().min(1);
+const seconds = z.number().int().min(1);
+
+/** Every key that a configuration may have. Keys not named here are errors. */
+export const configSchema = z.strictObject({
+  rpc: z
+    .strictObject({
+      url: url.default("http://127.0.0.1:8545").describe("JSON-RPC endpoint of the chain"),
+      chainId: z.number().int().min(1).optional().describe("Refuse an endpoint that serves another chain"),
+      timeoutMs: milliseconds.default(30_000).describe("Until a request counts as failed"),
+      pollMs: milliseconds.default(1000).describe("Between looks for new blocks"),
+      confirmations: z.number().int().min(0).default(0).describe("Blocks behind the head that are not read yet"),
+      maxBlockRange: z.number().int().min(1).default(5000).describe("Blocks per log query at most"),
+    })
+    .prefault({}),
+  deployment: z.string().optional().describe("File of contract addresses; default deployments/<chain id>.json"),
+  dataDir: z.string().default(".otr").describe("Folder of the daemons' databases"),
+  account: z
+    .strictObject({
+      keystoreFile: z.string().optional().describe("Web3 secret storage (V3 JSON) of the sending key"),
+      passwordFile: z.string().optional().describe("File with the keystore's password"),
+      privateKeyFile: z.string().optional().describe("File with the sending key in hex; prefer a keystore"),
+    })
+    .prefault({}),
+  transactions: z
+    .strictObject({
+      replaceAfterSeconds: seconds
+        .default(30)
+        .describe("Until a transaction outside any block is sent with higher fees"),
+      timeoutSeconds: seconds.default(600).describe("Until a caller stops waiting"),
+      feeLimitGwei: z.number().positive().default(500).describe("Replacements never offer more per gas"),
+      confirmations: z.number().int().min(1).default(1).describe("Blocks until a transaction counts as done"),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
+      format: z.enum(["json", "text"]).default("json"),
+    })
+    .prefault({}),
+  models: z.array(z.string()).default([]).describe("Model folders to load; in the environment separated by commas"),
+  executor: z
+    .strictObject({
+      host: z.string().default("127.0.0.1").describe("Address to listen on"),
+      port: z.number().int().min(0).max(65_535).default(8700).describe("Port to listen on; 0 takes a free one"),
+      endpoint: url.optional().describe("Public URL, announced on the chain"),
+      batchSeconds: seconds.default(10).describe("Between two batches, if there are receipts"),
+      batchReceipts: z.number().int().min(1).default(1000).describe("Receipts per batch at most"),
+    })
+    .prefault({}),
+  fisherman: z
+    .strictObject({
+      downloadTimeoutMs: milliseconds.default(30_000).describe("Until a bundle's download counts as failed"),
+      downloadAttempts: z.number().int().min(1).default(8).describe("Before a batch counts as unavailable"),
+      retrySeconds: seconds.default(15).describe("Between two attempts to download a bundle"),
+      maxBundleBytes: z.number().int().min(1).default(268_435_456).describe("Larger bundles are refused"),
+      executors: z.array(address).default([]).describe("Only these executors are checked; empty: all"),
+      dispute: z.boolean().default(true).describe("Open games; false only reports"),
+      maxGames: z.number().int().min(1).default(16).describe("Own games open at a time: bounds the bonds at risk"),
+    })
+    .prefault({}),
+});
+
+/** A complete configuration. */
+export type Config = z.infer<typeof configSchema>;

@@ -1,0 +1,179 @@
+import { setImmediate } from "node:timers/promises";
+import type { Hex } from "../commit/bytes.ts";
+import { toHex } from "../commit/bytes.ts";
+import { STOP_REASON } from "../commit/typed-data.ts";
+import type { Logger } from "../config/logger.ts";
+import type { ExecutorStore } from "../store/executor-store.ts";
+import type { Enclave } from "./enclave.ts";
+import {
+  AlreadyAnsweredError,
+  CancelledError,
+  IdempotencyMismatchError,
+  NotServingError,
+  OverloadedError,
+} from "./errors.ts";
+import type { Random } from "./ports.ts";
+import type { Order, ReceiptIssuer } from "./receipts.ts";
+import { Run, type RunReader } from "./run.ts";
+import type { StandingMonitor } from "./standing.ts";
+
+/** A client's conversation with one answer. */
+export interface Chat extends RunReader {
+  readonly chatId: string;
+  readonly order: Order;
+}
+
+/** Names a request that its sender may repeat. */
+export interface IdempotencyKey {
+  readonly key: string;
+  /** Hash of the body: the same key with another body is an error. */
+  readonly bodyHash: Hex;
+}
+
+export interface AnswererOptions {
+  readonly enclaves: readonly Enclave[];
+  readonly issuer: ReceiptIssuer;
+  readonly standing: StandingMonitor;
+  readonly store: ExecutorStore;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Answers made at a time. */
+  readonly maxRunning: number;
+  /** Answers that wait for their turn at most. */
+  readonly maxWaiting: number;
+}
+
+/**
+ * Takes orders, runs them in the enclaves and hands their tokens to readers. One request has one answer: asked again, it is followed or
+ * read from the store, never made twice, because two receipts for one request are a fraud of the executor.
+ */
+export class Answerer {
+  readonly #options: AnswererOptions;
+  readonly #runs = new Map<Hex, Run>();
+  readonly #waiting: Run[] = [];
+  readonly #driving = new Set<Promise<void>>();
+  #closed = false;
+
+  constructor(options: AnswererOptions) {
+    this.#options = options;
+  }
+
+  /** Answers accepted and not finished. */
+  get active(): number {
+    return this.#runs.size;
+  }
+
+  /** True while the answer to this request is in the making. */
+  isActive(requestHash: Hex): boolean {
+    return this.#runs.has(requestHash);
+  }
+
+  /**
+   * Starts, joins or replays the answer to an order.
+   * @throws NotServingError, OverloadedError if new work is refused.
+   * @throws AlreadyAnsweredError if the request's answer was cut short.
+   */
+  begin(order: Order, idempotency?: IdempotencyKey): Chat {
+    const running = this.#runs.get(order.requestHash);
+    if (running?.cancelled) throw new AlreadyAnsweredError(order.requestHash);
+    const run = running ?? this.#stored(order.requestHash) ?? this.#start(order);
+    const chatId = `chatcmpl-${toHex(this.#options.random(16)).slice(2)}`;
+    this.#options.store.addChat(chatId, order.requestHash, idempotency);
+    return { chatId, order, ...run.read() };
+  }
+
+  /**
+   * The chat that an earlier request with the same key started; undefined if there is none, or if it left no answer.
+   * @throws IdempotencyMismatchError if that request had another body.
+   */
+  resume({ key, bodyHash }: IdempotencyKey): Chat | undefined {
+    const { store } = this.#options;
+    const row = store.idempotency(key);
+    if (row === undefined) return undefined;
+    if (row.bodyHash !== bodyHash) throw new IdempotencyMismatchError();
+    const requestHash = store.requestOfChat(row.chatId);
+    if (requestHash === undefined) return undefined;
+    const running = this.#runs.get(requestHash);
+    // A cut-short answer is no answer to a client that comes back for it: it starts again under the same key.
+    if (running?.cancelled || store.answerOf(requestHash)?.receipt.stopReason === STOP_REASON.cancelled)
+      return undefined;
+    const run = running ?? this.#stored(requestHash);
+    return run && { chatId: row.chatId, order: run.order, ...run.read() };
+  }
+
+  /** No new work from here on. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** Cancels what is running: what was emitted gets its receipt, what waits is dropped. */
+  cancelAll(): void {
+    for (const run of this.#runs.values()) run.cancel();
+  }
+
+  /** Resolves when nothing is running. */
+  async idle(): Promise<void> {
+    while (this.#driving.size > 0) await Promise.allSettled(this.#driving);
+  }
+
+  /** A finished answer from the store. */
+  #stored(requestHash: Hex): Run | undefined {
+    const answer = this.#options.store.answerOf(requestHash);
+    if (answer === undefined || answer.state === "sealed" || answer.state === "lost") return undefined;
+    const { request, requestSignature, receipt, receiptHash, inputTokens: prompt, outputTokens: tokens } = answer;
+    if (receipt.stopReason === STOP_REASON.cancelled) throw new AlreadyAnsweredError(requestHash);
+    const order = { request, requestHash, prompt, ...(requestSignature === undefined ? {} : { requestSignature }) };
+    return new Run(order, { tokens, outcome: { receiptHash, stopReason: receipt.stopReason } });
+  }
+
+  #start(order: Order): Run {
+    const { standing, maxRunning, maxWaiting } = this.#options;
+    if (this.#closed) throw new NotServingError("shutting_down", "Ask another executor, or again after the restart.");
+    const enclave = this.#options.enclaves.find(({ modelId }) => modelId === order.request.modelId)!;
+    standing.admit(enclave, this.#runs.size);
+    if (this.#runs.size >= maxRunning + maxWaiting) throw new OverloadedError(this.#waiting.length);
+    const run = new Run(order);
+    this.#runs.set(order.requestHash, run);
+    this.#waiting.push(run);
+    this.#dispatch();
+    return run;
+  }
+
+  #dispatch(): void {
+    while (this.#driving.size < this.#options.maxRunning && this.#waiting.length > 0) {
+      const run = this.#waiting.shift()!;
+      const driving = this.#drive(run).finally(() => {
+        this.#driving.delete(driving);
+        this.#runs.delete(run.order.requestHash);
+        this.#dispatch();
+      });
+      this.#driving.add(driving);
+    }
+  }
+
+  async #drive(run: Run): Promise<void> {
+    const { enclaves, issuer, log } = this.#options;
+    const { request, requestHash, prompt } = run.order;
+    const enclave = enclaves.find(({ modelId }) => modelId === request.modelId)!;
+    try {
+      if (run.cancelled) throw new CancelledError();
+      const session = await enclave.open({ request, prompt });
+      try {
+        while (!run.cancelled) {
+          const token = await session.next();
+          if (token === undefined) break;
+          run.push(token);
+          // An engine on this thread must not starve sockets: a disconnect is noticed between two tokens.
+          await setImmediate();
+        }
+        const { receiptHash, receipt } = await issuer.issue(session, run.order);
+        run.end({ receiptHash, stopReason: receipt.stopReason });
+      } finally {
+        await session.close();
+      }
+    } catch (error) {
+      if (!run.cancelled) log.error({ requestHash, err: error }, "answer failed");
+      run.fail(error);
+    }
+  }
+}

@@ -1,0 +1,210 @@
+import { privateKeyToAccount } from "viem/accounts";
+import { type Hex, toHex } from "../commit/bytes.ts";
+import { saltKey, type TraceRecord, tokenTree, traceTree } from "../commit/record.ts";
+import { TAGS } from "../commit/tags.ts";
+import {
+  type Domain,
+  effectiveTemperature,
+  hashReceipt,
+  hashRequest,
+  type Receipt,
+  type Request,
+  SAMPLER,
+  STOP_REASON,
+} from "../commit/typed-data.ts";
+import type { Engine, Sequence } from "../engine/types.ts";
+import type { Manifest } from "../model/manifest.ts";
+import { EnclaveOrderError, EnclaveSequenceError, EngineTokenError } from "./errors.ts";
+import type { Random } from "./ports.ts";
+
+/** What the host asks of the enclave. */
+export interface EnclaveOrder {
+  readonly request: Request;
+  readonly prompt: readonly number[];
+}
+
+/** What the host, not the enclave, decides of a receipt. Times in seconds since 1970. */
+export interface ReceiptTerms {
+  readonly executor: Hex;
+  readonly commitBy: bigint;
+  readonly expiry: bigint;
+}
+
+/** A finished answer whose receipt is built but not signed. */
+export interface SealedOutput {
+  readonly receipt: Receipt;
+  readonly receiptHash: Hex;
+  readonly outputs: readonly number[];
+  readonly records: readonly TraceRecord[];
+}
+
+/** One answer in the making. Calls come one at a time. */
+export interface EnclaveSession {
+  /** The next output token, or undefined once the answer has ended. */
+  next(): Promise<number | undefined>;
+  /**
+   * Ends the answer and takes a seq for its receipt. Before the natural end this cancels; without any token there is nothing to seal and
+   * the result is undefined. A second call returns the same.
+   */
+  seal(terms: ReceiptTerms): Promise<SealedOutput | undefined>;
+  /** Signs what was sealed. The host calls it after it has persisted the sealed answer, so that no signed receipt is unknown to it. */
+  sign(): Promise<Hex>;
+  close(): Promise<void>;
+}
+
+/**
+ * The boundary of trust. What is behind it holds the signing key and the model; the host only sees this interface, so a driver
+ * for a hardware enclave takes the place of `SoftwareEnclave` without another change.
+ */
+export interface Enclave {
+  /** Address of the signing key. */
+  readonly address: Hex;
+  readonly modelId: Hex;
+  open(order: EnclaveOrder): Promise<EnclaveSession>;
+  close(): Promise<void>;
+}
+
+/** What a software enclave is made of. */
+export interface SoftwareEnclaveOptions {
+  readonly engine: Engine;
+  readonly modelId: Hex;
+  readonly manifest: Pick<Manifest, "machineVersion" | "contextLength" | "vocabSize">;
+  readonly domain: Domain;
+  readonly random: Random;
+}
+
+/**
+ * The enclave without hardware: same code path, a key that lives and dies with the process. It trusts nothing of an order: prompt
+ * and request are checked against each other before the first step.
+ *
+ * INVARIANT: seq is contiguous from 0 for each key, and no seq is in two receipts.
+ */
+export class SoftwareEnclave implements Enclave {
+  readonly address: Hex;
+  readonly modelId: Hex;
+  readonly #options: SoftwareEnclaveOptions;
+  readonly #account: ReturnType<typeof privateKeyToAccount>;
+  #nextSeq = 0n;
+
+  constructor(options: SoftwareEnclaveOptions) {
+    this.#options = options;
+    // A random 256-bit string is no valid key with probability 2^-128; viem then throws, and booting again helps.
+    this.#account = privateKeyToAccount(toHex(options.random(32)));
+    this.address = this.#account.address.toLowerCase() as Hex;
+    this.modelId = options.modelId;
+  }
+
+  async open(order: EnclaveOrder): Promise<EnclaveSession> {
+    checkOrder(order, this.#options);
+    const { engine, domain, manifest } = this.#options;
+    const { request, prompt } = order;
+    const sequence = engine.sequence({
+      prompt,
+      requestHash: hashRequest(domain, request),
+      temperature: effectiveTemperature(request),
+      saltKey: saltKey(request),
+    });
+    return new SoftwareSession(order, sequence, {
+      domain,
+      manifest,
+      enclaveKey: this.address,
+      takeSeq: () => this.#nextSeq++,
+      sign: (hash) => this.#account.sign({ hash }),
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#options.engine.close();
+  }
+}
+
+interface SessionContext {
+  readonly domain: Domain;
+  readonly manifest: SoftwareEnclaveOptions["manifest"];
+  readonly enclaveKey: Hex;
+  takeSeq(): bigint;
+  sign(hash: Hex): Promise<Hex>;
+}
+
+class SoftwareSession implements EnclaveSession {
+  readonly #order: EnclaveOrder;
+  readonly #sequence: Sequence;
+  readonly #context: SessionContext;
+  readonly #outputs: number[] = [];
+  #stopReason: number | undefined;
+  #sealed: SealedOutput | undefined;
+
+  constructor(order: EnclaveOrder, sequence: Sequence, context: SessionContext) {
+    this.#order = order;
+    this.#sequence = sequence;
+    this.#context = context;
+  }
+
+  async next(): Promise<number | undefined> {
+    if (this.#stopReason !== undefined) return undefined;
+    const { request } = this.#order;
+    const { vocabSize } = this.#context.manifest;
+    const token = await this.#sequence.next();
+    if (!Number.isInteger(token) || token < 0 || token >= vocabSize) throw new EngineTokenError(token, vocabSize);
+    this.#outputs.push(token);
+    if (request.stopTokens.includes(token)) this.#stopReason = STOP_REASON.stop;
+    else if (this.#outputs.length >= request.maxOut) this.#stopReason = STOP_REASON.length;
+    return token;
+  }
+
+  async seal(terms: ReceiptTerms): Promise<SealedOutput | undefined> {
+    if (this.#sealed !== undefined) return this.#sealed;
+    this.#stopReason ??= STOP_REASON.cancelled;
+    const [outputs, records] = [this.#outputs, this.#sequence.records];
+    const { request, prompt } = this.#order;
+    if (outputs.length === 0) return undefined;
+    const steps = prompt.length + outputs.length - 1;
+    if (records.length !== steps) throw new EnclaveSequenceError(`${steps} records`, `${records.length}`);
+    const { domain, manifest, enclaveKey } = this.#context;
+    const receipt: Receipt = {
+      machineVersion: manifest.machineVersion,
+      modelId: request.modelId,
+      executor: terms.executor,
+      enclaveKey,
+      seq: this.#context.takeSeq(),
+      commitBy: terms.commitBy,
+      expiry: terms.expiry,
+      requestHash: hashRequest(domain, request),
+      inputRoot: request.inputRoot,
+      nIn: prompt.length,
+      outputRoot: toHex(tokenTree(saltKey(request), "output", outputs).root(TAGS.output)),
+      nOut: outputs.length,
+      stopReason: this.#stopReason,
+      traceRoot: toHex(traceTree(records).root(TAGS.trace)),
+    };
+    this.#sealed = { receipt, receiptHash: hashReceipt(domain, receipt), outputs, records };
+    return this.#sealed;
+  }
+
+  async sign(): Promise<Hex> {
+    if (this.#sealed === undefined) throw new EnclaveSequenceError("a sealed answer", "none");
+    return this.#context.sign(this.#sealed.receiptHash);
+  }
+
+  async close(): Promise<void> {
+    this.#sequence.close();
+  }
+}
+
+/** Everything that the enclave would answer for: what does not fit is refused before any work. */
+function checkOrder({ request, prompt }: EnclaveOrder, { modelId, manifest }: SoftwareEnclaveOptions): void {
+  const check = (field: string, ok: boolean, expected: string, got: unknown) => {
+    if (!ok) throw new EnclaveOrderError(field, expected, String(got));
+  };
+  const { contextLength, vocabSize } = manifest;
+  check("modelId", request.modelId === modelId, modelId, request.modelId);
+  check("nIn", request.nIn === prompt.length && prompt.length >= 1, `${prompt.length}, at least 1`, request.nIn);
+  check("maxOut", request.maxOut >= 1, "at least 1", request.maxOut);
+  const total = request.nIn + request.maxOut;
+  check("maxOut", total <= contextLength, `nIn + maxOut <= ${contextLength}`, total);
+  check("sampler", Object.values<number>(SAMPLER).includes(request.sampler), "0 or 1", request.sampler);
+  const unknown = prompt.find((token) => !Number.isInteger(token) || token < 0 || token >= vocabSize);
+  check("prompt", unknown === undefined, `tokens below ${vocabSize}`, unknown);
+  const root = toHex(tokenTree(saltKey(request), "input", prompt).root(TAGS.input));
+  check("inputRoot", request.inputRoot === root, root, request.inputRoot);
+}

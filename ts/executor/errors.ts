@@ -1,0 +1,112 @@
+import { BaseError } from "../errors.ts";
+
+/** The enclave refuses an order: host and enclave disagree on what was asked. */
+export class EnclaveOrderError extends BaseError {
+  /** Field of the request that is wrong. */
+  readonly field: string;
+
+  constructor(field: string, expected: string, got: string) {
+    super(`The enclave refuses the request's ${field}.`, {
+      code: "executor.order",
+      metaMessages: [`Expected: ${expected}`, `Got: ${got}`],
+    });
+    this.field = field;
+  }
+}
+
+/** The enclave was asked for a step that does not follow from the one before. */
+export class EnclaveSequenceError extends BaseError {
+  constructor(expected: string, got: string) {
+    super("The enclave's session is in another state.", {
+      code: "executor.session",
+      metaMessages: [`Expected: ${expected}`, `Got: ${got}`],
+    });
+  }
+}
+
+/** The engine made a token that the model does not have. */
+export class EngineTokenError extends BaseError {
+  constructor(token: number, vocabSize: number) {
+    super("The engine made a token outside the vocabulary.", {
+      code: "executor.token",
+      metaMessages: [`Got: ${token}`, `Vocabulary: 0..${vocabSize - 1}`, "Check the model with `otr model verify`."],
+    });
+  }
+}
+
+/** New work is refused for now. */
+export class NotServingError extends BaseError {
+  /** Machine-readable reason, also in the HTTP error. */
+  readonly reason: string;
+
+  constructor(reason: NotServingReason, detail: string) {
+    super(`This executor takes no new requests: ${NOT_SERVING[reason]}.`, {
+      code: `executor.not-serving.${reason}`,
+      metaMessages: [detail],
+      retryable: true,
+    });
+    this.reason = reason;
+  }
+}
+
+const NOT_SERVING = {
+  shutting_down: "it is shutting down",
+  chain_unreachable: "it has not heard from the chain for too long",
+  executor_suspended: "it is suspended",
+  executor_exiting: "it is leaving",
+  enclave_key_inactive: "its enclave key is not active",
+  insufficient_stake: "its free stake covers no more receipts",
+} as const;
+
+/** Why an executor takes no new work. */
+export type NotServingReason = keyof typeof NOT_SERVING;
+
+/** More requests than the executor queues. */
+export class OverloadedError extends BaseError {
+  constructor(waiting: number) {
+    super("This executor is at capacity.", {
+      code: "executor.overloaded",
+      metaMessages: [`Requests waiting: ${waiting}`, "Try again shortly."],
+      retryable: true,
+    });
+  }
+}
+
+/** The request has a receipt already: a second one for it would be a fraud of the executor. */
+export class AlreadyAnsweredError extends BaseError {
+  constructor(requestHash: string) {
+    super("This request was answered before, and the answer was cut short by a cancellation.", {
+      code: "executor.answered",
+      metaMessages: [`Request: ${requestHash}`, "Ask again with another nonce: no request has two receipts."],
+    });
+  }
+}
+
+/** The idempotency key was used for another request. */
+export class IdempotencyMismatchError extends BaseError {
+  constructor() {
+    super("This Idempotency-Key was used with another body.", {
+      code: "executor.idempotency",
+      metaMessages: ["Use a fresh key for every request that differs."],
+    });
+  }
+}
+
+/** The operator's signer did not sign; the answer is kept and signed later. */
+export class OperatorSignerError extends BaseError {
+  constructor(attempts: number, cause: unknown) {
+    super("The operator's signer did not sign the receipt.", {
+      code: "executor.operator",
+      metaMessages: [`Attempts: ${attempts}`, "The receipt is kept and signed as soon as the signer answers."],
+      retryable: true,
+      cause,
+    });
+  }
+}
+
+/** The answer ended before a token was made: there is nothing to commit. */
+export class CancelledError extends BaseError {
+  constructor() {
+    super("The request was cancelled before its first token.", { code: "executor.cancelled", retryable: true });
+  }
+}

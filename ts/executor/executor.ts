@@ -1,0 +1,230 @@
+import type { AddressInfo } from "node:net";
+import type { FastifyInstance } from "fastify";
+import type { ApiBackend, ChatReceipt, ReadinessCheck, ServedModel } from "../api/backend.ts";
+import { type ApiServerOptions, createApiServer } from "../api/server.ts";
+import type { Clock } from "../chain/time.ts";
+import type { Hex } from "../commit/bytes.ts";
+import type { Domain } from "../commit/typed-data.ts";
+import type { Logger } from "../config/logger.ts";
+import type { PromptModel } from "../sdk/prompt-model.ts";
+import type { ExecutorStore } from "../store/executor-store.ts";
+import { Answerer } from "./answerer.ts";
+import { Batcher } from "./batcher.ts";
+import type { Enclave } from "./enclave.ts";
+import type { ChainPort, DisputeResponder, OperatorSigner, Random } from "./ports.ts";
+import { ReceiptIssuer, type TermsPolicy } from "./receipts.ts";
+import { StandingMonitor } from "./standing.ts";
+
+/** One model and the enclave that runs it. */
+export interface Served {
+  readonly model: PromptModel;
+  readonly enclave: Enclave;
+}
+
+/** Everything that an executor is made of. Times in milliseconds unless the name says otherwise. */
+export interface ExecutorOptions {
+  readonly domain: Domain;
+  readonly served: readonly Served[];
+  readonly operator: OperatorSigner;
+  readonly chain: ChainPort;
+  /** Answers games; left out, somebody else must. */
+  readonly responder?: DisputeResponder;
+  /** Owned from here on: `stop` closes it. */
+  readonly store: ExecutorStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly terms: TermsPolicy;
+  readonly limits?: {
+    /** Answers made at a time. */
+    readonly maxRunning?: number;
+    /** Answers that wait for their turn at most. */
+    readonly maxWaiting?: number;
+  };
+  readonly batches?: {
+    readonly intervalMs?: number;
+    readonly maxReceipts?: number;
+    readonly confirmations?: number;
+    readonly pollMs?: number;
+    readonly maxBackoffMs?: number;
+  };
+  /** Between two looks at the executor's standing. */
+  readonly standingPollMs?: number;
+  /** Settled answers are forgotten after this long. */
+  readonly retentionMs?: number;
+  readonly http?: Pick<ApiServerOptions, "apiKeys" | "bodyLimit" | "defaultMaxOut" | "heartbeatMs">;
+}
+
+const RETENTION_MS = 30 * 24 * 3600 * 1000;
+
+/**
+ * An executor: HTTP server, enclaves, receipts, batches, and the answers to games. It keeps serving while the chain is away, as long as
+ * its receipts can still be committed in time, and whatever it has signed is on disk.
+ */
+export class Executor {
+  readonly #options: ExecutorOptions;
+  readonly #answerer: Answerer;
+  readonly #issuer: ReceiptIssuer;
+  readonly #standing: StandingMonitor;
+  readonly #batcher: Batcher;
+  readonly #server: FastifyInstance;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: ExecutorOptions) {
+    this.#options = options;
+    const { domain, served, operator, chain, store, clock, random, log, terms, limits, batches } = options;
+    const enclaves = served.map(({ enclave }) => enclave);
+    const { maxRunning = 4, maxWaiting = 64 } = limits ?? {};
+    this.#standing = new StandingMonitor({
+      chain,
+      enclaves,
+      store,
+      clock,
+      log,
+      pollMs: options.standingPollMs ?? 5000,
+      maxSilenceMs: terms.commitWithinSeconds * 1000,
+    });
+    this.#issuer = new ReceiptIssuer({
+      store,
+      domain,
+      operator,
+      clock,
+      log,
+      terms,
+      onQueued: () => this.#batcher.notify(),
+    });
+    this.#answerer = new Answerer({
+      enclaves,
+      issuer: this.#issuer,
+      standing: this.#standing,
+      store,
+      random,
+      log,
+      maxRunning,
+      maxWaiting,
+    });
+    this.#batcher = new Batcher({
+      store,
+      chain,
+      clock,
+      log,
+      intervalMs: batches?.intervalMs ?? 10_000,
+      maxReceipts: batches?.maxReceipts ?? 1000,
+      confirmations: batches?.confirmations ?? 12,
+      pollMs: batches?.pollMs ?? 1000,
+      maxBackoffMs: batches?.maxBackoffMs ?? 60_000,
+      prepare: () => this.#maintain(),
+      onCommitted: () => this.#standing.refresh(),
+    });
+    this.#server = createApiServer({ ...options.http, backend: this.#backend(), clock, random, log });
+  }
+
+  /** Takes up what an earlier process left, and listens. Resolves to the server's URL. */
+  async start(listen: { host: string; port: number }): Promise<string> {
+    const { store, log, responder } = this.#options;
+    const lost = store.loseSealed();
+    if (lost > 0) log.warn({ answers: lost }, "answers were lost with the enclave that made them");
+    await this.#standing.refresh();
+    this.#standing.start();
+    this.#batcher.start();
+    await responder?.start({ bundle: (receiptHash) => store.bundle(receiptHash) });
+    await this.#server.listen(listen);
+    const { address, port, family } = this.#server.server.address() as AddressInfo;
+    const url = `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+    log.info({ url, executor: this.#options.operator.address }, "serving");
+    return url;
+  }
+
+  /**
+   * Ends in order: takes nothing new, lets answers finish until the deadline, cancels the rest (what was emitted gets its receipt), puts all
+   * receipts in batches on disk and tries to commit them until the deadline, and closes the database.
+   */
+  stop(deadlineMs: number): Promise<void> {
+    this.#stopping ??= this.#stop(deadlineMs);
+    return this.#stopping;
+  }
+
+  async #stop(deadlineMs: number): Promise<void> {
+    const { chain, store, served, responder, clock, log } = this.#options;
+    const deadline = new AbortController();
+    const timeUp = clock.sleep(deadlineMs, deadline.signal);
+    log.info({ active: this.#answerer.active }, "stopping");
+    this.#answerer.close();
+    const closed = this.#server.close();
+    await Promise.race([this.#answerer.idle(), timeUp]);
+    this.#answerer.cancelAll();
+    await this.#answerer.idle();
+    await closed;
+    const flushed = Promise.all([this.#batcher.stop(), this.#standing.stop()]).then(() => this.#batcher.flush());
+    await Promise.race([flushed, timeUp]);
+    deadline.abort();
+    await chain.close();
+    await flushed;
+    await responder?.stop();
+    for (const { enclave } of served) await enclave.close();
+    const { count } = store.queue();
+    const open = store.batchesIn("intent").length;
+    store.close();
+    log.info({ queuedReceipts: count, openBatches: open }, "stopped");
+  }
+
+  /** Before each pass of the batcher. */
+  async #maintain(): Promise<void> {
+    const { store, clock, retentionMs = RETENTION_MS } = this.#options;
+    store.prune(clock.now() - retentionMs);
+    await this.#issuer.completeAttested();
+  }
+
+  #backend(): ApiBackend {
+    const { domain, operator, served, store } = this.#options;
+    const models: ServedModel[] = served.map(({ model, enclave }) => ({
+      name: model.name,
+      modelId: model.modelId,
+      manifest: model.manifest,
+      stopTokens: model.stopTokens,
+      tokenizer: model.tokenizer,
+      enclaveKey: enclave.address,
+    }));
+    return {
+      domain,
+      executor: operator.address,
+      models,
+      begin: (order, idempotency) => this.#answerer.begin(order, idempotency),
+      resume: (key) => this.#answerer.resume(key),
+      receiptOf: (chatId) => this.#receiptOf(chatId),
+      batch: (root) => {
+        const batch = store.batch(root);
+        return batch && { count: batch.count, bundles: (from, limit) => store.bundlesOf(root, from, limit) };
+      },
+      readiness: () => this.#readiness(),
+    };
+  }
+
+  #receiptOf(chatId: string): ChatReceipt {
+    const { store } = this.#options;
+    const requestHash = store.requestOfChat(chatId);
+    if (requestHash === undefined) return { state: "unknown" };
+    const answer = store.answerOf(requestHash);
+    const bundle = answer && store.bundleOf(answer);
+    if (bundle !== undefined) return { state: "signed", bundle };
+    const pending = answer?.state === "attested" || this.#answerer.isActive(requestHash);
+    return { state: pending ? "pending" : "gone" };
+  }
+
+  #readiness(): ReadinessCheck[] {
+    const { store, served } = this.#options;
+    const checks: ReadinessCheck[] = served.map(({ model, enclave }) => {
+      const refusal = this.#standing.refusal(enclave, this.#answerer.active);
+      const name = `standing.${model.name}`;
+      return refusal === undefined ? { name } : { name, problem: `${refusal.reason}: ${refusal.detail}` };
+    });
+    checks.push(this.#stopping === undefined ? { name: "serving" } : { name: "serving", problem: "shutting_down" });
+    try {
+      store.check();
+      checks.push({ name: "store" });
+    } catch {
+      checks.push({ name: "store", problem: "the database cannot be read" });
+    }
+    return checks;
+  }
+}

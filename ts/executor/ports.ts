@@ -1,0 +1,62 @@
+import type { Hex } from "../commit/bytes.ts";
+import type { Domain, Receipt } from "../commit/typed-data.ts";
+import type { Bundle } from "../sdk/bundle.ts";
+
+/** A source of unpredictable bytes. */
+export type Random = (bytes: number) => Uint8Array;
+
+/** What the chain says of the executor and one of its enclave keys, all at one block. Amounts in wei, times in seconds. */
+export interface ExecutorStanding {
+  readonly blockNumber: bigint;
+  readonly blockTime: bigint;
+  /** Stake that no receipt locks. */
+  readonly freeStake: bigint;
+  /** Stake that each committed receipt locks. */
+  readonly lockPerReceipt: bigint;
+  /** Convicted: takes on nothing new, for good. */
+  readonly suspended: boolean;
+  readonly exiting: boolean;
+  /** The key is registered for this executor and model, not revoked and not expired. */
+  readonly keyActive: boolean;
+}
+
+/** A batch that the chain has. */
+export interface CommittedBatch {
+  /** Blocks on top of it, its own included: 1 is the head. */
+  readonly confirmations: number;
+}
+
+/** What an executor needs of the chain. Every method may fail while the chain is out of reach, and is then called again. */
+export interface ChainPort {
+  /**
+   * Commits a batch and waits until it is in a block. Calls with the same root are one deed: across crashes and repeated calls at most one
+   * transaction for it takes effect.
+   */
+  commitBatch(root: Hex, count: number): Promise<{ transactionHash: Hex }>;
+  /** This executor's batch of that root, if the chain has it. */
+  findBatch(root: Hex): Promise<CommittedBatch | undefined>;
+  /** Standing of this executor and of the given key for the given model. */
+  standing(enclaveKey: Hex, modelId: Hex): Promise<ExecutorStanding>;
+  /** Stops waiting; nothing is sent any more. Calls under way reject. */
+  close(): Promise<void>;
+}
+
+/** The operator's key, which never is where the enclave is. */
+export interface OperatorSigner {
+  readonly address: Hex;
+  /** EIP-712 signature over the receipt. */
+  signReceipt(domain: Domain, receipt: Receipt): Promise<Hex>;
+}
+
+/** Where a dispute responder finds the evidence. */
+export interface EvidenceSource {
+  /** The bundle of a receipt that this executor signed. */
+  bundle(receiptHash: Hex): Bundle | undefined;
+}
+
+/** Answers games against this executor. */
+export interface DisputeResponder {
+  start(evidence: EvidenceSource): Promise<void>;
+  /** Stops watching; resolves when no move is half sent. */
+  stop(): Promise<void>;
+}

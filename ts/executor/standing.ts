@@ -1,0 +1,93 @@
+import type { Clock } from "../chain/time.ts";
+import type { Hex } from "../commit/bytes.ts";
+import type { Logger } from "../config/logger.ts";
+import type { ExecutorStore } from "../store/executor-store.ts";
+import type { Enclave } from "./enclave.ts";
+import { NotServingError, type NotServingReason } from "./errors.ts";
+import type { ChainPort, ExecutorStanding } from "./ports.ts";
+
+export interface StandingMonitorOptions {
+  readonly chain: ChainPort;
+  readonly enclaves: readonly Enclave[];
+  readonly store: ExecutorStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Between two looks at the chain, in milliseconds. */
+  readonly pollMs: number;
+  /** After this long without an answer from the chain no new work is taken, in milliseconds. */
+  readonly maxSilenceMs: number;
+}
+
+type Known = { readonly standing: ExecutorStanding; readonly at: number };
+
+/** Keeps what the chain says of this executor, and refuses work that it could not stand for. */
+export class StandingMonitor {
+  readonly #options: StandingMonitorOptions;
+  readonly #known = new Map<Hex, Known>();
+  readonly #stop = new AbortController();
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(options: StandingMonitorOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#loop;
+  }
+
+  /** Asks the chain now; a failure is logged and leaves what was known. */
+  async refresh(): Promise<void> {
+    const { chain, enclaves, clock, log } = this.#options;
+    for (const { address, modelId } of enclaves) {
+      try {
+        const standing = await chain.standing(address, modelId);
+        this.#known.set(address, { standing, at: clock.now() });
+      } catch (err) {
+        log.warn({ err }, "the chain does not answer");
+      }
+    }
+  }
+
+  /** Last known standing of an enclave's key. */
+  standing(enclave: Enclave): ExecutorStanding | undefined {
+    return this.#known.get(enclave.address)?.standing;
+  }
+
+  /** Why an enclave's next request would be refused; undefined if it would be taken. `active`: answers in the making. */
+  refusal(enclave: Enclave, active: number): { reason: NotServingReason; detail: string } | undefined {
+    const { clock, maxSilenceMs, store } = this.#options;
+    const known = this.#known.get(enclave.address);
+    if (known === undefined)
+      return { reason: "chain_unreachable", detail: "The chain has not answered since the start." };
+    const { standing, at } = known;
+    if (standing.suspended) return { reason: "executor_suspended", detail: "It was convicted; use another executor." };
+    if (standing.exiting) return { reason: "executor_exiting", detail: "Use another executor." };
+    if (!standing.keyActive) return { reason: "enclave_key_inactive", detail: `Enclave key: ${enclave.address}` };
+    const silence = clock.now() - at;
+    // Beyond this, receipts could not be committed in the time that they promise.
+    if (silence > maxSilenceMs)
+      return { reason: "chain_unreachable", detail: `Last answer ${Math.round(silence / 1000)} s ago.` };
+    const needed = standing.lockPerReceipt * BigInt(store.uncommitted() + active + 1);
+    if (standing.freeStake < needed)
+      return { reason: "insufficient_stake", detail: `Needed: ${needed} wei, free: ${standing.freeStake} wei.` };
+    return undefined;
+  }
+
+  /** @throws NotServingError if a further request would be refused. */
+  admit(enclave: Enclave, active: number): void {
+    const refusal = this.refusal(enclave, active);
+    if (refusal !== undefined) throw new NotServingError(refusal.reason, refusal.detail);
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await this.refresh();
+      await this.#options.clock.sleep(this.#options.pollMs, this.#stop.signal);
+    }
+  }
+}

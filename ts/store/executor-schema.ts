@@ -1,0 +1,55 @@
+import { CHAIN_SQL } from "../chain/sqlite.ts";
+import type { Schema } from "./database.ts";
+
+/** Tables of an executor. 64-bit integers fit sqlite's, which are signed: times and seq stay far below 2^63. */
+export const EXECUTOR_SCHEMA: Schema = {
+  applicationId: 0x4f545245, // "OTRE"
+  migrations: [
+    `
+CREATE TABLE chats (
+  chat_id TEXT PRIMARY KEY,
+  request_hash TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE idempotency (
+  key TEXT PRIMARY KEY,
+  body_hash TEXT NOT NULL,
+  chat_id TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE batches (
+  root TEXT PRIMARY KEY,
+  count INTEGER NOT NULL,
+  expiry INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  transaction_hash TEXT,
+  error TEXT,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX batches_by_state ON batches (state);
+CREATE TABLE answers (
+  request_hash TEXT NOT NULL UNIQUE,
+  receipt_hash TEXT NOT NULL UNIQUE,
+  request TEXT NOT NULL,
+  request_signature TEXT,
+  receipt TEXT NOT NULL,
+  enclave_key TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  enclave_signature TEXT,
+  operator_signature TEXT,
+  input_tokens BLOB NOT NULL,
+  output_tokens BLOB NOT NULL,
+  records BLOB NOT NULL,
+  state TEXT NOT NULL,
+  confidential INTEGER NOT NULL,
+  batch_root TEXT REFERENCES batches (root),
+  leaf_index INTEGER,
+  expiry INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  UNIQUE (enclave_key, seq)
+) STRICT;
+CREATE INDEX answers_by_state ON answers (state);
+CREATE UNIQUE INDEX answers_by_leaf ON answers (batch_root, leaf_index) WHERE batch_root IS NOT NULL;
+${CHAIN_SQL}`,
+  ],
+};
