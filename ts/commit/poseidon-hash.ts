@@ -23,8 +23,8 @@ type Schedule = {
 const schedules = new Map<number, Schedule>();
 
 /**
- * Poseidon over BN254's scalar field with circomlib's parameters, 1 to 16 inputs: element 0 of the permuted state. Inputs are
- * below the field's order.
+ * Poseidon over BN254's scalar field with circomlib's parameters, 1 to 16 inputs: element 0 of the permuted state.
+ * Inputs are below the field's order.
  */
 export function poseidonHash(inputs: Vector): bigint {
   let schedule = schedules.get(inputs.length);
@@ -72,9 +72,10 @@ function multiply(matrix: Matrix, vector: Vector): bigint[] {
 }
 
 /**
- * Makes the partial rounds sparse (Poseidon paper, appendix B). The state is kept as `x = D z`, where D leaves element 0 alone, so that
- * it commutes with a partial round's single S-box. `M D = D' S` with `D'` again of that kind and S the identity but for row 0 and
- * column 0: z goes through S, and only the last D is applied. Constants of the other elements are carried into the next round.
+ * Makes the partial rounds sparse (Poseidon paper, appendix B). The state is kept as `x = D z`, where D leaves element
+ * 0 alone, so that it commutes with a partial round's single S-box. `M D = D' S` with `D'` again of that kind and S the
+ * identity but for row 0 and column 0: z goes through S, and only the last D is applied. Constants of the other
+ * elements are carried into the next round.
  */
 function scheduleOf(inputs: number): Schedule {
   const { t, partialRounds, constants, mds } = poseidonParameters(inputs);

@@ -17,8 +17,8 @@ export type Score = {
 const NO_REQUEST = `0x${"00".repeat(32)}` as const;
 
 /**
- * Teacher-forced greedy run of the integer machine over one text. Likelihoods are those that `weigh` gives at temperature 1: the program itself says
- * how far apart its logits are.
+ * Teacher-forced greedy run of the integer machine over one text. Likelihoods are those that `weigh` gives at
+ * temperature 1: the program itself says how far apart its logits are.
  * @param tokens At least two.
  */
 export function scoreTokens(program: Program, weights: Weights, tokens: readonly number[]): Score {
