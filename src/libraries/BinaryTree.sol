@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
 /// @title The one binary tree of the protocol
 /// @notice docs/protocol.md, section 1. Leaves are 32-byte values; `parent = keccak256(left ‖ right)`; nodes beyond a level's
 ///         width are the zero node. A tree of `n >= 1` leaves has `width(n, L)` nodes at level `L`, level 0 being the leaves.
@@ -14,8 +16,8 @@ library BinaryTree {
     error NodeOutOfRange(uint256 index, uint256 width);
 
     /// @notice Levels above the leaves: `ceil(log2 n)`.
-    function depth(uint256 n) internal pure returns (uint256 d) {
-        while (width(n, d) > 1) ++d;
+    function depth(uint256 n) internal pure returns (uint256) {
+        return n < 2 ? 0 : Math.log2(n - 1) + 1;
     }
 
     /// @notice Nodes at `level` of a tree with `n` leaves.

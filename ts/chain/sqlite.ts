@@ -1,9 +1,10 @@
 import type { Address, Hash, Hex } from "viem";
 import type { Database, SqlRow } from "../store/database.ts";
+import { GAMES_SQL } from "./game-store.ts";
 import type { Attempt, Intent, IntentStore } from "./intent.ts";
 import type { Checkpoint, CursorStore } from "./watch.ts";
 
-/** Tables of the transactor and the watchers: part of the first migration of every daemon's store. */
+/** Tables of the transactor, the watchers and the game player: part of the first migration of every daemon's store. */
 export const CHAIN_SQL = `
 CREATE TABLE intents (
   id TEXT PRIMARY KEY,
@@ -34,7 +35,7 @@ CREATE TABLE checkpoints (
   hash TEXT NOT NULL,
   PRIMARY KEY (watcher, number)
 ) STRICT;
-`;
+${GAMES_SQL}`;
 
 /** Intents in a daemon's database. */
 export class SqliteIntentStore implements IntentStore {

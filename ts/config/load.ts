@@ -21,8 +21,19 @@ export interface LoadOptions {
   readonly flags?: readonly string[];
 }
 
-/** Environment variables that are no configuration keys: read by `ts/config/secrets.ts` and the command line. */
-export const OTHER_VARIABLES = ["OTR_CONFIG", "OTR_PRIVATE_KEY", "OTR_PRIVATE_KEY_FILE"] as const;
+/** Environment variables that are no configuration keys: read by the command line, ts/config/secrets.ts, script/Deploy.s.sol. */
+export const OTHER_VARIABLES: ReadonlySet<string> = new Set([
+  "OTR_CONFIG",
+  "OTR_PRIVATE_KEY",
+  "OTR_PRIVATE_KEY_FILE",
+  ...["DEVELOPMENT", "DEV_ALLOW_ANY_CHAIN", "DEV_ROOT", "GOVERNANCE", "GUARDIAN", "TIMELOCK_DELAY"].map(deployVariable),
+  ...["KEY_LIFETIME", "WINDOW", "TURN", "CLAIM_PERIOD", "EXPIRY_CAP", "EXIT_DELAY"].map(deployVariable),
+  ...["LOCK", "BOND", "CHALLENGER_BPS", "REQUESTER_BPS"].map(deployVariable),
+]);
+
+function deployVariable(name: string): string {
+  return `OTR_${name}`;
+}
 
 /** Every leaf of the schema: dotted key to its type. */
 export function configKeys(): ReadonlyMap<string, z.ZodType> {
@@ -102,8 +113,7 @@ function environmentValues(environment: LoadOptions["environment"], keys: Readon
   const values: [string, unknown][] = [];
   const unknown: string[] = [];
   for (const [name, text] of Object.entries(environment)) {
-    if (!name.startsWith("OTR_") || text === undefined || (OTHER_VARIABLES as readonly string[]).includes(name))
-      continue;
+    if (!name.startsWith("OTR_") || text === undefined || OTHER_VARIABLES.has(name)) continue;
     const key = byName.get(name);
     if (key === undefined) unknown.push(`${name}: no such variable`);
     else values.push([key, fromText(text, keys.get(key)!)]);

@@ -17,6 +17,7 @@ export const configSchema = z.strictObject({
       maxBlockRange: z.number().int().min(1).default(5000).describe("Blocks per log query at most"),
     })
     .prefault({}),
+  fromBlock: z.number().int().min(0).default(0).describe("First block to read: that of the deployment, or any before"),
   deployment: z.string().optional().describe("File of contract addresses; default deployments/<chain id>.json"),
   dataDir: z.string().default(".otr").describe("Folder of the daemons' databases"),
   account: z

@@ -3,7 +3,6 @@ import type { FastifyInstance } from "fastify";
 import type { ApiBackend, ChatReceipt, ReadinessCheck, ServedModel } from "../api/backend.ts";
 import { type ApiServerOptions, createApiServer } from "../api/server.ts";
 import type { Clock } from "../chain/time.ts";
-import type { Hex } from "../commit/bytes.ts";
 import type { Domain } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
 import type { PromptModel } from "../sdk/prompt-model.ts";
@@ -55,6 +54,7 @@ export interface ExecutorOptions {
   readonly http?: Pick<ApiServerOptions, "apiKeys" | "bodyLimit" | "defaultMaxOut" | "heartbeatMs">;
 }
 
+const CLOSE_GRACE_MS = 1000;
 const RETENTION_MS = 30 * 24 * 3600 * 1000;
 
 /**
@@ -154,6 +154,9 @@ export class Executor {
     await Promise.race([this.#answerer.idle(), timeUp]);
     this.#answerer.cancelAll();
     await this.#answerer.idle();
+    // Streams end by themselves now; a client that does not read its end must not hold up the rest.
+    await Promise.race([closed, clock.sleep(CLOSE_GRACE_MS, deadline.signal)]);
+    this.#server.server.closeAllConnections();
     await closed;
     const flushed = Promise.all([this.#batcher.stop(), this.#standing.stop()]).then(() => this.#batcher.flush());
     await Promise.race([flushed, timeUp]);

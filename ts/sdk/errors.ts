@@ -23,3 +23,32 @@ export class InvalidChatError extends BaseError {
     this.apiCode = apiCode;
   }
 }
+
+/** A receipt does not bind its executor to this answer, or the chain does not stand behind it. */
+export class ReceiptInvalidError extends BaseError {
+  /** Names of the checks that failed. */
+  readonly failed: readonly string[];
+
+  constructor(failures: readonly { readonly name: string; readonly detail: string }[]) {
+    super("The receipt does not cover this answer.", {
+      code: "sdk.receipt",
+      metaMessages: [
+        ...failures.map(({ name, detail }) => `${name}: ${detail}`),
+        "Do not rely on the answer; keep the bundle, it may be evidence.",
+      ],
+    });
+    this.failed = failures.map(({ name }) => name);
+  }
+}
+
+/** An executor's endpoint did not give what was asked for. */
+export class EndpointError extends BaseError {
+  constructor(url: string, reason: string, retryable: boolean, cause?: unknown) {
+    super("The executor's endpoint gave no answer.", {
+      code: "sdk.endpoint",
+      metaMessages: [`URL: ${url}`, `Reason: ${reason}`],
+      retryable,
+      cause,
+    });
+  }
+}

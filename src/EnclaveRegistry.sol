@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {
+    AccessManagedUpgradeable
+} from "@openzeppelin/contracts-upgradeable/access/manager/AccessManagedUpgradeable.sol";
+import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+
+import {IEnclaveRegistry} from "./interfaces/IEnclaveRegistry.sol";
+import {Claims, IEvidenceVerifier} from "./interfaces/IEvidenceVerifier.sol";
+import {IStakeVault} from "./interfaces/IStakeVault.sol";
+import {Clock, Duration, Timestamp} from "./libraries/Clock.sol";
+import {ModelId} from "./types/OtrTypes.sol";
+
+/// @title EnclaveRegistry
+contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgradeable {
+    /// @custom:storage-location erc7201:otr.storage.EnclaveRegistry
+    struct Layout {
+        mapping(address enclaveKey => Enclave) enclaves;
+        mapping(bytes32 kind => IEvidenceVerifier) verifiers;
+        mapping(ModelId modelId => mapping(bytes32 measurement => Timestamp)) policies;
+        Duration keyLifetime;
+        bool development;
+    }
+
+    bytes32 private constant EVIDENCE_TAG = keccak256("OTR/ev/1");
+    bytes32 private constant REPORT_DATA_TAG = keccak256("OTR/rd/1");
+    bytes32 private constant KIND_DEV = "DEV";
+    // keccak256(abi.encode(uint256(keccak256("otr.storage.EnclaveRegistry")) - 1)) & ~bytes32(uint256(0xff))
+    bytes32 private constant LAYOUT_SLOT = 0x383280b8d3722c3cee7bedf853c725a5c26e3321d52034b143cd64b38fd22f00;
+
+    /// @notice Knows delegates, exits and convictions.
+    IStakeVault public immutable VAULT;
+
+    /// @custom:oz-upgrades-unsafe-allow constructor
+    constructor(IStakeVault vault) {
+        VAULT = vault;
+        _disableInitializers();
+    }
+
+    /// @notice Sets authority, lifetime of keys and whether development evidence is accepted. Once, by the proxy's construction.
+    function initialize(address authority, Duration keyLifetime_, bool development_) external initializer {
+        __AccessManaged_init(authority);
+        _layout().development = development_;
+        _setKeyLifetime(keyLifetime_);
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function register(Registration calldata registration, Evidence calldata evidence, bytes calldata enclaveSignature)
+        external
+    {
+        // INVARIANT: nobody registers a key in an executor's name without its consent.
+        if (!VAULT.mayActFor(registration.executor, msg.sender)) revert NotExecutor(registration.executor, msg.sender);
+        (bytes32 challenge, bytes32 rd0) = challengeOf(registration);
+        // INVARIANT: whoever registers a key holds it.
+        address signer = ECDSA.recover(challenge, enclaveSignature);
+        if (signer != registration.enclaveKey) revert EnclaveSignature(registration.enclaveKey, signer);
+        Claims memory claims = _verify(evidence, rd0);
+        Enclave memory enclave = _admit(registration, claims);
+        _layout().enclaves[registration.enclaveKey] = enclave;
+        emit EnclaveRegistered(
+            registration.enclaveKey, registration.executor, registration.modelId, enclave, claims.evidenceHash
+        );
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function revoke(address enclaveKey) external {
+        address executor = _layout().enclaves[enclaveKey].executor;
+        if (executor == address(0)) revert UnknownKey(enclaveKey);
+        if (!VAULT.mayActFor(executor, msg.sender)) revert NotExecutor(executor, msg.sender);
+        _revoke(enclaveKey);
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function revokeByGovernance(address enclaveKey) external restricted {
+        if (_layout().enclaves[enclaveKey].executor == address(0)) revert UnknownKey(enclaveKey);
+        _revoke(enclaveKey);
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function setVerifier(IEvidenceVerifier verifier) external restricted {
+        Layout storage $ = _layout();
+        bytes32 kind = verifier.kind();
+        // INVARIANT: a production deployment never accepts development evidence.
+        if (kind == KIND_DEV && !$.development) revert DevelopmentOnly();
+        $.verifiers[kind] = verifier;
+        emit VerifierSet(kind, verifier);
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function removeVerifier(bytes32 kind) external restricted {
+        delete _layout().verifiers[kind];
+        emit VerifierSet(kind, IEvidenceVerifier(address(0)));
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function setPolicy(ModelId modelId, bytes32 measurement, Timestamp validUntil) external restricted {
+        // INVARIANT: a policy never ends in the past, so what was active stays so for the past.
+        if (validUntil.hasCome()) revert PolicyInThePast(validUntil);
+        _layout().policies[modelId][measurement] = validUntil;
+        emit PolicySet(modelId, measurement, validUntil);
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function removePolicy(ModelId modelId, bytes32 measurement) external restricted {
+        Layout storage $ = _layout();
+        Timestamp validUntil = $.policies[modelId][measurement].min(Clock.current());
+        $.policies[modelId][measurement] = validUntil;
+        emit PolicySet(modelId, measurement, validUntil);
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function setKeyLifetime(Duration lifetime) external restricted {
+        _setKeyLifetime(lifetime);
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function challengeOf(Registration calldata registration) public view returns (bytes32 challenge, bytes32 rd0) {
+        challenge = keccak256(
+            abi.encode(
+                EVIDENCE_TAG,
+                block.chainid,
+                address(this),
+                registration.executor,
+                registration.modelId,
+                registration.enclaveKey,
+                registration.encryptionKeyHash
+            )
+        );
+        rd0 = keccak256(abi.encode(REPORT_DATA_TAG, challenge, bytes32(0), bytes32(0)));
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function isActive(address enclaveKey, address executor, ModelId modelId) external view returns (bool) {
+        return wasActive(enclaveKey, executor, modelId, Clock.current());
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function wasActive(address enclaveKey, address executor, ModelId modelId, Timestamp time)
+        public
+        view
+        returns (bool)
+    {
+        Layout storage $ = _layout();
+        Enclave storage enclave = $.enclaves[enclaveKey];
+        if (enclave.executor != executor || executor == address(0)) return false;
+        if (ModelId.unwrap(enclave.modelId) != ModelId.unwrap(modelId)) return false;
+        if (time.isBefore(enclave.registeredAt) || !time.isBefore(enclave.expiresAt)) return false;
+        if (enclave.revokedAt.isSet() && !time.isBefore(enclave.revokedAt)) return false;
+        if (!time.isBefore($.policies[modelId][enclave.measurement])) return false;
+        return VAULT.wasServing(executor, time);
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function enclaveOf(address enclaveKey) external view returns (Enclave memory) {
+        return _layout().enclaves[enclaveKey];
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function verifierOf(bytes32 kind) external view returns (IEvidenceVerifier) {
+        return _layout().verifiers[kind];
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function policyOf(ModelId modelId, bytes32 measurement) external view returns (Timestamp) {
+        return _layout().policies[modelId][measurement];
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function keyLifetime() external view returns (Duration) {
+        return _layout().keyLifetime;
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function development() external view returns (bool) {
+        return _layout().development;
+    }
+
+    function _verify(Evidence calldata evidence, bytes32 rd0) private view returns (Claims memory claims) {
+        IEvidenceVerifier verifier = _layout().verifiers[evidence.kind];
+        if (address(verifier) == address(0)) revert UnknownKind(evidence.kind);
+        claims = verifier.verify(evidence.evidence, evidence.aux);
+        if (claims.kind != evidence.kind) revert KindMismatch(evidence.kind, claims.kind);
+        // INVARIANT: evidence proves this registration and no other.
+        if (claims.rd0 != rd0) revert ChallengeMismatch(rd0, claims.rd0);
+    }
+
+    /// @dev The entry for a key that is new, or renewed by the same registration for longer.
+    function _admit(Registration calldata registration, Claims memory claims)
+        private
+        view
+        returns (Enclave memory enclave)
+    {
+        Layout storage $ = _layout();
+        Timestamp notAfter = Clock.fromSeconds(claims.notAfter);
+        if (notAfter.hasCome()) revert EvidenceExpired(notAfter);
+        Timestamp policy = $.policies[registration.modelId][claims.measurement];
+        if (policy.hasCome()) revert MeasurementNotAccepted(registration.modelId, claims.measurement, policy);
+        enclave = $.enclaves[registration.enclaveKey];
+        // INVARIANT: a revoked key never comes back.
+        if (enclave.revokedAt.isSet()) revert KeyRevoked(registration.enclaveKey, enclave.revokedAt);
+        Timestamp expiresAt = notAfter.min(Clock.current().plus($.keyLifetime));
+        if (enclave.executor == address(0)) {
+            enclave.registeredAt = Clock.current();
+        } else if (
+            // INVARIANT: a key serves one executor and one model.
+            enclave.executor != registration.executor
+                || ModelId.unwrap(enclave.modelId) != ModelId.unwrap(registration.modelId)
+                || enclave.encryptionKeyHash != registration.encryptionKeyHash || expiresAt.isBefore(enclave.expiresAt)
+        ) {
+            revert KeyTaken(registration.enclaveKey);
+        }
+        enclave.executor = registration.executor;
+        enclave.expiresAt = expiresAt;
+        enclave.modelId = registration.modelId;
+        enclave.encryptionKeyHash = registration.encryptionKeyHash;
+        enclave.measurement = claims.measurement;
+        enclave.deviceId = claims.deviceId;
+        enclave.kind = claims.kind;
+    }
+
+    function _revoke(address enclaveKey) private {
+        Enclave storage enclave = _layout().enclaves[enclaveKey];
+        if (enclave.revokedAt.isSet()) revert KeyRevoked(enclaveKey, enclave.revokedAt);
+        enclave.revokedAt = Clock.current();
+        emit EnclaveRevoked(enclaveKey, msg.sender);
+    }
+
+    function _setKeyLifetime(Duration lifetime) private {
+        if (lifetime.inSeconds() == 0) revert ZeroLifetime();
+        _layout().keyLifetime = lifetime;
+        emit KeyLifetimeSet(lifetime);
+    }
+
+    function _authorizeUpgrade(address) internal override restricted {}
+
+    function _layout() private pure returns (Layout storage $) {
+        // SAFETY: a namespaced slot (ERC-7201); nothing else is written.
+        assembly ("memory-safe") {
+            $.slot := LAYOUT_SLOT
+        }
+    }
+}

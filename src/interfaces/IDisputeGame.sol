@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {Duration, Timestamp} from "../libraries/Clock.sol";
+import {Position} from "../libraries/Position.sol";
+import {Receipt, ReceiptHash, Request} from "../types/OtrTypes.sol";
+import {IJudge} from "./IJudge.sol";
+import {IModelRegistry} from "./IModelRegistry.sol";
+import {BatchId, CommittedReceipt, IOtrRollup} from "./IOtrRollup.sol";
+import {IStakeVault} from "./IStakeVault.sol";
+
+/// @dev `keccak256(abi.encode(Subject))`.
+type GameId is uint256;
+
+/// @notice What the next move is. `...Post` and `...Reveal`: the executor's turn; else the challenger's.
+/// @dev FinePost: postFine. Fine: choose, or chooseRow once the leaves are known; at the top also chooseCache, settleToken.
+///      FineReveal: reveal. RowReveal: revealRow. RowNodes: choose. RowNodesReveal: reveal or revealChunks. Chunks: settle or
+///      chooseElement. AccumulatorsPost: postAccumulators. Blocks: choosePart or settleBlock. CacheReveal: revealCache.
+///      Cache: choose, or settleCache once the leaves are known. CacheNodesReveal: reveal. Over: decided.
+enum Phase {
+    None,
+    FinePost,
+    Fine,
+    FineReveal,
+    RowReveal,
+    RowNodes,
+    RowNodesReveal,
+    Chunks,
+    AccumulatorsPost,
+    Blocks,
+    CacheReveal,
+    Cache,
+    CacheNodesReveal,
+    Over
+}
+
+/// @notice How a game ended. Moot: the executor was convicted elsewhere.
+enum Outcome {
+    ExecutorLost,
+    ChallengerLost,
+    Moot
+}
+
+/// @notice What a game is about, fixed when it opens. The game's id is its hash; moves that need it bring it along.
+/// @param record Record of step `step` under the receipt's `traceRoot`.
+/// @param bond Wei that the challenger put up.
+struct Subject {
+    Receipt receipt;
+    BatchId batchId;
+    uint32 step;
+    bytes32 record;
+    address challenger;
+    uint96 bond;
+}
+
+/// @notice What changes during a game.
+/// @param position Node that is known (challenger's turn), or chosen (executor's), in the tree that is walked.
+/// @param leaves Leaves of that tree.
+/// @param value The fixed element's value in the executor's row.
+/// @param part Chosen part of a long fold, plus one; zero if none.
+/// @param node The last proven node; in phase `CacheReveal` the cache root.
+/// @param instruction Leaf of the chosen row's instruction in the program tree.
+/// @param accumulators keccak256 of the accumulators posted last.
+/// @param accumulatorBefore Accumulator before the chosen part, left-aligned.
+/// @param accumulatorAfter Accumulator after it.
+struct Game {
+    address challenger;
+    Timestamp deadline;
+    Phase phase;
+    Position position;
+    uint32 leaves;
+    Duration turnDuration;
+    uint32 row;
+    uint32 rowLength;
+    uint8 rowType;
+    uint32 element;
+    uint16 part;
+    int64 value;
+    bytes32 node;
+    bytes32 instruction;
+    bytes32 accumulators;
+    bytes16 accumulatorBefore;
+    bytes16 accumulatorAfter;
+}
+
+/// @notice A row's instruction with its opening in the program tree.
+struct OpenedInstruction {
+    uint32 row;
+    bytes instruction;
+    bytes siblings;
+}
+
+/// @notice An element with the chunk that holds it, opened up to the game's current node.
+struct OpenedElement {
+    uint32 element;
+    bytes32 chunk;
+    bytes siblings;
+}
+
+/// @notice A block of a long fold.
+/// @param index Index within the accumulators posted last.
+/// @param accumulators These accumulators, concatenated.
+struct OpenedBlock {
+    uint32 index;
+    bytes accumulators;
+}
+
+/// @notice A leaf with its opening: up to the game's current node, or to the fine top.
+struct OpenedLeaf {
+    uint32 index;
+    bytes32 leaf;
+    bytes siblings;
+}
+
+/// @notice A record in plain (docs/protocol.md, section 1).
+struct Record {
+    bytes32 salt;
+    uint32 token;
+    bytes32 cacheRoot;
+}
+
+/// @title The game about one step of one receipt
+/// @notice docs/protocol.md, section 4. Immutable; one version per judge. The challenger's choices are bound to it, reveals prove
+///         themselves and are open to all, claims (fine top, accumulators) are the executor's or its delegates', made once and
+///         binding in every game on the receipt. Openings (`siblings`) are concatenated 32-byte nodes.
+interface IDisputeGame {
+    /// @notice This game was opened before, by the same challenger.
+    error GameExists(GameId gameId);
+    /// @notice The move belongs to another phase.
+    error WrongPhase(Phase expected, Phase got);
+    /// @notice The move's turn is over.
+    error DeadlinePassed(Timestamp deadline);
+    /// @notice The turn is not over.
+    error DeadlineNotPassed(Timestamp deadline);
+    /// @notice Only the challenger chooses.
+    error NotChallenger(address challenger, address caller);
+    /// @notice Only the executor or a delegate claims.
+    error NotExecutor(address executor, address caller);
+    /// @notice The bond is exactly this.
+    error BondAmount(uint256 expected, uint256 got);
+    /// @notice No such step in the receipt.
+    error StepOutOfRange(uint256 step, uint256 steps);
+    /// @notice The opening does not lead to the committed root, or to the known node.
+    error NodeMismatch(bytes32 expected, bytes32 got);
+    /// @notice A move shows exactly the nodes (chunks, accumulators: bytes) that exist.
+    error ItemCount(uint256 expected, uint256 got);
+    /// @notice An earlier claim of the executor binds this game.
+    error ClaimBound(bytes32 expected, bytes32 got);
+    /// @notice The nodes shown are leaves, or are not leaves yet.
+    error LevelMismatch(uint256 level);
+    /// @notice The choice lies outside what is known.
+    error ChoiceOutOfRange(uint256 choice, uint256 available);
+    /// @notice The instruction is not the chosen row's.
+    error InstructionMismatch(bytes32 expected, bytes32 got);
+    /// @notice The accumulators are not those posted last.
+    error AccumulatorsMismatch(bytes32 expected, bytes32 got);
+    /// @notice The last accumulator does not give the value that the executor's row claims.
+    error AccumulatorsContradictClaim(int256 expected, int256 got);
+    /// @notice The fold behind the element has this many blocks; the move is for others.
+    error BlockCount(uint256 blocks);
+    /// @notice The record is not the disputed one.
+    error RecordMismatch(bytes32 expected, bytes32 got);
+    /// @notice The request is not the receipt's.
+    error RequestMismatch(bytes32 expected, bytes32 got);
+    /// @notice The row is not the cached row of this slot.
+    error NotCached(uint8 role, uint32 cacheSlot);
+    /// @notice Executor and judge agree: the move proves nothing.
+    error NothingProven();
+    /// @notice The executor was not convicted elsewhere: the game goes on.
+    error NotMoot(address executor);
+
+    /// @notice A game opened: everything that its `Subject` holds.
+    event GameOpened(
+        GameId indexed gameId,
+        ReceiptHash indexed receiptHash,
+        address indexed challenger,
+        Receipt receipt,
+        BatchId batchId,
+        uint32 step,
+        bytes32 record,
+        uint96 bond
+    );
+    /// @notice The executor's fine top, through its first descendants.
+    event FinePosted(GameId indexed gameId, bytes32[] nodes);
+    /// @notice The challenger chose a child of the current node.
+    event ChildChosen(GameId indexed gameId, uint256 child);
+    /// @notice The chosen child and its descendants.
+    event NodesRevealed(GameId indexed gameId, bytes32[] nodes);
+    /// @notice The challenger chose a row.
+    event RowChosen(GameId indexed gameId, uint32 row, bytes instruction);
+    /// @notice The chosen row: nodes of its tree, or its chunks.
+    event RowRevealed(GameId indexed gameId, bytes32[] nodes, bytes chunks);
+    /// @notice The chosen chunks.
+    event ChunksRevealed(GameId indexed gameId, bytes chunks);
+    /// @notice The challenger fixed an element of a long fold, whose value in the row is `value`.
+    event ElementChosen(GameId indexed gameId, uint32 element, int256 value);
+    /// @notice The executor's accumulators.
+    event AccumulatorsPosted(GameId indexed gameId, bytes accumulators);
+    /// @notice The challenger chose a part of a long fold.
+    event PartChosen(GameId indexed gameId, uint256 part);
+    /// @notice The challenger walks the record's cache tree.
+    event CacheChosen(GameId indexed gameId, Record record);
+    /// @notice The cache tree's first nodes.
+    event CacheRevealed(GameId indexed gameId, bytes32[] nodes);
+    /// @notice The game is over.
+    event GameEnded(GameId indexed gameId, Outcome outcome);
+
+    /// @notice Opens a game on step `step` of a receipt, for the bond. Anyone may, within the challenge window.
+    /// @param record Record of the step, `traceSiblings` its opening under `traceRoot`.
+    function open(CommittedReceipt calldata committed, uint32 step, bytes32 record, bytes calldata traceSiblings)
+        external
+        payable
+        returns (GameId gameId);
+
+    /// @notice Executor: posts the fine tree's top through its first descendants.
+    function postFine(Subject calldata subject, bytes32[] calldata nodes) external;
+
+    /// @notice Challenger: chooses a child, four levels down, among the nodes shown last.
+    function choose(GameId gameId, uint256 child) external;
+
+    /// @notice Anyone: proves the chosen child by its siblings and shows its descendants.
+    function reveal(GameId gameId, bytes calldata siblings, bytes32[] calldata nodes) external;
+
+    /// @notice Challenger: chooses a row among the leaves shown last.
+    function chooseRow(Subject calldata subject, OpenedInstruction calldata opened) external;
+
+    /// @notice Anyone: proves the chosen row by its siblings and shows nodes of its tree or, if that is low, its chunks.
+    function revealRow(GameId gameId, bytes calldata siblings, bytes32[] calldata nodes, bytes calldata chunks) external;
+
+    /// @notice Anyone: proves the chosen node of a row by its siblings and shows its chunks.
+    function revealChunks(GameId gameId, bytes calldata siblings, bytes calldata chunks) external;
+
+    /// @notice Challenger: has the judge compute an element, and wins if the row holds another value.
+    /// @param request None, or the receipt's request if the instruction reads request or prompt.
+    function settle(
+        Subject calldata subject,
+        bytes calldata instruction,
+        OpenedElement calldata opened,
+        Request[] calldata request,
+        bytes calldata witness
+    ) external;
+
+    /// @notice Challenger: fixes an element of a fold of several blocks.
+    function chooseElement(Subject calldata subject, bytes calldata instruction, OpenedElement calldata opened) external;
+
+    /// @notice Executor: posts the accumulator after each part, or after each block of the chosen part, concatenated.
+    function postAccumulators(Subject calldata subject, bytes calldata instruction, bytes calldata accumulators)
+        external;
+
+    /// @notice Challenger: chooses a part of several blocks.
+    function choosePart(Subject calldata subject, bytes calldata instruction, uint256 part, bytes calldata accumulators)
+        external;
+
+    /// @notice Challenger: has the judge compute the accumulator after a block, and wins if the executor posted another.
+    /// @param request None, or the receipt's request if the instruction reads request or prompt.
+    function settleBlock(
+        Subject calldata subject,
+        bytes calldata instruction,
+        OpenedBlock calldata opened,
+        Request[] calldata request,
+        bytes calldata witness
+    ) external;
+
+    /// @notice Challenger: walks the record's cache tree instead. Wins at once if a program without cached rows has a cache root.
+    function chooseCache(Subject calldata subject, Record calldata record) external;
+
+    /// @notice Anyone: shows the first descendants of the record's cache tree.
+    function revealCache(GameId gameId, bytes32[] calldata nodes) external;
+
+    /// @notice Challenger: wins if a cache leaf differs from the fine leaf of the same row.
+    /// @param cached The cache leaf, by slot. @param fine The leaf of the same row in the fine tree.
+    function settleCache(
+        Subject calldata subject,
+        OpenedInstruction calldata opened,
+        OpenedLeaf calldata cached,
+        OpenedLeaf calldata fine
+    ) external;
+
+    /// @notice Challenger: wins if the record's token is not what the fine tree's token row says, or what a prompt position holds.
+    /// @param chunk The token row's chunk, `siblings` the opening of its leaf under the fine top; ignored at prompt positions.
+    function settleToken(Subject calldata subject, Record calldata record, bytes32 chunk, bytes calldata siblings)
+        external;
+
+    /// @notice Anyone: the side whose deadline has passed loses.
+    function timeout(Subject calldata subject) external;
+
+    /// @notice Anyone: ends a game whose executor was convicted elsewhere; the challenger gets its bond back.
+    function close(Subject calldata subject) external;
+
+    /// @notice State of a game.
+    function gameOf(GameId gameId) external view returns (Game memory);
+
+    /// @notice The fine top that the executor claimed for a step of a receipt; zero if none.
+    function fineTopOf(ReceiptHash receiptHash, uint32 step) external view returns (bytes32);
+
+    /// @notice Id of the game on this subject.
+    function gameIdOf(Subject calldata subject) external pure returns (GameId);
+
+    /// @notice Most turns that a game can take.
+    function MAX_TURNS() external view returns (uint256);
+
+    /// @notice Most levels that one move shows.
+    function REVEAL_LEVELS() external view returns (uint256);
+
+    /// @notice Whose batches it decides about.
+    function ROLLUP() external view returns (IOtrRollup);
+
+    /// @notice Where bonds are held.
+    function VAULT() external view returns (IStakeVault);
+
+    /// @notice Who decides single steps.
+    function JUDGE() external view returns (IJudge);
+
+    /// @notice Where models are known.
+    function MODELS() external view returns (IModelRegistry);
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {Duration, Timestamp} from "../libraries/Clock.sol";
+import {ModelId, Receipt, ReceiptHash, Request, RequestHash} from "../types/OtrTypes.sol";
+
+/// @dev Number of a batch, from 1.
+type BatchId is uint64;
+/// @dev Number of a version of the rules, from 1.
+type RulesVersion is uint16;
+
+/// @notice Where a receipt stands.
+/// @dev None: nothing stands (not in the batch, could not be judged, committed late, or its key was not active).
+///      Provisional: committed, the window is open. Challenged: a game is open. Final: nothing can change it any more.
+///      Reverted: its executor was convicted before it was final; that does not mean that this answer was false.
+enum Status {
+    None,
+    Provisional,
+    Challenged,
+    Final,
+    Reverted
+}
+
+/// @notice What a batch is committed under, for good.
+/// @param game Contract that opens and decides games on it.
+/// @param challengeWindow Time to open a game.
+/// @param turnDuration Time for a move.
+/// @param claimPeriod Time after a conviction in which requesters can claim compensation.
+/// @param judge Decides single steps; the one that `game` asks.
+/// @param lockPerReceipt Wei of stake that each receipt locks.
+/// @param bond Wei that a challenger puts up.
+/// @param challengerBps Share of the convicted receipt's lock for the challenger.
+/// @param requesterBps Share of a reverted receipt's lock for its requester. What is not paid out is burnt.
+/// @param machineVersion Machine that the judge judges.
+/// @param expiryCap Longest time from answer to a receipt's expiry that clients accept; exits wait for it.
+struct Rules {
+    address game;
+    Duration challengeWindow;
+    Duration turnDuration;
+    Duration claimPeriod;
+    address judge;
+    uint96 lockPerReceipt;
+    uint96 bond;
+    uint16 challengerBps;
+    uint16 requesterBps;
+    uint32 machineVersion;
+    Duration expiryCap;
+}
+
+/// @notice A batch.
+/// @param openGames Open games on its receipts; `RELEASED` once its locks are gone.
+struct Batch {
+    bytes32 root;
+    address executor;
+    Timestamp committedAt;
+    uint24 count;
+    RulesVersion rules;
+    uint16 openGames;
+}
+
+/// @notice A receipt with its opening in a batch.
+/// @param siblings Siblings of leaf `index` in the batch tree, 32 bytes each.
+struct CommittedReceipt {
+    Receipt receipt;
+    BatchId batchId;
+    uint256 index;
+    bytes siblings;
+}
+
+/// @notice What a game needs to know of the receipt that it is about.
+struct GameTerms {
+    ReceiptHash receiptHash;
+    Duration turnDuration;
+    uint96 bond;
+    uint32 instructions;
+}
+
+/// @title Batches of receipts and their finality
+/// @notice The executor commits one root per batch and locks stake for each receipt; status is a pure function of state and time;
+///         games decide through `convict`. One conviction suspends the executor and reverts all its receipts that are not final.
+interface IOtrRollup {
+    /// @notice New commits are paused.
+    error CommitsPaused();
+    /// @notice A batch holds 1 to 2^24 - 1 receipts.
+    error CountOutOfRange(uint256 count);
+    /// @notice A batch has a root.
+    error EmptyRoot();
+    /// @notice The caller is neither the executor nor its delegate.
+    error NotExecutor(address executor, address caller);
+    /// @notice No rules are installed.
+    error NoRules();
+    /// @notice No such rules.
+    error UnknownRules(RulesVersion version);
+    /// @notice The rules break a limit: `rule` names it.
+    error InvalidRules(bytes32 rule);
+    /// @notice No such batch.
+    error UnknownBatch(BatchId batchId);
+    /// @notice Before this moment only the executor commits its receipt.
+    error TooEarlyToCommit(Timestamp commitBy);
+    /// @notice The receipt may no longer be committed.
+    error ReceiptExpired(Timestamp expiry);
+    /// @notice The receipt was committed on its own already.
+    error ReceiptCommitted(ReceiptHash receiptHash, BatchId batchId);
+    /// @notice The enclave key did not sign the receipt.
+    error EnclaveSignature(address expected, address got);
+    /// @notice The executor did not sign the receipt.
+    error OperatorSignature(address executor);
+    /// @notice The receipt cannot be challenged in this batch: it is not in it, cannot be judged, or is final or reverted.
+    error NotChallengeable(ReceiptHash receiptHash, Status status);
+    /// @notice Only the game of the batch's rules decides.
+    error NotGame(address expected, address caller);
+    /// @notice No game is open on this receipt in this batch.
+    error NoOpenGame(BatchId batchId, ReceiptHash receiptHash);
+    /// @notice The batch's window is open, or one of its games.
+    error BatchUnsettled(BatchId batchId, Timestamp windowEnd, uint256 openGames);
+    /// @notice Requesters can still claim compensation.
+    error ClaimsOpen(Timestamp until);
+    /// @notice The batch's locks are gone.
+    error BatchReleased(BatchId batchId);
+    /// @notice The receipt of a batch of one is not in the other batch of the same executor, or that came later.
+    error NotADuplicate(BatchId batchId, BatchId original);
+    /// @notice Only reverted receipts are compensated.
+    error NotReverted(ReceiptHash receiptHash, Status status);
+    /// @notice The request is not the receipt's.
+    error RequestMismatch(RequestHash expected, RequestHash got);
+    /// @notice The requester did not sign the request.
+    error RequesterSignature(address requester);
+    /// @notice The request was compensated already.
+    error AlreadyCompensated(RequestHash requestHash);
+
+    /// @notice A batch was committed.
+    event BatchCommitted(
+        BatchId indexed batchId, address indexed executor, bytes32 root, uint256 count, RulesVersion rules
+    );
+    /// @notice A receipt was committed on its own, as a batch of one.
+    event ReceiptCommittedAlone(BatchId indexed batchId, ReceiptHash indexed receiptHash, address by);
+    /// @notice A batch of one was dropped: the receipt is in an earlier batch.
+    event DuplicateDropped(BatchId indexed batchId, BatchId indexed original, ReceiptHash indexed receiptHash);
+    /// @notice A game opened on a receipt.
+    event GameEntered(BatchId indexed batchId, ReceiptHash indexed receiptHash, address game);
+    /// @notice A game on a receipt ended without a conviction.
+    event GameLeft(BatchId indexed batchId, ReceiptHash indexed receiptHash, address game);
+    /// @notice The executor was convicted of a receipt.
+    event ReceiptConvicted(
+        BatchId indexed batchId, ReceiptHash indexed receiptHash, address indexed executor, address challenger
+    );
+    /// @notice The batch's locks are gone: `unlocked` freed, `burnt` destroyed.
+    event BatchLocksReleased(BatchId indexed batchId, uint256 unlocked, uint256 burnt);
+    /// @notice The requester of a reverted receipt was compensated.
+    event Compensated(
+        RequestHash indexed requestHash, address indexed requester, BatchId indexed batchId, uint256 amount
+    );
+    /// @notice New batches are committed under these rules.
+    event RulesAdded(RulesVersion indexed version, Rules rules);
+    /// @notice New commits are paused, or go on.
+    event PauseSet(bool paused);
+
+    /// @notice Commits a batch of the caller's receipts under the current rules.
+    /// @param root Root of the batch tree (`OTR/batch/1`), leaves: receipt hashes.
+    function commitBatch(bytes32 root, uint256 count) external returns (BatchId batchId);
+
+    /// @notice The same by a delegate of `executor`.
+    function commitBatchFor(address executor, bytes32 root, uint256 count) external returns (BatchId batchId);
+
+    /// @notice Commits one signed receipt as a batch of one. Its executor at any time before expiry, anyone from `commitBy` on.
+    function commitReceipt(Receipt calldata receipt, bytes calldata enclaveSignature, bytes calldata operatorSignature)
+        external
+        returns (BatchId batchId);
+
+    /// @notice Drops a batch of one whose receipt an earlier batch of the same executor holds, and frees its lock. Anyone may.
+    /// @param original The receipt in the earlier batch.
+    function dropDuplicate(BatchId batchId, CommittedReceipt calldata original) external;
+
+    /// @notice Frees the locks of a batch whose receipts are all settled; those of reverted receipts are burnt. Anyone may.
+    function releaseBatch(BatchId batchId) external;
+
+    /// @notice Pays the requester of a reverted receipt its share of the receipt's lock. Anyone may, once per request.
+    /// @param signature The requester's signature over the request's digest (ECDSA or EIP-1271).
+    function claimCompensation(CommittedReceipt calldata committed, Request calldata request, bytes calldata signature)
+        external;
+
+    /// @notice A game of the batch's rules opens on a receipt.
+    function enterGame(CommittedReceipt calldata committed) external returns (GameTerms memory terms);
+
+    /// @notice The game ends without a conviction.
+    function leaveGame(BatchId batchId, ReceiptHash receiptHash) external;
+
+    /// @notice The game convicts the batch's executor; `challenger` earns its share.
+    function convict(BatchId batchId, ReceiptHash receiptHash, address challenger) external;
+
+    /// @notice Adds rules and makes them current. Governance only.
+    function addRules(Rules calldata rules) external returns (RulesVersion version);
+
+    /// @notice Pauses new commits, nothing else. Guardian.
+    function pause() external;
+
+    /// @notice Lets commits go on. Governance only.
+    function unpause() external;
+
+    /// @notice Where a receipt stands.
+    /// @dev Takes the whole receipt: only then is it known to be its executor's, decidable, and in time.
+    function statusOf(CommittedReceipt calldata committed) external view returns (Status);
+
+    /// @notice A batch; all zero if unknown.
+    function batchOf(BatchId batchId) external view returns (Batch memory);
+
+    /// @notice Number of batches so far, which is the newest one's id.
+    function batchCount() external view returns (uint256);
+
+    /// @notice The batch of one that holds this receipt; zero if none.
+    function singleBatchOf(ReceiptHash receiptHash) external view returns (BatchId);
+
+    /// @notice Open games on a receipt in a batch.
+    function openGamesOn(BatchId batchId, ReceiptHash receiptHash) external view returns (uint256);
+
+    /// @notice Rules of a version.
+    function rulesOf(RulesVersion version) external view returns (Rules memory);
+
+    /// @notice The version that new batches get; zero if none.
+    function currentRules() external view returns (RulesVersion);
+
+    /// @notice Whether the request has been compensated.
+    function isCompensated(RequestHash requestHash) external view returns (bool);
+
+    /// @notice Whether new commits are paused.
+    function paused() external view returns (bool);
+
+    /// @notice EIP-712 domain separator.
+    function domainSeparator() external view returns (bytes32);
+
+    /// @notice EIP-712 digest of a receipt.
+    function hashReceipt(Receipt calldata receipt) external view returns (ReceiptHash);
+
+    /// @notice EIP-712 digest of a request.
+    function hashRequest(Request calldata request) external view returns (RequestHash);
+}

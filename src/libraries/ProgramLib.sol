@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {Tags} from "./Tags.sol";
+
+/// @title Instructions as leaves of the program tree (docs/machine.md, section 2)
+library ProgramLib {
+    /// @notice Bytes of an instruction.
+    uint256 internal constant INSTRUCTION_BYTES = 128;
+    /// @notice Role of a row that the trace commits to at every step (K and V).
+    uint8 internal constant ROLE_CACHED = 1;
+
+    /// @notice Leaf of one instruction.
+    function leaf(bytes calldata instruction) internal pure returns (bytes32) {
+        if (instruction.length != INSTRUCTION_BYTES) revert IModelRegistry.InstructionBytes(instruction.length);
+        return keccak256(abi.encodePacked(Tags.INSTRUCTION, instruction));
+    }
+
+    /// @notice Leaves of consecutive instructions.
+    function leaves(bytes calldata instructions) internal pure returns (bytes32[] memory result) {
+        uint256 count = instructions.length / INSTRUCTION_BYTES;
+        if (count == 0 || instructions.length % INSTRUCTION_BYTES != 0) {
+            revert IModelRegistry.InstructionBytes(instructions.length);
+        }
+        result = new bytes32[](count);
+        for (uint256 i; i < count; ++i) {
+            result[i] = leaf(instructions[i * INSTRUCTION_BYTES:(i + 1) * INSTRUCTION_BYTES]);
+        }
+    }
+
+    /// @notice What the row of this instruction is to the trace.
+    function role(bytes calldata instruction) internal pure returns (uint8) {
+        return uint8(instruction[3]);
+    }
+
+    /// @notice Number of the row among the cached rows, if its role is `ROLE_CACHED`.
+    function cacheSlot(bytes calldata instruction) internal pure returns (uint32) {
+        return uint32(bytes4(instruction[8:12]));
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {Receipt, ReceiptHash, Request, RequestHash} from "../types/OtrTypes.sol";
+
+/// @title EIP-712 digests of requests and receipts (docs/protocol.md, section 2)
+library ReceiptLib {
+    bytes32 internal constant DOMAIN_TYPE =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+    bytes32 internal constant NAME = keccak256("OTR");
+    bytes32 internal constant VERSION = keccak256("1");
+    bytes32 internal constant REQUEST_TYPE = keccak256(
+        "Request(address requester,bytes32 modelId,bytes32 inputRoot,uint32 nIn,uint32 maxOut,uint32[] stopTokens,uint8 sampler,uint32 temperature,bytes32 seed,uint64 nonce,uint64 deadline,bool confidential,address[] watchers)"
+    );
+    bytes32 internal constant RECEIPT_TYPE = keccak256(
+        "Receipt(uint32 machineVersion,bytes32 modelId,address executor,address enclaveKey,uint64 seq,uint64 commitBy,uint64 expiry,bytes32 requestHash,bytes32 inputRoot,uint32 nIn,bytes32 outputRoot,uint32 nOut,uint8 stopReason,bytes32 traceRoot)"
+    );
+
+    /// @notice Domain separator of the rollup at `rollup` on this chain.
+    function domainSeparator(address rollup) internal view returns (bytes32) {
+        return keccak256(abi.encode(DOMAIN_TYPE, NAME, VERSION, block.chainid, rollup));
+    }
+
+    /// @notice Digest of a receipt: what enclave key and operator sign, and the leaf of a batch.
+    function hash(Receipt calldata receipt, address rollup) internal view returns (ReceiptHash) {
+        bytes32 typeHash = RECEIPT_TYPE;
+        bytes32 structHash;
+        // SAFETY: a struct of fourteen static fields lies in calldata as `abi.encode` writes it. Bits outside a field's type, which
+        // Solidity refuses when it reads the field, only lead to another hash. Memory beyond the free pointer is scratch.
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            mstore(buffer, typeHash)
+            calldatacopy(add(buffer, 0x20), receipt, 0x1c0)
+            structHash := keccak256(buffer, 0x1e0)
+        }
+        return ReceiptHash.wrap(digest(domainSeparator(rollup), structHash));
+    }
+
+    /// @notice Digest of a request.
+    function hash(Request calldata request, address rollup) internal view returns (RequestHash) {
+        // Two parts: one call with fourteen words is too deep for the stack.
+        bytes memory head = abi.encode(
+            REQUEST_TYPE,
+            request.requester,
+            request.modelId,
+            request.inputRoot,
+            request.nIn,
+            request.maxOut,
+            keccak256(abi.encodePacked(request.stopTokens))
+        );
+        bytes memory tail = abi.encode(
+            request.sampler,
+            request.temperature,
+            request.seed,
+            request.nonce,
+            request.deadline,
+            request.confidential,
+            keccak256(abi.encodePacked(request.watchers))
+        );
+        return RequestHash.wrap(digest(domainSeparator(rollup), keccak256(bytes.concat(head, tail))));
+    }
+
+    /// @notice `keccak256(0x1901 ‖ domain ‖ structHash)`.
+    function digest(bytes32 domain, bytes32 structHash) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(hex"1901", domain, structHash));
+    }
+
+    /// @notice Number of steps that the receipt's trace commits to.
+    /// @dev For `nIn, nOut >= 1`, which the rollup requires of every receipt that can stand.
+    function steps(Receipt calldata receipt) internal pure returns (uint32) {
+        return receipt.nIn + receipt.nOut - 1;
+    }
+}

@@ -1,0 +1,45 @@
+import type { Abi } from "viem";
+import {
+  disputeGameAbi,
+  enclaveRegistryAbi,
+  iEvidenceVerifierAbi,
+  iJudgeAbi,
+  iProgramValidatorAbi,
+  modelRegistryAbi,
+  otrRollupAbi,
+  stakeVaultAbi,
+} from "./generated.ts";
+
+/** ABI of each deployed contract, by its name in `Addresses`. */
+export const ABIS = {
+  rollup: otrRollupAbi,
+  vault: stakeVaultAbi,
+  models: modelRegistryAbi,
+  enclaves: enclaveRegistryAbi,
+  game: disputeGameAbi,
+} as const;
+
+/** Name of a contract that actions talk to. */
+export type ContractName = keyof typeof ABIS;
+
+/**
+ * Every custom error of the protocol: a call may revert with an error of a contract further down. One entry per
+ * signature, so that decoding is unambiguous.
+ */
+export const errorsAbi: Abi = distinctErrors([
+  otrRollupAbi,
+  stakeVaultAbi,
+  modelRegistryAbi,
+  enclaveRegistryAbi,
+  disputeGameAbi,
+  iJudgeAbi,
+  iProgramValidatorAbi,
+  iEvidenceVerifierAbi,
+]);
+
+function distinctErrors(abis: readonly Abi[]): Abi {
+  const found = new Map<string, Abi[number]>();
+  for (const item of abis.flat())
+    if (item.type === "error") found.set(`${item.name}(${item.inputs.map((input) => input.type)})`, item);
+  return [...found.values()];
+}

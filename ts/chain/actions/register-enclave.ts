@@ -1,0 +1,56 @@
+import type { Address, Hex, TransactionReceipt } from "viem";
+import { type OtrContext, read, write } from "../context.ts";
+
+/** Which key is to serve for whom. */
+export interface EnclaveRegistration {
+  readonly executor: Address;
+  readonly modelId: Hex;
+  readonly enclaveKey: Address;
+  /** keccak256 of the enclave's public encryption key. */
+  readonly encryptionKeyHash: Hex;
+}
+
+/** A registration with its proof. */
+export interface RegisterEnclaveParameters {
+  readonly registration: EnclaveRegistration;
+  /** Kind of the evidence, as its verifier names it. */
+  readonly kind: Hex;
+  readonly evidence: Hex;
+  /** Hints for the verifier. */
+  readonly aux?: Hex;
+  /** The enclave key's signature over the challenge: 65 bytes, over the 32 bytes as they are. */
+  readonly enclaveSignature: Hex;
+}
+
+/** What evidence (`rd0`) and enclave key (`challenge`) must prove for a registration. */
+export async function getEnclaveChallenge(
+  context: OtrContext,
+  registration: EnclaveRegistration,
+): Promise<{ challenge: Hex; rd0: Hex }> {
+  const [challenge, rd0] = await read(context, "enclaves", "challengeOf", [registration]);
+  return { challenge, rd0 };
+}
+
+/** Registers or renews an enclave key. */
+export function registerEnclave(
+  context: OtrContext,
+  parameters: RegisterEnclaveParameters,
+): Promise<TransactionReceipt> {
+  const { registration, kind, evidence, aux, enclaveSignature } = parameters;
+  const proof = { kind, evidence, aux: aux ?? "0x" } as const;
+  return write(context, "enclaves", "register", [registration, proof, enclaveSignature]);
+}
+
+/** Whether a key may vouch for executor and model now. */
+export function isEnclaveActive(
+  context: OtrContext,
+  parameters: { enclaveKey: Address; executor: Address; modelId: Hex },
+): Promise<boolean> {
+  const { enclaveKey, executor, modelId } = parameters;
+  return read(context, "enclaves", "isActive", [enclaveKey, executor, modelId]);
+}
+
+/** Revokes a key for good. */
+export function revokeEnclave(context: OtrContext, enclaveKey: Address): Promise<TransactionReceipt> {
+  return write(context, "enclaves", "revoke", [enclaveKey]);
+}

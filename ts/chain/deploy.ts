@@ -1,0 +1,112 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Hex } from "viem";
+import { sealKeystore } from "../config/keystore.ts";
+import { foundryBinary } from "./anvil.ts";
+import { connect } from "./client.ts";
+import { type Deployment, deploymentPath, readDeployment } from "./deployment.ts";
+import { ChildProcessError } from "./errors.ts";
+
+/** The repository: where script/, src/ and deployments/ are. */
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** What `script/Deploy.s.sol` takes; it names the defaults. Durations in seconds, amounts in wei. */
+export interface DeployParameters {
+  /** Accept development evidence, and let governance act without the timelock. */
+  readonly development?: boolean;
+  /** Let the development verifier stand on chains other than 31337. */
+  readonly allowAnyChain?: boolean;
+  /** Address of the key that signs development evidence. */
+  readonly devRoot?: Hex;
+  readonly governance?: Hex;
+  readonly guardian?: Hex;
+  readonly challengeWindow?: number;
+  readonly turnDuration?: number;
+  readonly claimPeriod?: number;
+  readonly expiryCap?: number;
+  readonly exitDelay?: number;
+  readonly keyLifetime?: number;
+  readonly lockPerReceipt?: bigint;
+  readonly bond?: bigint;
+}
+
+/** Variable of the script for each parameter. */
+const VARIABLES: Readonly<Record<keyof DeployParameters, string>> = {
+  development: "OTR_DEVELOPMENT",
+  allowAnyChain: "OTR_DEV_ALLOW_ANY_CHAIN",
+  devRoot: "OTR_DEV_ROOT",
+  governance: "OTR_GOVERNANCE",
+  guardian: "OTR_GUARDIAN",
+  challengeWindow: "OTR_WINDOW",
+  turnDuration: "OTR_TURN",
+  claimPeriod: "OTR_CLAIM_PERIOD",
+  expiryCap: "OTR_EXPIRY_CAP",
+  exitDelay: "OTR_EXIT_DELAY",
+  keyLifetime: "OTR_KEY_LIFETIME",
+  lockPerReceipt: "OTR_LOCK",
+  bond: "OTR_BOND",
+};
+
+/** How to deploy. */
+export interface DeployOptions {
+  readonly url: string;
+  /** The deployer's key. It reaches forge through a keystore that only this user can read, never through arguments. */
+  readonly privateKey: Hex;
+  readonly parameters?: DeployParameters;
+  /** Parameters of the script that are set already, e.g. the process's environment. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Receives forge's output as it comes. */
+  readonly onOutput?: (text: string) => void;
+}
+
+/** Runs `script/Deploy.s.sol` against a chain. Idempotent: what is deployed already is kept. @throws ChildProcessError */
+export async function deploy(options: DeployOptions): Promise<Deployment & { chainId: number }> {
+  const { url, privateKey, parameters, environment = process.env, onOutput } = options;
+  const { chain } = await connect({ url });
+  const folder = mkdtempSync(join(tmpdir(), "otr-deploy-"));
+  try {
+    const [keystore, password] = [join(folder, "key.json"), join(folder, "password")];
+    const secret = randomBytes(24).toString("hex");
+    writeFileSync(keystore, sealKeystore(privateKey, secret, randomBytes(48), 2 ** 12), { mode: 0o600 });
+    writeFileSync(password, secret, { mode: 0o600 });
+    mkdirSync(join(ROOT, "deployments"), { recursive: true });
+    const args = ["script", "script/Deploy.s.sol:Deploy", "--rpc-url", url, "--broadcast", "--non-interactive"];
+    args.push("--keystore", keystore, "--password-file", password);
+    await run(foundryBinary("forge"), args, { ...environment, ...variables(parameters ?? {}) }, onOutput);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  return { chainId: chain.id, ...readDeployment(join(ROOT, deploymentPath(chain.id))) };
+}
+
+function variables(parameters: DeployParameters): Record<string, string> {
+  const entries = Object.entries(parameters) as [keyof DeployParameters, string | number | bigint | boolean][];
+  return Object.fromEntries(entries.map(([name, value]) => [VARIABLES[name], String(value)]));
+}
+
+function run(
+  command: string,
+  args: readonly string[],
+  env: Record<string, string | undefined>,
+  onOutput: ((text: string) => void) | undefined,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    const take = (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-16_384);
+      onOutput?.(chunk.toString());
+    };
+    child.stdout.on("data", take);
+    child.stderr.on("data", take);
+    child.once("error", (error) => reject(new ChildProcessError("forge", `did not start (${error.message})`, output)));
+    child.once("close", (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new ChildProcessError("forge script", `ended with ${signal ?? `code ${code}`}`, output));
+    });
+  });
+}

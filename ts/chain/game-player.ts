@@ -1,0 +1,131 @@
+import { getBlock } from "viem/actions";
+import type { TraceRecord } from "../commit/record.ts";
+import type { Logger } from "../config/logger.ts";
+import type { Move } from "../dispute/moves.ts";
+import type { GameView } from "../dispute/view.ts";
+import { type OtrContext, read } from "./context.ts";
+import { ContractRevertError, NoSenderError } from "./errors.ts";
+import { type GameLog, gameView, loadGame } from "./game-log.ts";
+import { type GameOutcome, type GameState, getGame, OUTCOMES } from "./game-state.ts";
+import type { GameStore, TrackedGame } from "./game-store.ts";
+import { closeCall, moveCall, timeoutCall } from "./play.ts";
+import type { Call } from "./sender.ts";
+import { type Clock, systemClock, unixSeconds } from "./time.ts";
+
+/** What a side knows of a game, and what it would do. */
+export interface GameMind {
+  /** The disputed record in plain. */
+  readonly record: TraceRecord;
+  /** The next move, `undefined` if there is none. */
+  move(view: GameView): Move | undefined;
+}
+
+/** How a side plays. */
+export interface GamePlayerOptions {
+  readonly context: OtrContext;
+  readonly store: GameStore;
+  readonly role: "challenger" | "executor";
+  /** Knowledge for one game: asked once per turn, so it should be cached. */
+  readonly mindOf: (game: TrackedGame, log: GameLog) => Promise<GameMind>;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  /** Told of every game that ended. */
+  readonly onOver?: (game: TrackedGame, outcome: GameOutcome | undefined) => Promise<void> | void;
+}
+
+/**
+ * Plays one side of all tracked games, each to its end. It keeps no state of its own: every turn is decided from the chain, and
+ * every transaction carries an id that names the turn, so that no turn is played twice whenever the process dies.
+ */
+export class GamePlayer {
+  readonly #o: GamePlayerOptions & { readonly clock: Clock };
+
+  constructor(options: GamePlayerOptions) {
+    this.#o = { clock: systemClock, ...options };
+  }
+
+  /** Plays every game as far as it goes now. Failures of one game are logged and do not touch the others. */
+  async tick(): Promise<void> {
+    await Promise.all(
+      this.#o.store.open().map(async (game) => {
+        try {
+          await this.#advance(game);
+        } catch (error) {
+          const raced = error instanceof ContractRevertError;
+          this.#o.log[raced ? "info" : "error"](
+            { game: game.gameId, err: error },
+            "turn not played; tried again later",
+          );
+        }
+      }),
+    );
+  }
+
+  /** Plays until the game waits for the other side or is over. */
+  async #advance(game: TrackedGame): Promise<void> {
+    for (;;) {
+      const state = await getGame(this.#o.context, game);
+      if (state.phase === "Over") return this.#over(game);
+      // Not there: its opening was reorganised away and may come back.
+      if (state.phase === "None") return;
+      if (!(await this.#act(game, state))) return;
+    }
+  }
+
+  /** One transaction, if one is due. @returns Whether something was sent. */
+  async #act(game: TrackedGame, state: GameState): Promise<boolean> {
+    const { context, role, log, mindOf } = this.#o;
+    if (await this.#isMoot(game)) {
+      if (role === "executor") return false;
+      const gameLog = await loadGame(context, game, game.openedAt);
+      return this.#send(game, state, closeCall(gameLog), "close");
+    }
+    if (state.turn !== role) {
+      if (!(await this.#isLate(state))) return false;
+      const gameLog = await loadGame(context, game, game.openedAt);
+      return this.#send(game, gameLog.state, timeoutCall(gameLog), "timeout");
+    }
+    const gameLog = await loadGame(context, game, game.openedAt);
+    if (gameLog.state.turn !== role) return true;
+    const mind = await mindOf(game, gameLog);
+    const view = gameView(gameLog, mind.record);
+    const move = mind.move(view);
+    if (move === undefined) {
+      log.error({ game: game.gameId, phase: gameLog.state.phase }, "no move for this side's turn");
+      return false;
+    }
+    return this.#send(game, gameLog.state, moveCall(gameLog, view, move), move.call);
+  }
+
+  async #send(game: TrackedGame, state: GameState, call: Call, move: string): Promise<boolean> {
+    const { sender } = this.#o.context;
+    if (sender === undefined) throw new NoSenderError(call.name);
+    const { phase, position, deadline } = state;
+    const { transactionHash, gasUsed } = await sender.send(call, {
+      id: `turn:${game.gameId}:${phase}:${position}:${deadline}:${move}`,
+    });
+    this.#o.log.info({ game: game.gameId, move, hash: transactionHash, gas: gasUsed }, "played");
+    return true;
+  }
+
+  async #over(game: TrackedGame): Promise<void> {
+    const log = await loadGame(this.#o.context, game, game.openedAt);
+    const ended = log.events.find((event) => event.eventName === "GameEnded");
+    const outcome = ended === undefined ? undefined : OUTCOMES[Number(ended.args.outcome)];
+    this.#o.log.info({ game: game.gameId, outcome }, "game over");
+    await this.#o.onOver?.(game, outcome);
+    this.#o.store.over(game.gameId, outcome);
+  }
+
+  /** The executor was convicted elsewhere: the challenger takes its bond back. */
+  async #isMoot(game: TrackedGame): Promise<boolean> {
+    const { executor } = await read(this.#o.context, "rollup", "batchOf", [game.batchId]);
+    return (await read(this.#o.context, "vault", "convictedAt", [executor])) !== 0;
+  }
+
+  /** The other side's deadline has come, by the chain's clock or by ours; the simulation decides in the second case. */
+  async #isLate(state: GameState): Promise<boolean> {
+    if (unixSeconds(this.#o.clock) >= state.deadline) return true;
+    return (await getBlock(this.#o.context.client)).timestamp >= state.deadline;
+  }
+}

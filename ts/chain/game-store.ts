@@ -1,0 +1,96 @@
+import type { Address, Hex } from "viem";
+import type { Database, SqlRow } from "../store/database.ts";
+import type { GameOutcome } from "./game-state.ts";
+
+/** A game that a daemon plays. */
+export interface TrackedGame {
+  readonly address: Address;
+  readonly gameId: bigint;
+  readonly receiptHash: Hex;
+  readonly batchId: bigint;
+  /** Block in which it was opened. */
+  readonly openedAt: bigint;
+  readonly status: "open" | "over";
+  readonly outcome: GameOutcome | undefined;
+}
+
+/** Table of played games: part of `CHAIN_SQL`. */
+export const GAMES_SQL = `
+CREATE TABLE games (
+  game_id TEXT PRIMARY KEY,
+  address TEXT NOT NULL,
+  receipt_hash TEXT NOT NULL,
+  batch_id TEXT NOT NULL,
+  opened_at INTEGER NOT NULL,
+  status TEXT NOT NULL,
+  outcome TEXT
+) STRICT;
+CREATE INDEX games_by_status ON games (status);
+`;
+
+/** The games that a daemon plays, in its database. */
+export class GameStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Starts to track a game; one that is known keeps its state. */
+  add(game: Omit<TrackedGame, "status" | "outcome">): void {
+    this.#database.run(
+      "INSERT INTO games VALUES (?, ?, ?, ?, ?, 'open', NULL) ON CONFLICT (game_id) DO NOTHING",
+      game.gameId.toString(),
+      game.address,
+      game.receiptHash,
+      game.batchId.toString(),
+      Number(game.openedAt),
+    );
+  }
+
+  open(): TrackedGame[] {
+    return this.#database.all("SELECT * FROM games WHERE status = 'open' ORDER BY opened_at, game_id").map(gameOf);
+  }
+
+  all(): TrackedGame[] {
+    return this.#database.all("SELECT * FROM games ORDER BY opened_at, game_id").map(gameOf);
+  }
+
+  get(gameId: bigint): TrackedGame | undefined {
+    const row = this.#database.get("SELECT * FROM games WHERE game_id = ?", gameId.toString());
+    return row && gameOf(row);
+  }
+
+  /** Whether a game on this receipt was ever tracked. */
+  on(receiptHash: Hex): TrackedGame[] {
+    return this.#database.all("SELECT * FROM games WHERE receipt_hash = ? ORDER BY opened_at", receiptHash).map(gameOf);
+  }
+
+  over(gameId: bigint, outcome: GameOutcome | undefined): void {
+    this.#database.run(
+      "UPDATE games SET status = 'over', outcome = ? WHERE game_id = ?",
+      outcome ?? null,
+      gameId.toString(),
+    );
+  }
+
+  /** Forgets games opened after `block`, and takes up again those that may have ended after it. */
+  rewind(block: bigint): void {
+    this.#database.transaction(() => {
+      this.#database.run("DELETE FROM games WHERE opened_at > ?", Number(block));
+      this.#database.run("UPDATE games SET status = 'open', outcome = NULL");
+    });
+  }
+}
+
+function gameOf(row: SqlRow): TrackedGame {
+  return {
+    address: row.address as Address,
+    gameId: BigInt(String(row.game_id)),
+    receiptHash: row.receipt_hash as Hex,
+    batchId: BigInt(String(row.batch_id)),
+    openedAt: BigInt(Number(row.opened_at)),
+    status: row.status as TrackedGame["status"],
+    outcome: row.outcome === null ? undefined : (row.outcome as GameOutcome),
+  };
+}

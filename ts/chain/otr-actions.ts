@@ -1,0 +1,82 @@
+import type { Address, Hex } from "viem";
+import { getBatch, releaseBatch } from "./actions/batch.ts";
+import { claim } from "./actions/claim.ts";
+import { type ClaimCompensationParameters, claimCompensation } from "./actions/claim-compensation.ts";
+import { type CommitBatchParameters, commitBatch } from "./actions/commit-batch.ts";
+import { type CommitReceiptParameters, commitReceipt } from "./actions/commit-receipt.ts";
+import { type DepositParameters, deposit } from "./actions/deposit.ts";
+import { getEndpoint, getExecutor } from "./actions/executor.ts";
+import { cancelExit, requestExit, withdraw } from "./actions/exit.ts";
+import { type OpenGameParameters, openGame } from "./actions/open-game.ts";
+import {
+  type EnclaveRegistration,
+  getEnclaveChallenge,
+  isEnclaveActive,
+  type RegisterEnclaveParameters,
+  registerEnclave,
+  revokeEnclave,
+} from "./actions/register-enclave.ts";
+import { type RegisterExecutorParameters, registerExecutor } from "./actions/register-executor.ts";
+import { getManifest, isModelUsable, type ModelManifest, registerModel } from "./actions/register-model.ts";
+import { getRules } from "./actions/rules.ts";
+import { setPolicy } from "./actions/set-policy.ts";
+import { statusOf } from "./actions/status-of.ts";
+import { type ValidateProgramParameters, validateProgram } from "./actions/validate-program.ts";
+import type { ChainClient } from "./client.ts";
+import type { CommittedReceipt } from "./committed.ts";
+import type { Addresses, OtrContext } from "./context.ts";
+import { loadGame } from "./game-log.ts";
+import { type GameKey, getGame } from "./game-state.ts";
+import type { Sender } from "./sender.ts";
+
+/** What binds the actions: where the contracts are, and who sends. */
+export interface OtrActionsParameters {
+  readonly addresses: Addresses;
+  /** Left out, only reads work. */
+  readonly sender?: Sender;
+}
+
+/**
+ * All actions of the protocol, bound to a client: `client.extend(otrActions({ addresses, sender }))`. Each is also a function
+ * `(context, parameters)` in a file of its own under ts/chain/actions.
+ */
+export function otrActions({ addresses, sender }: OtrActionsParameters) {
+  return (client: ChainClient) => {
+    const context: OtrContext = { client, addresses, sender };
+    return {
+      /** For the functions of ts/chain that are not bound. */
+      otr: context,
+      registerExecutor: (parameters: RegisterExecutorParameters) => registerExecutor(context, parameters),
+      deposit: (parameters: DepositParameters) => deposit(context, parameters),
+      getExecutor: (executor: Address) => getExecutor(context, executor),
+      getEndpoint: (parameters: { executor: Address; fromBlock: bigint }) => getEndpoint(context, parameters),
+      requestExit: () => requestExit(context),
+      cancelExit: () => cancelExit(context),
+      withdraw: (parameters: { to: Address }) => withdraw(context, parameters),
+      claim: (parameters?: { to?: Address; id?: string }) => claim(context, parameters),
+      registerModel: (manifest: ModelManifest) => registerModel(context, manifest),
+      validateProgram: (parameters: ValidateProgramParameters) => validateProgram(context, parameters),
+      getManifest: (modelId: Hex) => getManifest(context, modelId),
+      isModelUsable: (modelId: Hex) => isModelUsable(context, modelId),
+      getEnclaveChallenge: (registration: EnclaveRegistration) => getEnclaveChallenge(context, registration),
+      registerEnclave: (parameters: RegisterEnclaveParameters) => registerEnclave(context, parameters),
+      isEnclaveActive: (parameters: { enclaveKey: Address; executor: Address; modelId: Hex }) =>
+        isEnclaveActive(context, parameters),
+      revokeEnclave: (enclaveKey: Address) => revokeEnclave(context, enclaveKey),
+      setPolicy: (parameters: { modelId: Hex; measurement: Hex; validUntil: number }) => setPolicy(context, parameters),
+      commitBatch: (parameters: CommitBatchParameters) => commitBatch(context, parameters),
+      commitReceipt: (parameters: CommitReceiptParameters) => commitReceipt(context, parameters),
+      getBatch: (batchId: bigint) => getBatch(context, batchId),
+      getRules: (version?: number) => getRules(context, version),
+      statusOf: (committed: CommittedReceipt) => statusOf(context, committed),
+      releaseBatch: (parameters: { batchId: bigint; id?: string }) => releaseBatch(context, parameters),
+      claimCompensation: (parameters: ClaimCompensationParameters) => claimCompensation(context, parameters),
+      openGame: (parameters: OpenGameParameters) => openGame(context, parameters),
+      getGame: (key: GameKey, blockNumber?: bigint) => getGame(context, key, blockNumber),
+      loadGame: (key: GameKey, fromBlock: bigint) => loadGame(context, key, fromBlock),
+    };
+  };
+}
+
+/** The bound actions. */
+export type OtrActions = ReturnType<ReturnType<typeof otrActions>>;

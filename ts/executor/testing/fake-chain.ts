@@ -1,0 +1,50 @@
+import type { Hex } from "../../commit/bytes.ts";
+import type { ChainPort, CommittedBatch, ExecutorStanding } from "../ports.ts";
+
+/** Test double of the chain: keeps batches in memory, can be cut off, and counts what was asked of it. */
+export class FakeChain implements ChainPort {
+  /** Batches on chain: root to count. */
+  readonly batches = new Map<Hex, number>();
+  /** Calls of `commitBatch` that took effect, by root. */
+  readonly commits: Hex[] = [];
+  down = false;
+  confirmations = 1;
+  /** Runs after a batch took effect and before its sender is told: throw to simulate a lost answer. */
+  afterCommit: () => void = () => {};
+  standingNow: ExecutorStanding = {
+    blockNumber: 1n,
+    blockTime: 0n,
+    freeStake: 10n ** 20n,
+    lockPerReceipt: 10n ** 15n,
+    suspended: false,
+    exiting: false,
+    keyActive: true,
+  };
+
+  async commitBatch(root: Hex, count: number): Promise<{ transactionHash: Hex }> {
+    this.#reach();
+    if (this.batches.has(root)) throw new FakeChainError("this root was committed twice");
+    this.batches.set(root, count);
+    this.commits.push(root);
+    this.afterCommit();
+    return { transactionHash: root };
+  }
+
+  async findBatch(root: Hex): Promise<CommittedBatch | undefined> {
+    this.#reach();
+    return this.batches.has(root) ? { confirmations: this.confirmations } : undefined;
+  }
+
+  async standing(_enclaveKey: Hex, _modelId: Hex): Promise<ExecutorStanding> {
+    this.#reach();
+    return { ...this.standingNow };
+  }
+
+  async close(): Promise<void> {}
+
+  #reach(): void {
+    if (this.down) throw new FakeChainError("connection refused");
+  }
+}
+
+export class FakeChainError extends Error {}

@@ -1,0 +1,227 @@
+import type { Address, Hex } from "viem";
+import { CHAIN_SQL } from "../chain/sqlite.ts";
+import { Database, type SqlRow } from "../store/database.ts";
+import type { Fault } from "./verify.ts";
+
+/** What a fisherman concludes about a receipt. */
+export type VerdictKind = "valid" | "invalid" | "unavailable";
+
+/** A batch as the chain has it, and how far its check has come. */
+export interface WatchedBatch {
+  readonly id: bigint;
+  readonly executor: Address;
+  readonly root: Hex;
+  readonly count: number;
+  /** Block of the commit. */
+  readonly block: bigint;
+  /** `new`: to be downloaded and checked; `checked`: every receipt has a verdict; `unavailable`: no usable bundle was had. */
+  readonly status: "new" | "checked" | "unavailable";
+  /** Failed downloads so far. */
+  readonly attempts: number;
+  /** Milliseconds since 1970 before which nothing is tried again. */
+  readonly dueAt: number;
+  readonly reason: string | undefined;
+}
+
+/** A receipt's verdict. */
+export interface StoredVerdict {
+  readonly receiptHash: Hex;
+  readonly batchId: bigint;
+  /** Position in the batch. */
+  readonly index: number;
+  readonly verdict: VerdictKind;
+  readonly fault: Fault | undefined;
+  /** `none`: nothing to do; `wanted`: a dispute is to be opened; `open`, `done`: see `gameId`; `given-up`: see `reason`. */
+  readonly dispute: "none" | "wanted" | "open" | "done" | "given-up";
+  readonly gameId: bigint | undefined;
+  readonly reason: string | undefined;
+}
+
+const FISHERMAN_SQL = `
+CREATE TABLE batches (
+  id TEXT PRIMARY KEY,
+  executor TEXT NOT NULL,
+  root TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  block INTEGER NOT NULL,
+  status TEXT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  due_at INTEGER NOT NULL DEFAULT 0,
+  reason TEXT
+) STRICT;
+CREATE INDEX batches_by_status ON batches (status, due_at);
+CREATE TABLE verdicts (
+  receipt_hash TEXT NOT NULL,
+  batch_id TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  verdict TEXT NOT NULL,
+  fault TEXT,
+  dispute TEXT NOT NULL,
+  game_id TEXT,
+  reason TEXT,
+  PRIMARY KEY (receipt_hash, batch_id)
+) STRICT;
+CREATE INDEX verdicts_by_dispute ON verdicts (dispute);
+CREATE TABLE bundles (
+  batch_id TEXT PRIMARY KEY,
+  content TEXT NOT NULL
+) STRICT;
+`;
+
+/** Opens the fisherman's database; its file belongs to one process. */
+export function openFishermanDatabase(path: string): Database {
+  return Database.open(path, { applicationId: 0x4f545246, migrations: [CHAIN_SQL + FISHERMAN_SQL] });
+}
+
+/** What the fisherman remembers besides the chain: all of it can be made again from chain and executors. */
+export class FishermanStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Several writes, all or none. */
+  transaction<T>(work: () => T): T {
+    return this.#database.transaction(work);
+  }
+
+  /** Notes a batch; one that is known keeps its state. */
+  addBatch(batch: Pick<WatchedBatch, "id" | "executor" | "root" | "count" | "block">): void {
+    this.#database.run(
+      "INSERT INTO batches (id, executor, root, count, block, status) VALUES (?, ?, ?, ?, ?, 'new') ON CONFLICT (id) DO NOTHING",
+      batch.id.toString(),
+      batch.executor,
+      batch.root,
+      batch.count,
+      Number(batch.block),
+    );
+  }
+
+  /** Forgets what was committed after `block`, which is no longer part of the chain. */
+  rewind(block: bigint): void {
+    this.#database.transaction(() => {
+      const gone = "(SELECT id FROM batches WHERE block > ?)";
+      this.#database.run(`DELETE FROM verdicts WHERE batch_id IN ${gone}`, Number(block));
+      this.#database.run(`DELETE FROM bundles WHERE batch_id IN ${gone}`, Number(block));
+      this.#database.run("DELETE FROM batches WHERE block > ?", Number(block));
+    });
+  }
+
+  batch(id: bigint): WatchedBatch | undefined {
+    const row = this.#database.get("SELECT * FROM batches WHERE id = ?", id.toString());
+    return row && batchOf(row);
+  }
+
+  /** The batch that waits longest for its check, if one is due. */
+  nextBatch(now: number): WatchedBatch | undefined {
+    const sql = "SELECT * FROM batches WHERE status = 'new' AND due_at <= ? ORDER BY due_at, block LIMIT 1";
+    const row = this.#database.get(sql, now);
+    return row && batchOf(row);
+  }
+
+  /** Notes a failed download: tried again at `dueAt`, or never if that is undefined. */
+  downloadFailed(id: bigint, reason: string, dueAt: number | undefined): void {
+    this.#database.run(
+      "UPDATE batches SET attempts = attempts + 1, reason = ?, status = ?, due_at = ? WHERE id = ?",
+      reason,
+      dueAt === undefined ? "unavailable" : "new",
+      dueAt ?? 0,
+      id.toString(),
+    );
+  }
+
+  /** Keeps a bundle that was found to be the batch, as JSON. */
+  saveBundle(id: bigint, content: string): void {
+    this.#database.run("INSERT OR REPLACE INTO bundles VALUES (?, ?)", id.toString(), content);
+  }
+
+  bundle(id: bigint): string | undefined {
+    const row = this.#database.get("SELECT content FROM bundles WHERE batch_id = ?", id.toString());
+    return row && String(row.content);
+  }
+
+  /** Every receipt of the batch has a verdict. The bundle stays only while a dispute needs it. */
+  batchChecked(id: bigint): void {
+    this.#database.transaction(() => {
+      this.#database.run("UPDATE batches SET status = 'checked', reason = NULL WHERE id = ?", id.toString());
+      this.dropIdleBundle(id);
+    });
+  }
+
+  /** Frees a bundle that no dispute needs any more. */
+  dropIdleBundle(id: bigint): void {
+    const busy = "SELECT 1 FROM verdicts WHERE batch_id = ? AND dispute IN ('wanted', 'open')";
+    if (this.#database.get(busy, id.toString()) === undefined)
+      this.#database.run("DELETE FROM bundles WHERE batch_id = ?", id.toString());
+  }
+
+  saveVerdict(verdict: StoredVerdict): void {
+    this.#database.run(
+      "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      verdict.receiptHash,
+      verdict.batchId.toString(),
+      verdict.index,
+      verdict.verdict,
+      verdict.fault === undefined ? null : JSON.stringify(verdict.fault),
+      verdict.dispute,
+      verdict.gameId?.toString() ?? null,
+      verdict.reason ?? null,
+    );
+  }
+
+  verdict(receiptHash: Hex, batchId?: bigint): StoredVerdict | undefined {
+    const row =
+      batchId === undefined
+        ? this.#database.get("SELECT * FROM verdicts WHERE receipt_hash = ? ORDER BY rowid DESC", receiptHash)
+        : this.#database.get(
+            "SELECT * FROM verdicts WHERE receipt_hash = ? AND batch_id = ?",
+            receiptHash,
+            batchId.toString(),
+          );
+    return row && verdictOf(row);
+  }
+
+  /** Verdicts in one state of dispute, oldest first. */
+  disputes(state: StoredVerdict["dispute"]): StoredVerdict[] {
+    return this.#database.all("SELECT * FROM verdicts WHERE dispute = ? ORDER BY rowid", state).map(verdictOf);
+  }
+
+  /** Number of receipts by verdict, and of batches by status: for status lines. */
+  counts(): Record<string, number> {
+    const sql =
+      "SELECT verdict AS kind, count(*) AS n FROM verdicts GROUP BY verdict UNION ALL SELECT 'batches ' || status, count(*) FROM batches GROUP BY status";
+    return Object.fromEntries(this.#database.all(sql).map((row) => [String(row.kind), Number(row.n)]));
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
+
+function batchOf(row: SqlRow): WatchedBatch {
+  return {
+    id: BigInt(String(row.id)),
+    executor: row.executor as Address,
+    root: row.root as Hex,
+    count: Number(row.count),
+    block: BigInt(Number(row.block)),
+    status: row.status as WatchedBatch["status"],
+    attempts: Number(row.attempts),
+    dueAt: Number(row.due_at),
+    reason: row.reason === null ? undefined : String(row.reason),
+  };
+}
+
+function verdictOf(row: SqlRow): StoredVerdict {
+  return {
+    receiptHash: row.receipt_hash as Hex,
+    batchId: BigInt(String(row.batch_id)),
+    index: Number(row.position),
+    verdict: row.verdict as VerdictKind,
+    fault: row.fault === null ? undefined : (JSON.parse(String(row.fault)) as Fault),
+    dispute: row.dispute as StoredVerdict["dispute"],
+    gameId: row.game_id === null ? undefined : BigInt(String(row.game_id)),
+    reason: row.reason === null ? undefined : String(row.reason),
+  };
+}

@@ -1,0 +1,25 @@
+import { defineConfig } from "@wagmi/cli";
+import { foundry } from "@wagmi/cli/plugins";
+
+/** Contracts whose ABIs TypeScript uses. `forge build` must have run: this only reads `out/`. */
+const CONTRACTS = [
+  "OtrRollup",
+  "StakeVault",
+  "ModelRegistry",
+  "EnclaveRegistry",
+  "DisputeGame",
+  "IJudge",
+  "IProgramValidator",
+  "IEvidenceVerifier",
+];
+
+export default defineConfig({
+  out: "ts/chain/generated.ts",
+  plugins: [
+    foundry({
+      artifacts: "out",
+      include: CONTRACTS.map((name) => `${name}.json`),
+      forge: { build: false, rebuild: false, clean: false },
+    }),
+  ],
+});
