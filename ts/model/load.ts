@@ -40,12 +40,17 @@ export type LoadModelOptions = {
   readonly onProgress?: PackProgress;
 };
 
+/** What a package says of itself: parsed, not verified. */
+export async function readDescription(dir: string): Promise<ModelDescription> {
+  return parseDescription(new TextDecoder().decode(await readModelFile(dir, MODEL_JSON)));
+}
+
 /**
  * Loads a package and verifies it, always: sizes and SHA-256 of all files, then every root of the manifest and the
  * `modelId` recomputed from the loaded content, but for `weightsRootP` (see `verifyDeep`).
  */
 export async function loadModel(dir: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
-  const description = parseDescription(new TextDecoder().decode(await readModelFile(dir, MODEL_JSON)));
+  const description = await readDescription(dir);
   const { manifest, modelId } = description;
   if (manifest.machineVersion !== MACHINE_VERSION) {
     const got = `machine version ${manifest.machineVersion}`;
