@@ -58,19 +58,30 @@ library BinaryTree {
         if (index >= w) revert NodeOutOfRange(index, w);
         ancestor = node;
         next = cursor;
-        for (; level < toLevel; ++level) {
-            if (index & 1 == 1) {
-                ancestor = parent(_at(siblings, next), ancestor);
-                next += 32;
-            } else if (index + 1 < w) {
-                ancestor = parent(ancestor, _at(siblings, next));
-                next += 32;
-            } else {
-                ancestor = parent(ancestor, 0);
+        uint256 length = siblings.length;
+        bool short;
+        // SAFETY: writes scratch space only (0x00-0x3f); a sibling is read only if its 32 bytes lie within `siblings`.
+        assembly ("memory-safe") {
+            for {} lt(level, toLevel) { level := add(level, 1) } {
+                let right := and(index, 1)
+                let lone := iszero(or(right, lt(add(index, 1), w)))
+                let sibling := 0
+                if iszero(lone) {
+                    sibling := calldataload(add(siblings.offset, next))
+                    next := add(next, 0x20)
+                    if gt(next, length) {
+                        short := 1
+                        break
+                    }
+                }
+                mstore(shl(5, right), ancestor)
+                mstore(shl(5, iszero(right)), sibling)
+                ancestor := keccak256(0x00, 0x40)
+                index := shr(1, index)
+                w := shr(1, add(w, 1))
             }
-            index >>= 1;
-            w = (w + 1) >> 1;
         }
+        if (short) revert OpeningTooShort(next, length);
     }
 
     /// @notice Top of a tree of `n` leaves from the leaves `lo .. lo + leaves.length - 1` and the siblings of their range.
@@ -96,9 +107,18 @@ library BinaryTree {
                 read = 1;
                 written = 1;
             }
-            for (; read + 1 < count; read += 2) {
-                leaves[written++] = parent(leaves[read], leaves[read + 1]);
+            uint256 pairs = (count - read) >> 1;
+            // SAFETY: reads and writes within `leaves`. A parent lands at or before the pair that it is made of.
+            assembly ("memory-safe") {
+                let from := add(add(leaves, 0x20), shl(5, read))
+                let to := add(add(leaves, 0x20), shl(5, written))
+                for { let end := add(from, shl(6, pairs)) } lt(from, end) { from := add(from, 0x40) } {
+                    mstore(to, keccak256(from, 0x40))
+                    to := add(to, 0x20)
+                }
             }
+            read += 2 * pairs;
+            written += pairs;
             if (read < count) {
                 bytes32 right;
                 if (lo + count < w) {

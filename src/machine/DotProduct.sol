@@ -11,6 +11,8 @@ library DotProduct {
     uint256 private constant LANE_BYTE = 0x000000ff000000ff000000ff000000ff000000ff000000ff000000ff000000ff;
     /// @dev 1 in each lane: multiplying by it leaves the sum of all lanes in the top one.
     uint256 private constant LANE_ONE = 0x0000000100000001000000010000000100000001000000010000000100000001;
+    /// @dev The same for lanes of 64 bits.
+    uint256 private constant QUAD_ONE = 0x0000000000000001000000000000000100000000000000010000000000000001;
     /// @dev Bias of signed bytes.
     uint256 private constant BIAS_8 = 0x8080808080808080808080808080808080808080808080808080808080808080;
     /// @dev Bias of signed 16-bit elements, little-endian.
@@ -128,19 +130,46 @@ library DotProduct {
         }
     }
 
-    /// @notice `sum of a[k] * b[k]` for k < n, both i16.
+    /// @notice `sum of a[k] * b[k]` for k < n <= 2^12, both i16.
+    /// @dev Four lanes of 64 bits instead of eight of 32.
     function i16(uint256 a, uint256 b, uint256 n) internal pure returns (int256 sum) {
-        // SAFETY: reads memory only; each product is below 2^31 and n below 2^32.
+        uint256 products;
+        uint256 sums;
+        uint256 words = (n + 15) / 16;
+        // SAFETY: reads memory only, up to 31 bytes behind the elements. A lane gains at most 4 * 4 * 2^32 = 2^36 a word (the
+        // sums at most 2^19), over at most 2^8 words.
         assembly ("memory-safe") {
-            for { let end := add(a, shl(1, n)) } lt(a, end) {} {
-                let x := mload(a)
-                let y := mload(b)
-                x := signextend(1, or(byte(0, x), shl(8, byte(1, x))))
-                y := signextend(1, or(byte(0, y), shl(8, byte(1, y))))
-                sum := add(sum, mul(x, y))
-                a := add(a, 2)
-                b := add(b, 2)
+            for { let left := n } left {} {
+                let u := mload(a)
+                let v := mload(b)
+                if lt(left, 16) {
+                    let mask := not(shr(shl(4, left), not(0)))
+                    u := and(u, mask)
+                    v := and(v, mask)
+                    left := 16
+                }
+                left := sub(left, 16)
+                a := add(a, 32)
+                b := add(b, 32)
+                u := xor(u, BIAS_16)
+                v := xor(v, BIAS_16)
+                u := or(shl(8, and(u, PAIR_BYTE)), and(shr(8, u), PAIR_BYTE))
+                v := or(shl(8, and(v, PAIR_BYTE)), and(shr(8, v), PAIR_BYTE))
+                // Reverse the 64-bit lanes of v.
+                v := or(shl(128, v), shr(128, v))
+                v := or(shl(64, and(v, LOW_64)), and(shr(64, v), LOW_64))
+                for { let j := 0 } lt(j, 4) { j := add(j, 1) } {
+                    let x := and(u, QUAD_LOW)
+                    let y := and(v, QUAD_LOW)
+                    products := add(products, mul(x, y))
+                    sums := add(sums, add(x, y))
+                    u := shr(16, u)
+                    v := shr(16, v)
+                }
             }
+            sums := shr(192, mul(sums, QUAD_ONE))
+            // n * A * B = 16 * words * 2^15 * 2^15.
+            sum := add(sub(shr(192, products), shl(15, sums)), shl(34, words))
         }
     }
 }

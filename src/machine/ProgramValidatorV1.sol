@@ -47,7 +47,7 @@ contract ProgramValidatorV1 is IProgramValidator {
         uint32 weightRows,
         uint32 contextLength
     ) external pure returns (ValidationState memory next) {
-        bytes32 hash = state.count == 0 ? bytes32(0) : keccak256(descriptors);
+        bytes32 hash = descriptors.length == 0 ? bytes32(0) : keccak256(descriptors);
         // INVARIANT: operands are compared with the descriptors that earlier chunks made.
         if (hash != state.descriptors || descriptors.length != state.count * DESCRIPTOR_BYTES) {
             revert DescriptorsMismatch(state.descriptors, hash);

@@ -56,7 +56,7 @@ export async function randomFault<M extends FaultyModel>(
   name: InstructionName,
   random: Prng,
   ask: Ask<M>,
-  propagate = true,
+  { propagate = true, promptLength }: { propagate?: boolean; promptLength?: number } = {},
 ): Promise<Fault<M>> {
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const model = random.pick(models);
@@ -67,11 +67,12 @@ export async function randomFault<M extends FaultyModel>(
       return made && (propagate || instruction.role !== 0) ? [i] : [];
     });
     if (rows.length === 0) continue;
-    const prompt = randomPrompt(model, random);
+    const prompt = randomPrompt(model, random, promptLength);
     const nOut = random.int(1, 3);
     const { request, input } = ask(model, prompt, nOut, random);
     const steps = prompt.length + nOut - 1;
-    const step = random.int(0, steps - 1);
+    // With a long prompt the interesting steps are those that look back on it.
+    const step = random.int(promptLength === undefined ? 0 : promptLength - 1, steps - 1);
     const row = random.pick(rows);
     const { type, length } = rowShape(program.instructions[row], step);
     const bit = random.int(0, 8 * ELEMENT_BYTES[type] * length - 1);
@@ -86,9 +87,9 @@ export async function randomFault<M extends FaultyModel>(
   throw new FaultNotFoundError(name);
 }
 
-/** A short random prompt. */
-export function randomPrompt({ vocabSize }: FaultyModel, random: Prng): number[] {
-  return Array.from({ length: random.int(1, 4) }, () => random.int(0, vocabSize - 1));
+/** A random prompt, by default a short one. */
+export function randomPrompt({ vocabSize }: FaultyModel, random: Prng, length = random.int(1, 4)): number[] {
+  return Array.from({ length }, () => random.int(0, vocabSize - 1));
 }
 
 /** `nOut` tokens of an engine's answer, with its records. */

@@ -96,8 +96,9 @@ function emitHeads(
 }
 
 /**
- * `[mul, shift]` with `mul / 2^shift = log2(e) / sqrt(headSize)` and mul below 2^24 as large as possible. q and k have 8 fraction bits each, so their
- * product has the 16 of the scores, and the base-2 exponential of the result is softmax's base-e one.
+ * `[mul, shift]` with `mul / 2^shift = log2(e) / sqrt(headSize)` and mul below 2^24 as large as possible. q and k have
+ * 8 fraction bits each, so their product has the 16 of the scores, and the base-2 exponential of the result is
+ * softmax's base-e one.
  */
 function scoreScale(headSize: number): [mul: number, shift: number] {
   const factor = Math.LOG2E / Math.sqrt(headSize);

@@ -4,7 +4,9 @@ import type { ProgramBuilder } from "./program-builder.ts";
 import type { TensorSource } from "./tensors.ts";
 import type { WeightsBuilder } from "./weights-builder.ts";
 
-/** Types of the activations that enter the matrix products: i16 costs twice the bytes on-chain and is 256 times finer. */
+/**
+ * Types of the activations that enter the matrix products: i16 costs twice the bytes on-chain and is 256 times finer.
+ */
 export type Activations = {
   /** Into q, k and v. */
   readonly attention: ActivationType;

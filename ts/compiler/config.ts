@@ -70,7 +70,9 @@ export type RopeScaling =
       readonly originalContext: number;
     };
 
-/** Reads a Hugging Face style configuration; throws `UnsupportedConfigError` where the machine has no program for it. */
+/**
+ * Reads a Hugging Face style configuration; throws `UnsupportedConfigError` where the machine has no program for it.
+ */
 export function parseLlamaConfig(input: LlamaConfigInput): LlamaConfig {
   const parsed = schema.safeParse(input);
   if (!parsed.success) {

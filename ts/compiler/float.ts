@@ -2,7 +2,10 @@ import { type LlamaConfig, type LlamaConfigInput, parseLlamaConfig } from "./con
 import { ropeFrequencies } from "./rope.ts";
 import { type TensorSource, tensor } from "./tensors.ts";
 
-/** The same model in double precision: what the integer program approximates. Plain loops, for tests and quality reports. */
+/**
+ * The same model in double precision: what the integer program approximates. Plain loops, for tests and quality
+ * reports.
+ */
 export class FloatModel {
   readonly #config: LlamaConfig;
   readonly #tensors: TensorSource;

@@ -2,12 +2,16 @@
  * Fixed-point formats of compiled programs. A value x is stored as `round(x * 2^f)`, f its fraction bits.
  */
 
-/** Residual stream: 12 fraction bits, saturated to 24 bits, so that its squares are below 2^48 and 2^14 of them fit int64. */
+/**
+ * Residual stream: 12 fraction bits, saturated to 24 bits, so that its squares are below 2^48 and 2^14 of them fit
+ * int64.
+ */
 export const RESIDUAL = { fraction: 12, bits: 24 } as const;
 
 /**
- * RMSNorm. The mean square of residual rows has 24 fraction bits; times 2^(2u) its root has 12 + u = 20, and 2^c over it 48 - 20 = 28. So
- * `a * reciprocal` has 12 + 28 = 40 fraction bits and s1 = 24 leaves 16. Gains have 16 fraction bits, which s2 removes.
+ * RMSNorm. The mean square of residual rows has 24 fraction bits; times 2^(2u) its root has 12 + u = 20, and 2^c over
+ * it 48 - 20 = 28. So `a * reciprocal` has 12 + 28 = 40 fraction bits and s1 = 24 leaves 16. Gains have 16 fraction
+ * bits, which s2 removes.
  */
 export const NORM = { u: 8, c: 48, s1: 24, s2: 16, gainFraction: 16 } as const;
 

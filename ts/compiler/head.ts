@@ -5,10 +5,16 @@ import { emitLinear, emitQuantize, type Matrix, scaleExponent } from "./linear.t
 import { addGain, emitNorm } from "./norm.ts";
 import { quantizeRows, rowMagnitudes, tensor } from "./tensors.ts";
 
-/** A matrix over the vocabulary: an int8 row per token, and scales in rows of one segment each, the last one padded with zeros. */
+/**
+ * A matrix over the vocabulary: an int8 row per token, and scales in rows of one segment each, the last one padded with
+ * zeros.
+ */
 export type VocabularyMatrix = Matrix;
 
-/** Adds a matrix of one row per token. Its scales serve `embed` as well as the head: they carry the weights' own scale only. */
+/**
+ * Adds a matrix of one row per token. Its scales serve `embed` as well as the head: they carry the weights' own scale
+ * only.
+ */
 export function addVocabularyMatrix(
   { config, tensors, weights }: Compilation,
   tensorName: string,
@@ -45,7 +51,9 @@ export function emitEmbedding({ program }: Compilation, token: Operand, matrix: 
   });
 }
 
-/** Emits the final norm, the logits by segments, and the choice of the token. Returns the operands of the logits' rows. */
+/**
+ * Emits the final norm, the logits by segments, and the choice of the token. Returns the operands of the logits' rows.
+ */
 export function emitHead(
   compilation: Compilation,
   exp2: Operand,
@@ -53,8 +61,8 @@ export function emitHead(
   matrix: VocabularyMatrix,
 ): Operand[] {
   const { config, program, activations } = compilation;
-  // The head's scales carry no 1 / Q (they may be the embedding's). With a gain of 2^b / Q the row's scale is 2^b / Q too large, and what is left
-  // to divide by is 2^b, an exponent; the quantised row is the same.
+  // The head's scales carry no 1 / Q (they may be the embedding's). With a gain of 2^b / Q the row's scale is 2^b / Q
+  // too large, and what is left to divide by is 2^b, an exponent; the quantised row is the same.
   const bits = activations.head === "i8" ? 7 : 15;
   const factor = 2 ** bits / (2 ** bits - 1);
   const gain = addGain(compilation, "model.norm.weight", "norm", config.hiddenSize, factor);
@@ -75,7 +83,8 @@ export function emitHead(
     max = program.emit("fold_max", { type: "i32", length: 1, a: row, ...(max === undefined ? {} : { b: max }) });
   }
 
-  // Logits have 16 fraction bits and the table 2^12 entries an octave: `x * inverse / 2^16` with inverse = log2(e) 2^12 / temperature counts entries.
+  // Logits have 16 fraction bits and the table 2^12 entries an octave: `x * inverse / 2^16` with inverse = log2(e) 2^12
+  // / temperature counts entries.
   const mul = Math.round(Math.LOG2E * 2 ** EXP2.tableBits);
   const p = [mul, EXP2.tableBits, EXP2.weightShift];
   const weighed: Operand[] = [];

@@ -4,7 +4,10 @@ import { TensorRangeError } from "./errors.ts";
 import { ACTIVATION, SCALE_BITS } from "./formats.ts";
 import { quantizeRows, rowMagnitudes, tensor } from "./tensors.ts";
 
-/** A quantised row: i8 or i16 elements, and the scale row (its largest magnitude, 16 fraction bits) they are relative to. */
+/**
+ * A quantised row: i8 or i16 elements, and the scale row (its largest magnitude, 16 fraction bits) they are relative
+ * to.
+ */
 export type Quantized = {
   readonly row: Operand;
   readonly scale: Operand;
@@ -38,8 +41,8 @@ export function scaleExponent(name: string, largest: number): number {
 }
 
 /**
- * Adds a matrix's int8 rows and, in one row, its channel scales: the real weight is `w * magnitude / 127`, and the quantised activation is `x * Q / amax`,
- * so the scale row carries `magnitude / (127 * Q)`.
+ * Adds a matrix's int8 rows and, in one row, its channel scales: the real weight is `w * magnitude / 127`, and the
+ * quantised activation is `x * Q / amax`, so the scale row carries `magnitude / (127 * Q)`.
  */
 export function addMatrix(
   { weights, tensors }: Compilation,
@@ -83,9 +86,10 @@ export function emitLinear({ program }: Compilation, x: Quantized, matrix: Matri
 }
 
 /**
- * `[k, mbits, abits, s, bits]` of `dequant`. The sums are below `K 2^14` (i8) or `K 2^22` (i16), which gives abits, and the multiplier may take the
- * other of 62 bits, 31 at most. `m = scale * mantissa / 2^k` is below `2^(scaleBits + 30 - k)`: the smallest k that makes it fit keeps most
- * precision. With `scale` in 16 fraction bits and the mantissa in E, the product `sum * m` has `16 + E - k` fraction bits, of which s leaves the format's.
+ * `[k, mbits, abits, s, bits]` of `dequant`. The sums are below `K 2^14` (i8) or `K 2^22` (i16), which gives abits, and
+ * the multiplier may take the other of 62 bits, 31 at most. `m = scale * mantissa / 2^k` is below
+ * `2^(scaleBits + 30 - k)`: the smallest k that makes it fit keeps most precision. With `scale` in 16 fraction bits and the mantissa in E,
+ * the product `sum * m` has `16 + E - k` fraction bits, of which s leaves the format's.
  */
 function dequantParameters(x: Quantized, matrix: Matrix, { fraction, bits }: Format): readonly number[] {
   const type = x.row.type === "i8" ? "i8" : "i16";

@@ -27,8 +27,8 @@ export function emitMlp(compilation: Compilation, tables: Tables, layer: number,
   };
   const gateRow = project("gate");
   const up = project("up");
-  // The table's step is 2^-9, the gate's 2^-12: s1 = 3. The weighed gate keeps 16 fraction bits (s2 = 12 + 15 - 16), and so does the product
-  // with up (s3 = 12).
+  // The table's step is 2^-9, the gate's 2^-12: s1 = 3. The weighed gate keeps 16 fraction bits (s2 = 12 + 15 - 16),
+  // and so does the product with up (s3 = 12).
   const gated = program.map("gate", gateRow, "i32", {
     a: gateRow,
     b: up,

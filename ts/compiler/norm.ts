@@ -16,7 +16,8 @@ export function addGain(
 ): Gain {
   const data = tensor(tensors, tensorName, size);
   const row = weights.addRow(name, "i32", fixedPoint(tensorName, data, NORM.gainFraction, factor));
-  // A normalised element is at most sqrt(size) in magnitude (all of the square sum in one place); one bit covers all rounding.
+  // A normalised element is at most sqrt(size) in magnitude (all of the square sum in one place); one bit covers all
+  // rounding.
   const largest = data.reduce((x, y) => Math.max(x, Math.abs(y)), 0) * factor * Math.sqrt(size);
   const bits = NORM.gainFraction + 1 + Math.ceil(Math.log2(Math.max(largest, 1)));
   return { row, scaleBits: Math.min(bits, 31) };

@@ -1,4 +1,6 @@
-/** Reproducible randomness for synthetic models and tests: splitmix64, never for anything that must be unpredictable. */
+/**
+ * Reproducible randomness for synthetic models and tests, never for anything that must be unpredictable.
+ */
 export type Prng = {
   /** 64 random bits. */
   bits(): bigint;
@@ -14,7 +16,7 @@ export type Prng = {
 
 const MASK = (1n << 64n) - 1n;
 
-/** A generator that depends on the seed only. */
+/** A generator that depends on the seed only: splitmix64 for bits, sfc32 for doubles. */
 export function prng(seed: number | bigint): Prng {
   let state = BigInt.asUintN(64, BigInt(seed));
   const bits = () => {

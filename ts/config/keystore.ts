@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, pbkdf2Sync, scryptSync, timingSafeEqual } from "node:crypto";
+import { createCipheriv, createDecipheriv, pbkdf2Sync, randomUUID, scryptSync, timingSafeEqual } from "node:crypto";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { z } from "zod";
 import { concat, fromHex, type Hex, toHex } from "../commit/bytes.ts";
@@ -67,7 +67,8 @@ export function sealKeystore(key: Hex, password: string, random: Uint8Array, n =
     kdfparams,
     mac,
   };
-  return JSON.stringify({ version: 3, crypto }, null, 2);
+  // A random UUID (RFC 9562, version 4) names the file; Foundry insists on one.
+  return JSON.stringify({ version: 3, id: randomUUID(), crypto }, null, 2);
 }
 
 function derive(password: string, kdf: z.infer<typeof keystoreSchema>["crypto"]["kdfparams"]): Uint8Array {

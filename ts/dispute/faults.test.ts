@@ -38,7 +38,7 @@ describe("one wrong bit", () => {
   it("in a committed K or V row alone, or in a token alone, is found too", async () => {
     const random = prng(99);
     for (let k = 0; k < 6 * FUZZ; k++) {
-      const fault = await randomFault(court.models, BOUND[k % 3], random, court.ask, false);
+      const fault = await randomFault(court.models, BOUND[k % 3], random, court.ask, { propagate: false });
       expectConviction(fault, await court.try(fault));
     }
   });
@@ -46,17 +46,28 @@ describe("one wrong bit", () => {
   it("contradicting the executor's own fine trace is found in cached rows and token", async () => {
     const random = prng(7);
     for (const name of BOUND) {
-      const fault = await randomFault(court.models, name, random, court.ask, false);
+      const fault = await randomFault(court.models, name, random, court.ask, { propagate: false });
       // The executor answers with the honest fine trace, so its record is what contradicts it.
       const verdict = await court.try(fault, { answersHonestly: true });
-      expect(verdict.outcome).toBe("ExecutorLost");
+      expect(verdict.outcome).toBe("executorLost");
       expect(verdict.moves.at(-1)).toBe(name === "fold_pick" ? "settleToken" : "settleCache");
     }
   });
 
+  it("in a fold of more blocks than one post shows is found in two", async () => {
+    const longContext = await court.addModel(11, { max_position_embeddings: 96, sliding_window: null });
+    const random = prng(5);
+    // 70 positions and more: 9 parts of up to 8 blocks.
+    const fault = await randomFault([longContext], "fold_mix", random, court.ask, { promptLength: 70 });
+    const verdict = await court.try(fault);
+    expectConviction(fault, verdict);
+    expect(verdict.moves.filter((move) => move === "postAccumulators")).toHaveLength(2);
+    expect(verdict.moves).toContain("choosePart");
+  });
+
   it("that does not exist convicts nobody: an honest executor survives a sham game", async () => {
     const verdict = await court.trySham(court.models[0], prng(3), () => undefined);
-    expect(verdict.outcome).toBe("ChallengerLost");
+    expect(verdict.outcome).toBe("challengerLost");
   });
 });
 
@@ -65,7 +76,7 @@ function expectConviction(fault: Fault, verdict: Verdict): void {
   const judged = verdict.row === undefined ? undefined : instructionName(instructions[verdict.row].opcode);
   expect({ fault: fault.name, outcome: verdict.outcome, judged }).toEqual({
     fault: fault.name,
-    outcome: "ExecutorLost",
+    outcome: "executorLost",
     judged: instructionName(instructions[fault.row].opcode),
   });
   // Moves of the executor in the worst case (machine.md: nine, ten for attention).

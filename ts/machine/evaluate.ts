@@ -6,7 +6,10 @@ import { rowShape } from "./shape.ts";
 import { elementAt, type Row } from "./types.ts";
 import type { Weights } from "./weights.ts";
 
-/** One element of the row that an instruction makes, computed as a judge does: from reads, over all blocks. 0 beyond the row's length. */
+/**
+ * One element of the row that an instruction makes, computed as a judge does: from reads, over all blocks. 0 beyond the
+ * row's length.
+ */
 export function evaluateElement(
   instruction: Instruction,
   context: StepContext,

@@ -1,9 +1,9 @@
 /**
  * The arithmetic of docs/machine.md, section 1: over BigInt, and over Number where a comment proves it exact.
  *
- * A Number is a double: integers up to 2^53 are exact, a sum or product of integers is exact if the true result is at most 2^53
- * in magnitude, and rounding is monotone, so a computed |x| <= 2^52 proves that the true |x| is at most 2^52. Multiplying by a power of
- * two never rounds here (no subnormals are near).
+ * A Number is a double: integers up to 2^53 are exact, a sum or product of integers is exact if the true result is at
+ * most 2^53 in magnitude, and rounding is monotone, so a computed |x| <= 2^52 proves that the true |x| is at most 2^52.
+ * Multiplying by a power of two never rounds here (no subnormals are near).
  */
 
 /** x clamped to `[-(2^bits - 1), 2^bits - 1]`. */
@@ -30,7 +30,8 @@ export function fdiv(a: bigint, b: bigint): bigint {
 /** `floor(sqrt(x))`, 0 for x <= 0. */
 export function isqrt(x: bigint): bigint {
   if (x <= 0n) return 0n;
-  // Newton from above: the start is at least the root, each step stays at least floor(root), and it stops when it no longer falls.
+  // Newton from above: the start is at least the root, each step stays at least floor(root), and it stops when it no
+  // longer falls.
   let r = 1n << BigInt((x.toString(2).length + 1) >> 1);
   for (;;) {
     const next = (r + x / r) >> 1n;
@@ -64,16 +65,16 @@ export function bounded(x: number, bound: number): number {
 }
 
 /**
- * `rshr(x, s)` for an integer |x| <= 2^52 and 0 <= s <= 62.
- * Exact: for s <= 53 the sum is at most 2^53; for s > 53 the sum lies strictly between 0 and 2^s even after rounding, and the result is 0.
+ * `rshr(x, s)` for an integer |x| <= 2^52 and 0 <= s <= 62. Exact: for s <= 53 the sum is at most 2^53; for s > 53 the
+ * sum lies strictly between 0 and 2^s even after rounding, and the result is 0.
  */
 export function rshrNumber(x: number, s: number): number {
   return Math.floor((x + HALF[s]) * INVERSE[s]);
 }
 
 /**
- * `rshr(a * b, s)` for integers |a| <= 2^38, |b| <= 2^53 and 0 <= s <= 62, to be saturated to at most 31 bits by the caller: exact if the result
- * is below 2^33 in magnitude, else some number of the right sign beyond 2^32.
+ * `rshr(a * b, s)` for integers |a| <= 2^38, |b| <= 2^53 and 0 <= s <= 62, to be saturated to at most 31 bits by the
+ * caller: exact if the result is below 2^33 in magnitude, else some number of the right sign beyond 2^32.
  */
 export function mulRshr(a: number, b: number, s: number): number {
   const p = a * b;
@@ -82,8 +83,9 @@ export function mulRshr(a: number, b: number, s: number): number {
   if (magnitude * INVERSE[s] >= 2 ** 33) return p > 0 ? BEYOND : -BEYOND;
   // Here 2^52 < |p| < 2^(33+s), so s >= 20.
   if (magnitude > 2 ** 66) return Number(rshr(BigInt(a) * BigInt(b), s));
-  // b = 2^14 high + low, 0 <= low < 2^14: |a * high| <= 2^52 + 2^38 and |a * low| <= 2^52 are exact. floor(a * b / 2^14) drops bits that
-  // the later shift by s - 14 >= 6 drops too, since its rounding constant 2^(s-1) is a multiple of 2^14.
+  // b = 2^14 high + low, 0 <= low < 2^14: |a * high| <= 2^52 + 2^38 and |a * low| <= 2^52 are exact. floor(a * b /
+  // 2^14) drops bits that the later shift by s - 14 >= 6 drops too, since its rounding constant 2^(s-1) is a multiple
+  // of 2^14.
   const high = Math.floor(b * INVERSE[14]);
   const low = b - high * 2 ** 14;
   const t = a * high + Math.floor(a * low * INVERSE[14]);

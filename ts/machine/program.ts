@@ -5,7 +5,10 @@ import type { BrokenRule } from "./semantics.ts";
 import { firstBroken, fixed, outShape, sameShape, within } from "./shape.ts";
 import { INSTRUCTIONS, type InstructionSpec, instructionName, type OperandRule } from "./table.ts";
 
-/** A model's program: instructions in topological order, over `weightRows` weight rows, for positions below `contextLength`. */
+/**
+ * A model's program: instructions in topological order, over `weightRows` weight rows, for positions below
+ * `contextLength`.
+ */
 export type Program = {
   readonly instructions: readonly Instruction[];
   readonly weightRows: number;

@@ -47,7 +47,10 @@ export type BrokenRule = string | undefined;
 interface Semantics {
   readonly name: InstructionName;
   readonly opcode: number;
-  /** Checks what the instruction table cannot say: shapes, groups, bounds and parameter ranges, for positions below `contextLength`. */
+  /**
+   * Checks what the instruction table cannot say: shapes, groups, bounds and parameter ranges, for positions below
+   * `contextLength`.
+   */
   validate(instruction: Instruction, contextLength: number): BrokenRule;
   /** Makes the whole row. Exact for every bit pattern of the operands. */
   run(instruction: Instruction, context: StepContext, inputs: RunInputs): Row;
@@ -66,8 +69,8 @@ export interface FoldSemantics extends Semantics {
   /** Blocks behind one element at position t. */
   blocks(instruction: Instruction, t: number): number;
   /**
-   * Accumulator after block `block` of element `element`; `accumulator` is the one before, `undefined` for block 0, which reads the
-   * initial value itself.
+   * Accumulator after block `block` of element `element`; `accumulator` is the one before, `undefined` for block 0,
+   * which reads the initial value itself.
    */
   evaluate(
     instruction: Instruction,

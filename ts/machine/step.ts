@@ -30,8 +30,8 @@ export function stepContext(input: StepInput): StepContext {
 }
 
 /**
- * Runs one step of a validated program: the row of every instruction. Needs the cached rows of positions before `context.t` in `cache` and stores
- * those of `context.t` there.
+ * Runs one step of a validated program: the row of every instruction. Needs the cached rows of positions before
+ * `context.t` in `cache` and stores those of `context.t` there.
  */
 export function runStep(program: Program, weights: Weights, context: StepContext, cache: KvCache): Row[] {
   const rows: Row[] = [];
@@ -51,7 +51,10 @@ export function cachePlan(program: Program): Uint8Array {
   return needed;
 }
 
-/** As `runStep`, but makes only the rows that the cached rows of this position depend on (`plan`, from `cachePlan`) and keeps those. */
+/**
+ * As `runStep`, but makes only the rows that the cached rows of this position depend on (`plan`, from `cachePlan`) and
+ * keeps those.
+ */
 export function fillCache(
   program: Program,
   weights: Weights,

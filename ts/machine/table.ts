@@ -55,7 +55,10 @@ const map = (line: Line): InstructionSpec => ({
   accumulatorBytes: 0,
 });
 
-/** The instruction table of machine version 1 (docs/machine.md, section 3): everything reads opcodes and operands from here. */
+/**
+ * The instruction table of machine version 1 (docs/machine.md, section 3): everything reads opcodes and operands from
+ * here.
+ */
 export const INSTRUCTIONS = {
   fold_sumsq: fold({ opcode: 0x01, out: ["i64"], a: row("i32") }),
   fold_amax: fold({ opcode: 0x02, out: ["i32"], a: row("i32") }),

@@ -18,9 +18,12 @@ library FoldAmax {
     {
         (uint256 pointer, uint256 n) = VectorBlocks.read(step, i, e, k);
         result = k == 0 ? int256(0) : accumulator;
-        for (uint256 j; j < n; ++j) {
-            int256 x = ElementTypes.load(ElementTypes.I32, pointer, j);
-            result = Numbers.max(result, x < 0 ? -x : x);
+        // SAFETY: elements are of 32 bits.
+        unchecked {
+            for (uint256 j; j < n; ++j) {
+                int256 x = ElementTypes.load(ElementTypes.I32, pointer, j);
+                result = Numbers.max(result, x < 0 ? -x : x);
+            }
         }
     }
 

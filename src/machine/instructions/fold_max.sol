@@ -18,9 +18,11 @@ library FoldMax {
     {
         (uint256 pointer, uint256 n) = VectorBlocks.read(step, i, e, k);
         result = k == 0 ? _initial(step, i, e) : accumulator;
-        uint256 elementType = i.a().elementType();
-        for (uint256 j; j < n; ++j) {
-            result = Numbers.max(result, ElementTypes.load(elementType, pointer, j));
+        // SAFETY: only the index is counted, up to n.
+        unchecked {
+            for (uint256 j; j < n; ++j) {
+                result = Numbers.max(result, ElementTypes.load(ElementTypes.I32, pointer, j));
+            }
         }
     }
 

@@ -23,10 +23,13 @@ library FoldPick {
             threshold = ElementTypes.load(ElementTypes.I64, pair, 1);
         }
         int256 first = i.p(0) + int256(k * VectorBlocks.SIZE);
-        for (uint256 j; j < n && token < 0; ++j) {
-            int256 v = Numbers.max(ElementTypes.load(ElementTypes.I32, pointer, j), 0);
-            if (v > threshold) token = first + int256(j);
-            else threshold -= v;
+        // SAFETY: only what the threshold covers is taken from it; tokens are below 2^31 + 2^28.
+        unchecked {
+            for (uint256 j; j < n && token < 0; ++j) {
+                int256 v = Numbers.max(ElementTypes.load(ElementTypes.I32, pointer, j), 0);
+                if (v > threshold) token = first + int256(j);
+                else threshold -= v;
+            }
         }
         return (token, threshold);
     }

@@ -21,9 +21,12 @@ library FoldSumsq {
     {
         (uint256 pointer, uint256 n) = VectorBlocks.read(step, i, e, k);
         result = k == 0 ? int256(0) : accumulator;
-        for (uint256 j; j < n; ++j) {
-            int256 x = ElementTypes.load(ElementTypes.I32, pointer, j);
-            result += x * x;
+        // SAFETY: an accumulator is below 2^63 and 128 squares below 2^69.
+        unchecked {
+            for (uint256 j; j < n; ++j) {
+                int256 x = ElementTypes.load(ElementTypes.I32, pointer, j);
+                result += x * x;
+            }
         }
     }
 

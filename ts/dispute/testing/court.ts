@@ -1,6 +1,5 @@
-import { createTestClient, createWalletClient, http, parseEther, type TestClient } from "viem";
+import { createTestClient, createWalletClient, http, parseEther } from "viem";
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
-import { mine, setBalance, setNextBlockTimestamp } from "viem/actions";
 import { lyingAccumulators } from "../../adversary/accumulators.ts";
 import { type Asked, type Fault, type FaultyModel, generate, randomPrompt } from "../../adversary/random-fault.ts";
 import { type Anvil, anvilKey, startAnvil } from "../../chain/anvil.ts";
@@ -13,7 +12,7 @@ import { type GameOutcome, OUTCOMES } from "../../chain/game-state.ts";
 import { type OtrActions, otrActions } from "../../chain/otr-actions.ts";
 import { moveCall, timeoutCall } from "../../chain/play.ts";
 import { walletSender } from "../../chain/wallet-sender.ts";
-import { batchRoot, openRecord } from "../../commit/bundle.ts";
+import { batchRoot, openRecord } from "../../commit/batch.ts";
 import { equal, type Hex, toHex, word } from "../../commit/bytes.ts";
 import { programTree, rowsTree } from "../../commit/model-trees.ts";
 import { recordLeaf, saltKey, tokenTree, traceTree } from "../../commit/record.ts";
@@ -31,7 +30,6 @@ import { compileLlama } from "../../compiler/llama.ts";
 import type { Prng } from "../../compiler/prng.ts";
 import { randomConfig, randomTensors } from "../../compiler/random.ts";
 import { referenceEngine } from "../../engine/reference.ts";
-import type { Engine } from "../../engine/types.ts";
 import { encodeInstruction } from "../../machine/instruction.ts";
 import { cacheRowCount } from "../../machine/program.ts";
 import { ELEMENT_CODE, rowBytes } from "../../machine/types.ts";
@@ -82,8 +80,8 @@ export class Court {
   }
 
   /** Compiles the random model of a seed and brings it through the on-chain validator. */
-  async addModel(seed: number): Promise<CourtModel> {
-    const config = randomConfig(seed);
+  async addModel(seed: number, overrides: Partial<ReturnType<typeof randomConfig>> = {}): Promise<CourtModel> {
+    const config = { ...randomConfig(seed), ...overrides };
     const { program, weights } = compileLlama(config, randomTensors(config, seed));
     const instructions = program.instructions.map(encodeInstruction);
     const tree = programTree(instructions);
@@ -136,10 +134,16 @@ export class Court {
 
   /** Commits what a liar signed, disputes its first wrong record, and plays both sides to the end. */
   async try(fault: Fault<CourtModel>, options: { answersHonestly?: boolean } = {}): Promise<Verdict> {
-    const { liar, honest, records } = fault;
-    const replay = await honest.replay(fault.input, fault.outputs);
+    const { model, liar, honest, input, outputs, records } = fault;
+    const replay = await honest.replay(input, outputs);
     const step = records.findIndex((record, t) => !equal(recordLeaf(record), recordLeaf(replay.records[t])));
-    return this.play(fault, options.answersHonestly ? honest : liar, step, nextChallengerMove);
+    const answer = { input, outputs, records };
+    const claimed = await StepTrace.build(model, liar, answer, step);
+    if (!options.answersHonestly) return this.play(fault, claimed, step, nextChallengerMove);
+    // Honest rows in the fine trace; the cache tree stays the one that the record commits to.
+    const honestTrace = await StepTrace.build(model, honest, answer, step);
+    const mixed = Object.create(honestTrace, { cacheTree: { value: claimed.cacheTree } }) as StepTrace;
+    return this.play(fault, mixed, step, nextChallengerMove);
   }
 
   /** Disputes the first step of an honest answer. `challengerMove` plays; where it has no move, its turn passes. */
@@ -147,12 +151,13 @@ export class Court {
     const honest = referenceEngine(model.program, model.weights);
     const { request, input } = this.ask(model, randomPrompt(model, random), 2, random);
     const { outputs, records } = await generate(honest, input, 2);
-    return this.play({ model, honest, request, input, outputs, records }, honest, 0, challengerMove);
+    const claimed = await StepTrace.build(model, honest, { input, outputs, records }, 0);
+    return this.play({ model, honest, request, input, outputs, records }, claimed, 0, challengerMove);
   }
 
   private async play(
     answer: Omit<Fault<CourtModel>, "name" | "row" | "liar">,
-    asserter: Engine,
+    claimed: StepTrace,
     step: number,
     challengerMove: typeof nextChallengerMove,
   ): Promise<Verdict> {
@@ -169,7 +174,6 @@ export class Court {
       record: openRecord(records, step),
     });
     const trace = await StepTrace.build(model, honest, { input, outputs, records }, step);
-    const claimed = await StepTrace.build(model, asserter, { input, outputs, records }, step);
     const responder = { trace: claimed, accumulators: lyingAccumulators(claimed) };
     const replay = await honest.replay(input, outputs);
     const knowledge = { trace, record: replay.records[step], request };
@@ -187,8 +191,8 @@ export class Court {
       const move = executorsTurn ? nextExecutorMove(view, responder) : challengerMove(view, knowledge);
       const { sender } = (executorsTurn ? executor : challenger).otr;
       if (move === undefined) {
-        await setNextBlockTimestamp(this.client, { timestamp: view.deadline });
-        await mine(this.client, { blocks: 1 });
+        await this.chain.setNextBlockTimestamp({ timestamp: view.deadline });
+        await this.chain.mine({ blocks: 1 });
         await sender!.send(timeoutCall(log));
         continue;
       }
@@ -221,6 +225,12 @@ export class Court {
     };
   }
 
+  /** The chain's own controls. */
+  private get chain() {
+    const { chain } = this.client;
+    return createTestClient({ mode: "anvil", chain, transport: http(chain.rpcUrls.default.http[0]) });
+  }
+
   private get domain() {
     return { chainId: this.client.chain.id, rollup: this.deployment.addresses.rollup };
   }
@@ -228,7 +238,7 @@ export class Court {
   /** A fresh funded account: a conviction suspends an executor for good. */
   private async account(): Promise<OtrActions> {
     const account = privateKeyToAccount(generatePrivateKey());
-    await setBalance(this.client, { address: account.address, value: 10n * STAKE });
+    await this.chain.setBalance({ address: account.address, value: 10n * STAKE });
     return actionsOf(this.client, this.deployment, account);
   }
 }

@@ -5,7 +5,9 @@ import { firstBroken, fixed, isBits, isShift, oneRow, outShape, sameShape, withi
 import { INSTRUCTIONS } from "../table.ts";
 import { dataOf } from "../types.ts";
 
-/** A matrix product's sums back to fixed point: `a * m`, m the product of the row's scale b and the channel's scale c. */
+/**
+ * A matrix product's sums back to fixed point: `a * m`, m the product of the row's scale b and the channel's scale c.
+ */
 export const dequant: MapSemantics = {
   name: "dequant",
   opcode: INSTRUCTIONS.dequant.opcode,

@@ -5,7 +5,10 @@ import { firstBroken, fixed, outShape } from "../shape.ts";
 import { INSTRUCTIONS } from "../table.ts";
 import { dataOf } from "../types.ts";
 
-/** The initial state of `fold_pick`: no token yet, and a threshold below the weights' sum a, drawn by the request's hash. */
+/**
+ * The initial state of `fold_pick`: no token yet, and a threshold below the weights' sum a, drawn by the request's
+ * hash.
+ */
 export const draw: MapSemantics = {
   name: "draw",
   opcode: INSTRUCTIONS.draw.opcode,

@@ -4,7 +4,9 @@ import { firstBroken, fixed, isBits, isShift, outShape } from "../shape.ts";
 import { INSTRUCTIONS } from "../table.ts";
 import { dataOf } from "../types.ts";
 
-/** The embedding row of the input token, scaled to fixed point: i8 weights b times one i32 scale per token, rows of c. */
+/**
+ * The embedding row of the input token, scaled to fixed point: i8 weights b times one i32 scale per token, rows of c.
+ */
 export const embed: MapSemantics = {
   name: "embed",
   opcode: INSTRUCTIONS.embed.opcode,

@@ -4,7 +4,10 @@ import { firstBroken, fixed, groupSize, groupsDivide, isShift, oneRow, outShape,
 import { INSTRUCTIONS } from "../table.ts";
 import { dataOf } from "../types.ts";
 
-/** `2^(a - b[group])`: softmax's numerators, from a table c of one octave whose entries are shifted right by whole octaves. */
+/**
+ * `2^(a - b[group])`: softmax's numerators, from a table c of one octave whose entries are shifted right by whole
+ * octaves.
+ */
 export const exp2: MapSemantics = {
   name: "exp2",
   opcode: INSTRUCTIONS.exp2.opcode,

@@ -7,7 +7,9 @@ import { dataOf } from "../types.ts";
 
 const LOWEST = -(2 ** 31);
 
-/** `out[e] = sat(max of b[e] and the group of a, 31)`: softmax's maximum, and the head's, chained over segments by b. */
+/**
+ * `out[e] = sat(max of b[e] and the group of a, 31)`: softmax's maximum, and the head's, chained over segments by b.
+ */
 export const foldMax: FoldSemantics = {
   name: "fold_max",
   opcode: INSTRUCTIONS.fold_max.opcode,

@@ -6,7 +6,10 @@ import { firstBroken, fixed, outShape, within } from "../shape.ts";
 import { INSTRUCTIONS } from "../table.ts";
 import { dataOf } from "../types.ts";
 
-/** The cached values b, weighed over all positions by a, head-major `h * (t + 1) + p`; not yet divided by the weights' sum. */
+/**
+ * The cached values b, weighed over all positions by a, head-major `h * (t + 1) + p`; not yet divided by the weights'
+ * sum.
+ */
 export const foldMix: FoldSemantics = {
   name: "fold_mix",
   opcode: INSTRUCTIONS.fold_mix.opcode,

@@ -6,8 +6,8 @@ import { INSTRUCTIONS } from "../table.ts";
 import { dataOf } from "../types.ts";
 
 /**
- * Walks the weights a in order and picks the first token at which their running sum exceeds the threshold. The state (token, threshold)
- * comes from b and is passed on, so that segments of a vocabulary form a chain.
+ * Walks the weights a in order and picks the first token at which their running sum exceeds the threshold. The state
+ * (token, threshold) comes from b and is passed on, so that segments of a vocabulary form a chain.
  */
 export const foldPick: FoldSemantics = {
   name: "fold_pick",

@@ -8,7 +8,9 @@ import { dataOf } from "../types.ts";
 /** Elements whose sum of 31-bit values is exact in a double: 2^21 * 2^31 = 2^52. */
 const EXACT_RUN = 2 ** 21;
 
-/** `out[e] = sat(b[e] + sum of the group of a, 63)`: softmax's denominator, and the head's, chained over segments by b. */
+/**
+ * `out[e] = sat(b[e] + sum of the group of a, 63)`: softmax's denominator, and the head's, chained over segments by b.
+ */
 export const foldSum: FoldSemantics = {
   name: "fold_sum",
   opcode: INSTRUCTIONS.fold_sum.opcode,

@@ -33,8 +33,9 @@ export const quantize: MapSemantics = {
       const high = Number(inverse >> BigInt(LOW_BITS));
       const low = Number(inverse & BigInt(2 ** LOW_BITS - 1));
       for (let e = g * size; e < (g + 1) * size; e++) {
-        // a * inverse = (a * high) 2^21 + a * low with |a * low| <= 2^52. Where a * high reaches 2^50 the result is beyond 2^23 and saturates, so
-        // rounding there does no harm; below it the sum is exact, and the final shift by 47 - 21 drops the bits that the inner floor drops.
+        // a * inverse = (a * high) 2^21 + a * low with |a * low| <= 2^52. Where a * high reaches 2^50 the result is
+        // beyond 2^23 and saturates, so rounding there does no harm; below it the sum is exact, and the final shift by
+        // 47 - 21 drops the bits that the inner floor drops.
         const x = a[e] * high + Math.floor(a[e] * low * 2 ** -LOW_BITS);
         out[e] = bounded(Math.floor((x + 2 ** (FRACTION - LOW_BITS - 1)) * 2 ** (LOW_BITS - FRACTION)), bound);
       }

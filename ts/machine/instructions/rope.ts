@@ -6,7 +6,10 @@ import { dataOf } from "../types.ts";
 
 const BOUND = 2 ** 15 - 1;
 
-/** Rotary embedding: rotates the pairs (i, i + D/2) of every head by the angles of row t of the table b (cosines, then sines). */
+/**
+ * Rotary embedding: rotates the pairs (i, i + D/2) of every head by the angles of row t of the table b (cosines, then
+ * sines).
+ */
 export const rope: MapSemantics = {
   name: "rope",
   opcode: INSTRUCTIONS.rope.opcode,

@@ -6,7 +6,10 @@ import { dataOf } from "../types.ts";
 
 const BOUND = 2 ** 31 - 1;
 
-/** Sampling weights `exp((a - b) / temperature)` of logits a below their maximum b; at temperature 0, 1 for the maxima and 0 for the rest. */
+/**
+ * Sampling weights `exp((a - b) / temperature)` of logits a below their maximum b; at temperature 0, 1 for the maxima
+ * and 0 for the rest.
+ */
 export const weigh: MapSemantics = {
   name: "weigh",
   opcode: INSTRUCTIONS.weigh.opcode,

@@ -7,7 +7,10 @@ type MakeCase = (builder: CaseBuilder) => Case;
 
 type Shape = { readonly length: number; readonly mode: Mode };
 
-/** A row of one entry a group, and the row that falls into the groups: fixed lengths, or one group of all positions per entry. */
+/**
+ * A row of one entry a group, and the row that falls into the groups: fixed lengths, or one group of all positions per
+ * entry.
+ */
 function foldGroups({ random }: CaseBuilder): { out: Shape; grouped: Shape } {
   const length = random.int(1, 4);
   if (random.int(0, 2) === 0) return { out: { length, mode: 0 }, grouped: { length, mode: 1 } };
