@@ -35,7 +35,7 @@ afterEach(async () => {
 /** Starts an executor process on the test's database; resolves when it listens. */
 async function boot({ delayMs = 1, intervalMs = 20 } = {}) {
   const args = [join(dir, "executor.db"), remote.url, String(delayMs), String(intervalMs)];
-  const child = spawn(process.execPath, [script, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--import", "tsx", script, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   children.push(child);
   const url = await new Promise<string>((resolve) => child.stdout.once("data", (data) => resolve(String(data).trim())));
   return { child, client: new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0, timeout: 20_000 }) };
