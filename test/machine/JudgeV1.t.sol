@@ -29,8 +29,6 @@ contract JudgeV1Test is Test {
     function test_codeSize_succeeds() public {
         assertLt(address(_judge).code.length, 24_576);
         assertLt(address(new ProgramValidatorV1()).code.length, 24_576);
-        vm.snapshotValue("judge-size", "JudgeV1", address(_judge).code.length);
-        vm.snapshotValue("judge-size", "ProgramValidatorV1", address(new ProgramValidatorV1()).code.length);
     }
 
     function test_rowShape_modes_succeeds() public view {

@@ -159,11 +159,11 @@ export class Executor {
     this.#server.server.closeAllConnections();
     await closed;
     const flushed = Promise.all([this.#batcher.stop(), this.#standing.stop()]).then(() => this.#batcher.flush());
-    await Promise.race([flushed, timeUp]);
+    const settled = Promise.all([flushed, responder?.stop()]);
+    await Promise.race([settled, timeUp]);
     deadline.abort();
     await chain.close();
-    await flushed;
-    await responder?.stop();
+    await settled;
     for (const { enclave } of served) await enclave.close();
     const { count } = store.queue();
     const open = store.batchesIn("intent").length;

@@ -77,7 +77,7 @@ export function openStore(path = ":memory:"): ExecutorStore {
 }
 
 /** Waits until a condition holds. */
-export async function until(condition: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
   const end = Date.now() + ms;
   while (!(await condition())) {
     if (Date.now() > end) throw new UntilError(`condition did not hold within ${ms} ms: ${condition}`);
