@@ -8,8 +8,8 @@ include "circomlib/circuits/poseidon.circom";
 //
 //   acc = Poseidon2(domain, salt); for each 15 limbs (missing ones 0): acc = Poseidon16(acc, limbs)
 //
-// Each limb is constrained to 31 bytes, and the bytes are outputs: a circuit that opens a row this way has its elements range
-// checked at no further cost. 248 bits are below the field's 254, so a limb has one decomposition only.
+// Each limb is constrained to 31 bytes, and the bytes are outputs: a circuit that opens a row this way has its elements
+// range checked at no further cost. 248 bits are below the field's 254, so a limb has one decomposition only.
 //
 // limbs: number of limbs of the row, at least 1. A circuit for rows of one shape fixes `domain` (see RowOpening).
 template RowDigest(limbs) {
@@ -59,8 +59,8 @@ template RowDigest(limbs) {
     digest <== link[links - 1].out;
 }
 
-// Opens a row of one shape: `length` elements of `2^type` bytes. The domain is a constant, the bytes beyond the row are zero, as the
-// format says, and `bytes` holds the row and nothing else.
+// Opens a row of one shape: `length` elements of `2^type` bytes. The domain is a constant, the bytes beyond the row are
+// zero, as the format says, and `bytes` holds the row and nothing else.
 template RowOpening(type, length) {
     var size = length * (1 << type);
     var limbs = (size + 30) \ 31;

@@ -34,7 +34,7 @@ async function main(): Promise<number> {
     const packed = await importModel({ dir, name, about: ABOUT, onProgress: report(name) });
     const out = join(values.out, name);
     await writePackage(out, packed, { replace: true });
-    verifyDeep(await loadModel(out, { modelId: packed.description.modelId }));
+    await verifyDeep(await loadModel(out, { modelId: packed.description.modelId }));
     const bytes = [...packed.files.values()].reduce((sum, file) => sum + file.length, 0);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     console.log(`${out}: ${packed.description.modelId}, ${bytes} bytes, ${seconds} s`);

@@ -1,10 +1,9 @@
-import type { BundleItem } from "../commit/bundle.ts";
 import type { Hex } from "../commit/bytes.ts";
 import type { Domain } from "../commit/typed-data.ts";
 import type { Chat, IdempotencyKey } from "../executor/answerer.ts";
 import type { Order } from "../executor/receipts.ts";
+import type { Bundle } from "../sdk/bundle.ts";
 import type { PromptModel } from "../sdk/prompt-model.ts";
-import type { ReceiptBundle } from "../sdk/receipt-bundle.ts";
 
 /** A model that the server offers. */
 export interface ServedModel extends PromptModel {
@@ -15,7 +14,7 @@ export interface ServedModel extends PromptModel {
 /** What is known of a chat's receipt: `gone` after a crash or a cancellation before the first token. */
 export type ChatReceipt =
   | { readonly state: "unknown" | "pending" | "gone" }
-  | { readonly state: "signed"; readonly bundle: ReceiptBundle };
+  | { readonly state: "signed"; readonly bundle: Bundle; readonly batchRoot: Hex | undefined };
 
 /** Readiness of one part; without a problem it is ready. */
 export interface ReadinessCheck {
@@ -33,7 +32,7 @@ export interface ApiBackend {
   /** The chat that an earlier request with the same key started. */
   resume(key: IdempotencyKey): Chat | undefined;
   receiptOf(chatId: string): ChatReceipt;
-  /** A batch of this executor, with its items in leaf order. */
-  batch(root: Hex): { readonly count: number; items(from: number, limit: number): Iterable<BundleItem> } | undefined;
+  /** A batch of this executor, with its bundles in leaf order. */
+  batch(root: Hex): { readonly count: number; bundles(from: number, limit: number): Iterable<Bundle> } | undefined;
   readiness(): readonly ReadinessCheck[];
 }

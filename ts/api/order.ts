@@ -20,8 +20,6 @@ export interface OrderContext {
   readonly now: bigint;
 }
 
-/** The signature of a request that nobody signed. */
-const UNSIGNED: Hex = "0x";
 /** Deadline of requests that the server makes: none. Below 2^40, so that no contract's sum with it overflows. */
 const NO_DEADLINE = 2n ** 40n - 1n;
 
@@ -53,7 +51,7 @@ export function unsignedOrder(
     confidential: false,
     watchers: [],
   };
-  return { request, requestHash: hashRequest(context.domain, request), requestSignature: UNSIGNED, prompt };
+  return { request, requestHash: hashRequest(context.domain, request), prompt };
 }
 
 /** The order of a client that brought its own request: every field must say what the body says. */
@@ -88,7 +86,7 @@ export async function carriedOrder(
   if (request.requester === NOBODY) {
     if (signature !== undefined)
       throw invalidRequest("A request of nobody cannot be signed.", `${REQUEST_HEADER}.signature`);
-    return { request, requestHash, requestSignature: UNSIGNED, prompt };
+    return { request, requestHash, prompt };
   }
   if (signature === undefined)
     throw invalidRequest("A request that names a requester must be signed.", `${REQUEST_HEADER}.signature`);

@@ -1,27 +1,30 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
-import { type BundleItem, bytes32Schema, toJson } from "../commit/bundle.ts";
 import type { Hex } from "../commit/bytes.ts";
-import { firstIssue } from "../sdk/zod-issue.ts";
+import { type Bundle, bundleJson, redactedJson } from "../sdk/bundle.ts";
+import { bytes32Schema, firstIssue } from "../sdk/wire.ts";
 import type { ApiBackend } from "./backend.ts";
 import { ApiError, invalidRequest, notFound } from "./errors.ts";
 
+/** Bundles per page at most; a bundle has about 150 bytes a token. */
+const MAX_PAGE = 100;
+
 const integer = z
   .string()
-  .regex(/^[0-9]{1,9}$/, "expected a number")
+  .regex(/^[0-9]{1,9}$/)
   .transform(Number);
 const pageSchema = z.strictObject({
-  from: integer.optional(),
-  limit: integer.pipe(z.number().min(1)).optional(),
+  from: integer.default(0),
+  limit: integer.pipe(z.number().min(1).max(MAX_PAGE)).default(MAX_PAGE),
 });
 
 /** What only OTR's clients ask for: receipts, batches, and who serves here. */
 export function otrRoutes(app: FastifyInstance, backend: ApiBackend): void {
-  app.get<{ Params: { chatId: string } }>("/v1/otr/receipt/:chatId", async ({ params }, reply) => {
+  app.get<{ Params: { chatId: string } }>("/v1/otr/receipt/:chatId", async ({ params }) => {
     const found = backend.receiptOf(params.chatId);
     // The chat id is 128 random bits that only the requester was told: it is what entitles to a confidential bundle.
-    if (found.state === "signed") return reply.type(JSON_TYPE).send(toJson(found.bundle));
+    if (found.state === "signed") return { ...bundleJson(found.bundle), batchRoot: found.batchRoot ?? null };
     if (found.state === "pending")
       throw new ApiError("The answer is still in the making.", {
         status: 409,
@@ -37,38 +40,32 @@ export function otrRoutes(app: FastifyInstance, backend: ApiBackend): void {
   app.get<{ Params: { root: string } }>("/v1/otr/batches/:root", async ({ params, query }, reply) => {
     const root = bytes32Schema.safeParse(params.root);
     const batch = root.success ? backend.batch(root.data) : undefined;
-    if (batch === undefined) throw notFound("No batch of this executor has this root.", "batch_not_found");
+    if (batch === undefined || !root.success)
+      throw notFound("No batch of this executor has this root.", "batch_not_found");
     const page = pageSchema.safeParse(query);
     if (!page.success) {
       const { path, message } = firstIssue(page.error);
       throw invalidRequest(`Invalid '${path}': ${message}.`, path);
     }
-    const { from = 0, limit = batch.count } = page.data;
-    const whole = page.data.from === undefined && page.data.limit === undefined;
+    const { from, limit } = page.data;
     const next = from + limit < batch.count ? from + limit : null;
-    const head = { root: root.data, ...(whole ? {} : { count: batch.count, from, next }) };
-    return reply.type(JSON_TYPE).send(Readable.from(bundleText(head, batch.items(from, limit))));
+    const head = JSON.stringify({ root: root.data, count: batch.count, from, next });
+    reply.type("application/json; charset=utf-8");
+    return reply.send(Readable.from(pageText(head, batch.bundles(from, limit))));
   });
 
   app.get("/.well-known/otr.json", async () => wellKnown(backend));
 }
 
-const JSON_TYPE = "application/json; charset=utf-8";
-
-/** A bundle as text, item by item, so that it is never in memory whole: an item has about 150 bytes a token. */
-function* bundleText(head: object, items: Iterable<BundleItem>): Generator<string> {
-  yield `${JSON.stringify(head).slice(0, -1)},"items":[`;
+/** The page as text, bundle by bundle, so that a page is never in memory whole. */
+function* pageText(head: string, bundles: Iterable<Bundle>): Generator<string> {
+  yield `${head.slice(0, -1)},"bundles":[`;
   let comma = "";
-  for (const item of items) {
-    yield comma + toJson(item.request.confidential ? withheld(item) : item);
+  for (const bundle of bundles) {
+    yield comma + JSON.stringify(bundle.request.confidential ? redactedJson(bundle) : bundleJson(bundle));
     comma = ",";
   }
   yield "]}";
-}
-
-/** What everybody may see of a confidential answer: tokens, and the seed that the salts come from, stay hidden. */
-function withheld({ receipt, enclaveSignature, operatorSignature }: BundleItem) {
-  return { receipt, enclaveSignature, operatorSignature, withheld: true };
 }
 
 function wellKnown({ domain, executor, models }: ApiBackend) {

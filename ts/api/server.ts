@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import type { Clock } from "../chain/time.ts";
 import { toHex } from "../commit/bytes.ts";
 import type { Random } from "../executor/ports.ts";
@@ -35,7 +35,7 @@ export function createApiServer(options: ApiServerOptions): FastifyInstance {
   const app = fastify({
     loggerInstance: log,
     // Fastify's own lines would carry paths, and with them chat ids, which entitle to a bundle.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,
     requestIdHeader: false,
     genReqId: ({ headers }) => {

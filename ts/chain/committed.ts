@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import { batchTree } from "../commit/bundle.ts";
+import { batchTree } from "../commit/batch.ts";
 import { toHex } from "../commit/bytes.ts";
 import type { Receipt } from "../commit/typed-data.ts";
 import { concatNodes } from "./nodes.ts";

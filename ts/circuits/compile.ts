@@ -30,8 +30,9 @@ const require = createRequire(import.meta.url);
 const CIRCUITS = fileURLToPath(new URL("../../circuits", import.meta.url));
 
 /**
- * Compiles a circuit in a folder of its own: the wasm build of circom sees only what lies under its working directory and follows no
- * symlinks, so the sources and circomlib are copied there. Includes of circomlib read `circomlib/circuits/...`.
+ * Compiles a circuit in a folder of its own: the wasm build of circom sees only what lies under its working directory
+ * and follows no symlinks, so the sources and circomlib are copied there. Includes of circomlib read
+ * `circomlib/circuits/...`.
  */
 export async function compileCircuit({ main, include, optimisation }: CompileOptions): Promise<CompiledCircuit> {
   const dir = await mkdtemp(join(tmpdir(), "otr-circuit-"));
@@ -59,7 +60,10 @@ export async function compileCircuit({ main, include, optimisation }: CompileOpt
   }
 }
 
-/** Lines of a .sym file are `label, wire, component, name`; wire -1 was simplified away. The first name of a wire is kept. */
+/**
+ * Lines of a .sym file are `label, wire, component, name`; wire -1 was simplified away. The first name of a wire is
+ * kept.
+ */
 function wireNames(sym: string): Map<number, string> {
   const out = new Map<number, string>();
   for (const line of sym.split("\n")) {

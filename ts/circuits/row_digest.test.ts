@@ -119,7 +119,8 @@ describe("RowDigest", () => {
     const rangeCheck = r1cs.constraints.filter((constraint) => [...wiresOf(constraint)].every((wire) => own.has(wire)));
     expect(rangeCheck.length).toBeGreaterThanOrEqual(248);
     expect(rangeCheck.every((constraint) => holds(constraint, witness))).toBe(true);
-    // No bit pattern helps: bits must be 0 or 1, and 248 of them reach 2^248 - 1 at most. Adding 2^248 by "2 in the top bit" included.
+    // No bit pattern helps: bits must be 0 or 1, and 248 of them reach 2^248 - 1 at most. Adding 2^248 by "2 in the top
+    // bit" included.
     const forged = [...witness];
     forged[limb] = witness[limb] + (1n << 248n);
     expect(rangeCheck.some((constraint) => !holds(constraint, forged))).toBe(true);

@@ -3,7 +3,9 @@ export const FIELD = 21888242871839275222246405745257275088548364400416034343698
 
 /** Full rounds, half before and half after the partial ones. */
 export const FULL_ROUNDS = 8;
-/** Partial rounds by number of inputs, 1..16 (Poseidon paper, tables 2 and 8, rounded up to a multiple of the width). */
+/**
+ * Partial rounds by number of inputs, 1..16 (Poseidon paper, tables 2 and 8, rounded up to a multiple of the width).
+ */
 const PARTIAL_ROUNDS = [56, 57, 56, 60, 60, 63, 64, 63, 60, 66, 60, 65, 70, 60, 64, 68] as const;
 
 const FIELD_BITS = 254;

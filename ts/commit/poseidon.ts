@@ -26,7 +26,10 @@ export function rowDomain(typeCode: number, length: number): bigint {
   return BigInt(typeCode) + 4n * BigInt(length);
 }
 
-/** The chain `acc = Poseidon2(domain, salt)`, then `acc = Poseidon16(acc, 15 limbs)`, missing limbs 0. `circuits/row_digest.circom` proves it. */
+/**
+ * The chain `acc = Poseidon2(domain, salt)`, then `acc = Poseidon16(acc, 15 limbs)`, missing limbs 0.
+ * `circuits/row_digest.circom` proves it.
+ */
 export function poseidonChain(domain: bigint, salt: bigint, limbs: readonly bigint[]): bigint {
   let acc = poseidonHash([domain, salt]);
   for (let at = 0; at < limbs.length; at += LIMBS_PER_LINK) {
@@ -42,7 +45,9 @@ export function poseidonRow(row: CommittedRow, salt = 0n): bigint {
   return poseidonChain(rowDomain(row.typeCode, row.length), salt, limbsOf(row.bytes));
 }
 
-/** The binary tree over Poseidon digests: `parent = Poseidon2(l, r)`, nodes beyond a level's width are 0 and not stored. */
+/**
+ * The binary tree over Poseidon digests: `parent = Poseidon2(l, r)`, nodes beyond a level's width are 0 and not stored.
+ */
 export class PoseidonTree {
   /** Level 0 holds the leaves. */
   readonly levels: readonly (readonly bigint[])[];
@@ -84,7 +89,10 @@ export class PoseidonTree {
 /** Called after each row with the number of rows done. */
 export type PoseidonProgress = (done: number) => void;
 
-/** The tree over `P(row)` of all weight rows, in order. Milliseconds a row: computed once, when a model is packed or adopted. */
+/**
+ * The tree over `P(row)` of all weight rows, in order. Milliseconds a row: computed once, when a model is packed or
+ * adopted.
+ */
 export function poseidonWeightsTree(rows: Iterable<CommittedRow>, onProgress?: PoseidonProgress): PoseidonTree {
   const leaves: bigint[] = [];
   for (const row of rows) {

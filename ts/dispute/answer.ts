@@ -1,8 +1,8 @@
-import type { BundleItem } from "../commit/bundle.ts";
 import type { Hex } from "../commit/bytes.ts";
 import { saltKey } from "../commit/record.ts";
 import { effectiveTemperature } from "../commit/typed-data.ts";
 import type { Engine, SequenceInput } from "../engine/types.ts";
+import type { Bundle } from "../sdk/bundle.ts";
 import type { CommittedAnswer, DisputedModel } from "./step-trace.ts";
 
 /** A model that answers can be re-executed and disputed with. */
@@ -17,17 +17,17 @@ export interface PlayableModel {
 export type ModelSource = (modelId: Hex) => Promise<PlayableModel | undefined>;
 
 /** What a machine needs to re-execute an answer. */
-export function sequenceInput({ receipt, request, prompt }: BundleItem): SequenceInput {
+export function sequenceInput({ receipt, request, inputTokens }: Bundle): SequenceInput {
   const { requestHash } = receipt;
-  return { prompt, requestHash, temperature: effectiveTemperature(request), saltKey: saltKey(request) };
+  return { prompt: inputTokens, requestHash, temperature: effectiveTemperature(request), saltKey: saltKey(request) };
 }
 
 /** Tokens that the records claim: what the machine's steps after the prompt read. */
-export function recordedTokens({ receipt, records }: BundleItem): number[] {
+export function recordedTokens({ receipt, records }: Bundle): number[] {
   return records.slice(receipt.nIn - 1).map((record) => record.token);
 }
 
 /** An answer as its receipt commits to it. */
-export function committedAnswer(item: BundleItem): CommittedAnswer {
-  return { input: sequenceInput(item), outputs: recordedTokens(item), records: item.records };
+export function committedAnswer(bundle: Bundle): CommittedAnswer {
+  return { input: sequenceInput(bundle), outputs: recordedTokens(bundle), records: bundle.records };
 }

@@ -120,10 +120,10 @@ export class Answerer {
   #stored(requestHash: Hex): Run | undefined {
     const answer = this.#options.store.answerOf(requestHash);
     if (answer === undefined || answer.state === "sealed" || answer.state === "lost") return undefined;
-    const { request, requestSignature, receipt, receiptHash, prompt, outputs } = answer;
+    const { request, requestSignature, receipt, receiptHash, inputTokens: prompt, outputTokens: tokens } = answer;
     if (receipt.stopReason === STOP_REASON.cancelled) throw new AlreadyAnsweredError(requestHash);
-    const order = { request, requestHash, prompt, requestSignature };
-    return new Run(order, { tokens: outputs, outcome: { receiptHash, stopReason: receipt.stopReason } });
+    const order = { request, requestHash, prompt, ...(requestSignature === undefined ? {} : { requestSignature }) };
+    return new Run(order, { tokens, outcome: { receiptHash, stopReason: receipt.stopReason } });
   }
 
   #start(order: Order): Run {

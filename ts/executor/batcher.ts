@@ -1,5 +1,5 @@
 import { type Clock, unixSeconds } from "../chain/time.ts";
-import { batchRoot } from "../commit/bundle.ts";
+import { batchRoot } from "../commit/batch.ts";
 import type { Hex } from "../commit/bytes.ts";
 import type { Logger } from "../config/logger.ts";
 import type { StoredBatch } from "../store/executor-rows.ts";

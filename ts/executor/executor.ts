@@ -6,7 +6,6 @@ import type { Clock } from "../chain/time.ts";
 import type { Domain } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
 import type { PromptModel } from "../sdk/prompt-model.ts";
-import { itemOf } from "../store/executor-rows.ts";
 import type { ExecutorStore } from "../store/executor-store.ts";
 import { Answerer } from "./answerer.ts";
 import { Batcher } from "./batcher.ts";
@@ -128,7 +127,7 @@ export class Executor {
     await this.#standing.refresh();
     this.#standing.start();
     this.#batcher.start();
-    await responder?.start({ item: (receiptHash) => store.item(receiptHash) });
+    await responder?.start({ bundle: (receiptHash) => store.bundle(receiptHash) });
     await this.#server.listen(listen);
     const { address, port, family } = this.#server.server.address() as AddressInfo;
     const url = `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
@@ -160,11 +159,11 @@ export class Executor {
     this.#server.server.closeAllConnections();
     await closed;
     const flushed = Promise.all([this.#batcher.stop(), this.#standing.stop()]).then(() => this.#batcher.flush());
-    await Promise.race([flushed, timeUp]);
+    const settled = Promise.all([flushed, responder?.stop()]);
+    await Promise.race([settled, timeUp]);
     deadline.abort();
     await chain.close();
-    await flushed;
-    await responder?.stop();
+    await settled;
     for (const { enclave } of served) await enclave.close();
     const { count } = store.queue();
     const open = store.batchesIn("intent").length;
@@ -198,7 +197,7 @@ export class Executor {
       receiptOf: (chatId) => this.#receiptOf(chatId),
       batch: (root) => {
         const batch = store.batch(root);
-        return batch && { count: batch.count, items: (from, limit) => store.itemsOf(root, from, limit) };
+        return batch && { count: batch.count, bundles: (from, limit) => store.bundlesOf(root, from, limit) };
       },
       readiness: () => this.#readiness(),
     };
@@ -209,11 +208,8 @@ export class Executor {
     const requestHash = store.requestOfChat(chatId);
     if (requestHash === undefined) return { state: "unknown" };
     const answer = store.answerOf(requestHash);
-    const item = answer && itemOf(answer);
-    if (item !== undefined) {
-      const { receiptHash, batchRoot = null } = answer!;
-      return { state: "signed", bundle: { domain: this.#options.domain, receiptHash, batchRoot, item } };
-    }
+    const bundle = answer && store.bundleOf(answer);
+    if (bundle !== undefined) return { state: "signed", bundle, batchRoot: answer?.batchRoot };
     const pending = answer?.state === "attested" || this.#answerer.isActive(requestHash);
     return { state: pending ? "pending" : "gone" };
   }

@@ -1,6 +1,6 @@
-import type { BundleItem } from "../commit/bundle.ts";
 import type { Hex } from "../commit/bytes.ts";
 import type { Domain, Receipt } from "../commit/typed-data.ts";
+import type { Bundle } from "../sdk/bundle.ts";
 
 /** A source of unpredictable bytes. */
 export type Random = (bytes: number) => Uint8Array;
@@ -50,8 +50,8 @@ export interface OperatorSigner {
 
 /** Where a dispute responder finds the evidence. */
 export interface EvidenceSource {
-  /** A receipt that this executor signed, with its tokens and records. */
-  item(receiptHash: Hex): BundleItem | undefined;
+  /** The bundle of a receipt that this executor signed. */
+  bundle(receiptHash: Hex): Bundle | undefined;
 }
 
 /** Answers games against this executor. */

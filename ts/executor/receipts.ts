@@ -19,8 +19,7 @@ export interface TermsPolicy {
 export interface Order {
   readonly request: Request;
   readonly requestHash: Hex;
-  /** Empty if nobody signed. */
-  readonly requestSignature: Hex;
+  readonly requestSignature?: Hex;
   readonly prompt: readonly number[];
 }
 
@@ -67,11 +66,11 @@ export class ReceiptIssuer {
     store.addSealed({
       request: order.request,
       requestHash: order.requestHash,
-      requestSignature: order.requestSignature,
+      ...(order.requestSignature === undefined ? {} : { requestSignature: order.requestSignature }),
       receipt,
       receiptHash,
-      prompt: order.prompt,
-      outputs: sealed.outputs,
+      inputTokens: order.prompt,
+      outputTokens: sealed.outputs,
       records: sealed.records,
     });
     const enclaveSignature = await session.sign().catch((error: unknown) => {

@@ -84,11 +84,11 @@ export class Responder implements DisputeResponder {
   }
 
   async #mind(evidence: EvidenceSource, game: TrackedGame, step: number) {
-    const item = evidence.item(game.receiptHash);
-    if (item === undefined) throw new EvidenceMissingError(game.receiptHash, "the answer is not in the store");
-    const model = await this.#o.models(item.receipt.modelId);
+    const bundle = evidence.bundle(game.receiptHash);
+    if (bundle === undefined) throw new EvidenceMissingError(game.receiptHash, "the answer is not in the store");
+    const model = await this.#o.models(bundle.receipt.modelId);
     if (model === undefined) throw new EvidenceMissingError(game.receiptHash, "its model is not loaded");
-    return responderMind(model, item, step);
+    return responderMind(model, bundle, step);
   }
 
   #watcher(): Watcher {

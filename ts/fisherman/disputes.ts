@@ -9,7 +9,7 @@ import { GamePlayer } from "../chain/game-player.ts";
 import type { GameOutcome } from "../chain/game-state.ts";
 import type { GameStore, TrackedGame } from "../chain/game-store.ts";
 import type { Clock } from "../chain/time.ts";
-import { openRecord } from "../commit/bundle.ts";
+import { openRecord } from "../commit/batch.ts";
 import type { Logger } from "../config/logger.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import { MindCache } from "../dispute/mind-cache.ts";
@@ -68,7 +68,7 @@ export class Disputes {
     const { receiptHash, batchId } = verdict;
     try {
       const evidence = this.#evidence(verdict);
-      const { executor } = evidence.item.receipt;
+      const { executor } = evidence.bundle.receipt;
       if ((await read(context, "vault", "convictedAt", [executor])) !== 0)
         return this.#giveUp(verdict, "the executor is convicted already");
       // One conviction voids all its receipts: a second game against the same executor would only risk a second bond.
@@ -79,8 +79,8 @@ export class Disputes {
       const step = await this.#confirm(verdict, evidence);
       const batch = await read(context, "rollup", "batchOf", [batchId]);
       const rules = await getRules(context, batch.rules);
-      const committed = openReceipt(batchId, evidence.item.receipt, evidence.hashes, verdict.index);
-      const record = openRecord(evidence.item.records, step);
+      const committed = openReceipt(batchId, evidence.bundle.receipt, evidence.hashes, verdict.index);
+      const record = openRecord(evidence.bundle.records, step);
       const id = `open:${batchId}:${receiptHash}`;
       const game = await openGame(context, { rules, committed, step, record, id });
       store.transaction(() => {
@@ -99,16 +99,16 @@ export class Disputes {
 
   /** Why no game can be opened on the receipt now or later. */
   async #unchallengeable(verdict: StoredVerdict, evidence: Evidence): Promise<string | undefined> {
-    const committed = openReceipt(verdict.batchId, evidence.item.receipt, evidence.hashes, verdict.index);
+    const committed = openReceipt(verdict.batchId, evidence.bundle.receipt, evidence.hashes, verdict.index);
     const status = await statusOf(this.#o.context, committed);
     return status === "provisional" || status === "challenged" ? undefined : `the receipt's status is ${status}`;
   }
 
   /** Computes the answer a second time: a fault of this machine must not become an accusation. @returns The wrong step. */
-  async #confirm(verdict: StoredVerdict, { item }: Evidence): Promise<number> {
-    const model = await this.#o.models(item.receipt.modelId);
+  async #confirm(verdict: StoredVerdict, { bundle }: Evidence): Promise<number> {
+    const model = await this.#o.models(bundle.receipt.modelId);
     if (model === undefined) throw new EvidenceGoneError(verdict.receiptHash);
-    const again = await findFault(model.engine, item, model.contextLength);
+    const again = await findFault(model.engine, bundle, model.contextLength);
     const { fault } = verdict;
     if (again?.kind !== "record" || fault?.kind !== "record" || again.step !== fault.step)
       throw new UnstableReplayError(verdict.receiptHash);
@@ -125,9 +125,9 @@ export class Disputes {
 
   async #mind(game: TrackedGame, step: number) {
     const evidence = this.#o.store.evidence(game.receiptHash, game.batchId);
-    const model = evidence && (await this.#o.models(evidence.item.receipt.modelId));
+    const model = evidence && (await this.#o.models(evidence.bundle.receipt.modelId));
     if (evidence === undefined || model === undefined) throw new EvidenceGoneError(game.receiptHash);
-    return challengerMind(model, evidence.item, step);
+    return challengerMind(model, evidence.bundle, step);
   }
 
   async #over(game: TrackedGame, outcome: GameOutcome | undefined): Promise<void> {

@@ -11,9 +11,8 @@ import type { Config } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import { BaseError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
-import { checkItem, type DownloadedBatch, downloadBatch, isWithheld, type Verdict } from "./check-batch.ts";
+import { type BatchItem, checkItem, type DownloadedBatch, downloadBatch, type Verdict } from "./check-batch.ts";
 import { Disputes } from "./disputes.ts";
-import type { BatchItem } from "./download.ts";
 import { FishermanStore, type WatchedBatch } from "./store.ts";
 
 /** What a fisherman is made of. */
@@ -188,11 +187,11 @@ export class Fisherman {
     const { log } = this.#o;
     const { verdict, fault } = conclusion;
     const receiptHash = all.hashes[index];
-    const playable = fault?.kind === "record" && !isWithheld(item);
+    const playable = fault?.kind === "record" && "bundle" in item;
     const disputed = playable && this.#disputes !== undefined;
     const reason = fault === undefined || playable ? conclusion.reason : "no game decides this fault";
     this.#store.transaction(() => {
-      if (disputed) this.#store.saveEvidence(receiptHash, batch.id, { item, hashes: all.hashes });
+      if (disputed) this.#store.saveEvidence(receiptHash, batch.id, { bundle: item.bundle, hashes: all.hashes });
       const dispute = disputed ? "wanted" : "none";
       this.#store.saveVerdict({
         receiptHash,

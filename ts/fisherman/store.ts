@@ -1,6 +1,6 @@
 import type { Address, Hex } from "viem";
 import { CHAIN_SQL } from "../chain/sqlite.ts";
-import { type BundleItem, bundleItemSchema, toJson } from "../commit/bundle.ts";
+import { type Bundle, bundleJson, parseBundle } from "../sdk/bundle.ts";
 import { Database, type SqlRow } from "../store/database.ts";
 import type { Fault } from "./verify.ts";
 
@@ -66,7 +66,7 @@ CREATE INDEX verdicts_by_dispute ON verdicts (dispute);
 CREATE TABLE evidence (
   receipt_hash TEXT NOT NULL,
   batch_id TEXT NOT NULL,
-  item TEXT NOT NULL,
+  bundle TEXT NOT NULL,
   hashes TEXT NOT NULL,
   PRIMARY KEY (receipt_hash, batch_id)
 ) STRICT;
@@ -85,7 +85,7 @@ export function openFishermanDatabase(path: string): Database {
 
 /** What a dispute needs: the answer, and the receipt hashes of its batch in order. */
 export interface Evidence {
-  readonly item: BundleItem;
+  readonly bundle: Bundle;
   readonly hashes: readonly Hex[];
 }
 
@@ -171,19 +171,16 @@ export class FishermanStore {
       "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?)",
       receiptHash,
       batchId.toString(),
-      toJson(evidence.item),
+      JSON.stringify(bundleJson(evidence.bundle)),
       JSON.stringify(evidence.hashes),
     );
   }
 
   evidence(receiptHash: Hex, batchId: bigint): Evidence | undefined {
-    const sql = "SELECT item, hashes FROM evidence WHERE receipt_hash = ? AND batch_id = ?";
+    const sql = "SELECT bundle, hashes FROM evidence WHERE receipt_hash = ? AND batch_id = ?";
     const row = this.#database.get(sql, receiptHash, batchId.toString());
     if (row === undefined) return undefined;
-    return {
-      item: bundleItemSchema.parse(JSON.parse(String(row.item))),
-      hashes: JSON.parse(String(row.hashes)) as Hex[],
-    };
+    return { bundle: parseBundle(JSON.parse(String(row.bundle))), hashes: JSON.parse(String(row.hashes)) as Hex[] };
   }
 
   dropEvidence(receiptHash: Hex, batchId: bigint): void {

@@ -50,8 +50,8 @@ export class ChatTemplate {
   }
 
   /**
-   * The prompt text in pieces, to be encoded one by one: a cut lies inside every special token that a message's content spells
-   * out, so that a tokenizer cannot take it for one. Without such content there is one piece.
+   * The prompt text in pieces, to be encoded one by one: a cut lies inside every special token that a message's content
+   * spells out, so that a tokenizer cannot take it for one. Without such content there is one piece.
    */
   renderGuarded(messages: readonly ChatMessage[], addGenerationPrompt: boolean, specials: readonly string[]): string[] {
     const texts = messages.flatMap((message) => [message.role, message.content]);

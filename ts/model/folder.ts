@@ -16,8 +16,8 @@ export async function readModelFile(dir: string, file: string): Promise<Uint8Arr
 }
 
 /**
- * Writes a folder of files as a whole: into a sibling folder first, synced, then renamed. Whatever fails, nothing half-written is left at
- * `dir`, and a folder that was there before is there still.
+ * Writes a folder of files as a whole: into a sibling folder first, synced, then renamed. Whatever fails, nothing
+ * half-written is left at `dir`, and a folder that was there before is there still.
  */
 export async function writeFolder(
   dir: string,

@@ -24,7 +24,10 @@ const eosSchema = z.looseObject({
 });
 const templateSchema = z.looseObject({ chat_template: z.string().nullish() });
 
-/** Reads `config.json`, `model.safetensors`, `tokenizer.json`, `tokenizer_config.json` and, where present, `chat_template.jinja` and `generation_config.json`. */
+/**
+ * Reads `config.json`, `model.safetensors`, `tokenizer.json`, `tokenizer_config.json` and, where present,
+ * `chat_template.jinja` and `generation_config.json`.
+ */
 export async function readHuggingFace(dir: string): Promise<HuggingFaceModel> {
   const config = await readJson(dir, "config.json", configSchema);
   const tokenizerJson = await readText(dir, "tokenizer.json");

@@ -1,7 +1,8 @@
+import { setImmediate } from "node:timers/promises";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { type Hex, toHex } from "../commit/bytes.ts";
 import { programTree, rowsTree } from "../commit/model-trees.ts";
-import { weightsRootP } from "../commit/poseidon.ts";
+import { POSEIDON_KIND, PoseidonTree, poseidonRow } from "../commit/poseidon.ts";
 import { TAGS } from "../commit/tags.ts";
 import type { Tree } from "../commit/tree.ts";
 import { decodeInstruction, INSTRUCTION_BYTES } from "../machine/instruction.ts";
@@ -39,12 +40,17 @@ export type LoadModelOptions = {
   readonly onProgress?: PackProgress;
 };
 
+/** What a package says of itself: parsed, not verified. */
+export async function readDescription(dir: string): Promise<ModelDescription> {
+  return parseDescription(new TextDecoder().decode(await readModelFile(dir, MODEL_JSON)));
+}
+
 /**
- * Loads a package and verifies it, always: sizes and SHA-256 of all files, then every root of the manifest and the `modelId`
- * recomputed from the loaded content, but for `weightsRootP` (see `verifyDeep`).
+ * Loads a package and verifies it, always: sizes and SHA-256 of all files, then every root of the manifest and the
+ * `modelId` recomputed from the loaded content, but for `weightsRootP` (see `verifyDeep`).
  */
 export async function loadModel(dir: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
-  const description = parseDescription(new TextDecoder().decode(await readModelFile(dir, MODEL_JSON)));
+  const description = await readDescription(dir);
   const { manifest, modelId } = description;
   if (manifest.machineVersion !== MACHINE_VERSION) {
     const got = `machine version ${manifest.machineVersion}`;
@@ -104,13 +110,22 @@ export async function loadModel(dir: string, options: LoadModelOptions = {}): Pr
   };
 }
 
+/** Rows between two looks at the event loop. */
+const BREATH = 16;
+
 /**
- * Recomputes `weightsRootP` too, which whoever adopts a model does once: about a millisecond for every 465 bytes of weights. Only
- * spot-check proofs open weights under it.
+ * Recomputes `weightsRootP` too, which whoever adopts a model does once: about a millisecond for every 465 bytes of
+ * weights. Only spot-check proofs open weights under it.
  */
-export function verifyDeep(model: LoadedModel, onProgress?: PackProgress): void {
+export async function verifyDeep(model: LoadedModel, onProgress?: PackProgress): Promise<void> {
   const { weights, manifest } = model;
-  const root = weightsRootP(committedRows(weights), (done) => onProgress?.("weightsRootP", done, weights.count));
+  const leaves: bigint[] = [];
+  for (const row of committedRows(weights)) {
+    leaves.push(poseidonRow(row));
+    onProgress?.("weightsRootP", leaves.length, weights.count);
+    if (leaves.length % BREATH === 0) await setImmediate();
+  }
+  const root = new PoseidonTree(leaves).root(POSEIDON_KIND.weights);
   requireSame("weightsRootP", manifest.weightsRootP, fieldHex(root));
 }
 

@@ -81,7 +81,7 @@ describe("package", () => {
     expect(generate(model.program, model.weights, request)).toEqual(
       generate(content.program, content.weights, request),
     );
-    expect(() => verifyDeep(model)).not.toThrow();
+    await verifyDeep(model);
     expect((await readdir(good)).sort()).toEqual([MODEL_JSON, ...PACKAGE_FILES].sort());
   });
 
@@ -156,7 +156,7 @@ describe("package", () => {
     await edit(dir, (description) => restate(description, { weightsRootP: `0x${"00".repeat(31)}01` }));
     const model = await loadModel(dir);
     const seen: number[] = [];
-    expect(() => verifyDeep(model, (_, done) => seen.push(done))).toThrow(ModelCorruptError);
+    await expect(verifyDeep(model, (_, done) => seen.push(done))).rejects.toThrow(ModelCorruptError);
     expect(seen).toHaveLength(model.weights.count);
   });
 

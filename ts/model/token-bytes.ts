@@ -33,8 +33,8 @@ export const tokenizerJsonSchema = z.looseObject({
 export type TokenizerJson = z.infer<typeof tokenizerJsonSchema>;
 
 /**
- * GPT-2's printable stand-ins of the 256 bytes, which byte-level vocabularies are written in: printable Latin-1 stands for itself,
- * the other bytes for U+0100 onwards in order.
+ * GPT-2's printable stand-ins of the 256 bytes, which byte-level vocabularies are written in: printable Latin-1 stands
+ * for itself, the other bytes for U+0100 onwards in order.
  */
 function byteLevelAlphabet(): Map<string, number> {
   const out = new Map<string, number>();

@@ -31,7 +31,10 @@ export type DecodeOptions = {
   skipSpecial?: boolean;
 };
 
-/** Text to tokens and back. Decoding concatenates the bytes that `tokenBytesRoot` commits to, so no host can show other text. */
+/**
+ * Text to tokens and back. Decoding concatenates the bytes that `tokenBytesRoot` commits to, so no host can show other
+ * text.
+ */
 export class Tokenizer {
   /** Bytes of each token, by id. */
   readonly tokenBytes: TokenBytes;
@@ -76,7 +79,8 @@ export class Tokenizer {
 
   /**
    * Tokens of a text. Special tokens written in the text become special.
-   * @param addSpecialTokens Adds what the tokenizer's post-processor adds (a begin token, for some models). Default false.
+   * @param addSpecialTokens Adds what the tokenizer's post-processor adds (a begin token, for some models). Default
+   * false.
    */
   encode(text: string, { addSpecialTokens = false }: { addSpecialTokens?: boolean } = {}): number[] {
     if (text === "" && !addSpecialTokens) return [];
@@ -109,8 +113,8 @@ export class Tokenizer {
   }
 
   /**
-   * The prompt of a conversation, as tokens. A special token that is written in a message's content is kept as plain text there, so no
-   * message can close itself and speak as another role.
+   * The prompt of a conversation, as tokens. A special token that is written in a message's content is kept as plain
+   * text there, so no message can close itself and speak as another role.
    */
   applyChatTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
     const pieces = this.#chat.renderGuarded(messages, options.addGenerationPrompt ?? true, this.#specials);
@@ -123,7 +127,10 @@ export type ChatOptions = {
   addGenerationPrompt?: boolean;
 };
 
-/** Decodes tokens one by one and never emits half a UTF-8 character: what is pushed joins to exactly what `decode` gives. */
+/**
+ * Decodes tokens one by one and never emits half a UTF-8 character: what is pushed joins to exactly what `decode`
+ * gives.
+ */
 export class TokenStream {
   // ignoreBOM: a decoder would otherwise swallow a leading U+FEFF of the answer.
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -1,6 +1,5 @@
 import { z } from "zod";
-
-const uint32Schema = z.number().int().min(0).max(0xffffffff);
+import { uint32Schema } from "./wire.ts";
 
 const text = z.strictObject({ type: z.literal("text", "only text parts are supported"), text: z.string() });
 const content = z.union([z.string(), z.array(text).min(1)], "expected a string or a list of text parts");

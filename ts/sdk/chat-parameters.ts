@@ -4,7 +4,7 @@ import type { ChatMessage } from "../model/chat-template.ts";
 import { type ChatBody, type ChatBodyMessage, chatBodySchema } from "./chat-body.ts";
 import { InvalidChatError } from "./errors.ts";
 import type { PromptModel } from "./prompt-model.ts";
-import { firstIssue } from "./zod-issue.ts";
+import { firstIssue } from "./wire.ts";
 
 /** What a chat body means for the request: the part that client and server compute alike. */
 export interface ChatParameters extends Pick<Request, "sampler" | "temperature" | "stopTokens"> {

@@ -1,9 +1,8 @@
 import { z } from "zod";
-import { requestSchema, signatureSchema, toJson } from "../commit/bundle.ts";
 import type { Hex } from "../commit/bytes.ts";
 import type { Request } from "../commit/typed-data.ts";
 import { InvalidChatError } from "./errors.ts";
-import { firstIssue } from "./zod-issue.ts";
+import { firstIssue, jsonOf, requestSchema, signatureSchema } from "./wire.ts";
 
 /** Header in which a requester brings its own request, and its signature if it wants compensation. */
 export const REQUEST_HEADER = "x-otr-request";
@@ -15,7 +14,8 @@ export type CarriedRequest = { readonly request: Request; readonly signature?: H
 
 /** Header value: base64url of `{"request": ..., "signature": ...}`. */
 export function encodeRequestHeader({ request, signature }: CarriedRequest): string {
-  return Buffer.from(toJson({ request, ...(signature === undefined ? {} : { signature }) })).toString("base64url");
+  const json = JSON.stringify({ request: jsonOf(request), ...(signature === undefined ? {} : { signature }) });
+  return Buffer.from(json).toString("base64url");
 }
 
 /** Reads the header. */

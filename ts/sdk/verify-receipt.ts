@@ -4,11 +4,11 @@ import { recordLeaf, SENTINEL_TOKEN, saltOf, tokenLeaf } from "../commit/record.
 import { TAGS } from "../commit/tags.ts";
 import { Tree } from "../commit/tree.ts";
 import { hashReceipt, type Request, STOP_REASON } from "../commit/typed-data.ts";
+import type { Bundle } from "./bundle.ts";
 import type { ChainFacts } from "./chain-facts.ts";
 import { ReceiptInvalidError } from "./errors.ts";
 import type { PreparedRequest } from "./prepare-request.ts";
 import { answerText, type PromptModel } from "./prompt-model.ts";
-import type { ReceiptBundle } from "./receipt-bundle.ts";
 
 /** Every item that a receipt is checked for; docs/sdk.md says what each one rules out. */
 export const RECEIPT_CHECKS = [
@@ -51,7 +51,7 @@ export interface ReceiptVerdict {
 export interface VerifyReceiptParameters {
   readonly prepared: PreparedRequest;
   readonly model: PromptModel;
-  readonly bundle: ReceiptBundle;
+  readonly bundle: Bundle;
   /** Text as it was streamed to the client; left out for clients that look at tokens only. */
   readonly text?: string;
   readonly facts: ChainFacts;
@@ -83,17 +83,17 @@ export function warmSalts(prepared: PreparedRequest, nOut: number, into?: WarmSa
 /** Checks a receipt in every item, without any I/O. */
 export async function verifyReceipt(parameters: VerifyReceiptParameters, warm?: WarmSalts): Promise<ReceiptVerdict> {
   const { bundle, prepared } = parameters;
-  const { receipt, enclaveSignature, operatorSignature, outputs } = bundle.item;
+  const { receipt } = bundle;
   const receiptHash = hashReceipt(prepared.domain, receipt);
   const [enclave, operator] = await Promise.all([
-    signerOf(receiptHash, enclaveSignature),
-    signerOf(receiptHash, operatorSignature),
+    signerOf(receiptHash, bundle.enclaveSignature),
+    signerOf(receiptHash, bundle.operatorSignature),
   ]);
   const failures: Record<ReceiptCheckName, string | undefined> = {
     ...boundChecks(parameters, receiptHash),
     "enclave-signature": differ(enclave, receipt.enclaveKey),
     "operator-signature": differ(operator, receipt.executor),
-    ...contentChecks(parameters, warmSalts(prepared, outputs.length, warm)),
+    ...contentChecks(parameters, warmSalts(prepared, bundle.outputTokens.length, warm)),
     ...timeChecks(parameters),
     ...chainChecks(parameters),
   };
@@ -132,7 +132,7 @@ function boundChecks(
   { bundle, prepared, model }: VerifyReceiptParameters,
   receiptHash: Hex,
 ): Failures<"domain" | "receipt-hash" | "request" | "model"> {
-  const { receipt } = bundle.item;
+  const { receipt } = bundle;
   const { chainId, rollup } = prepared.domain;
   return {
     domain: differ(`${bundle.domain.chainId}:${bundle.domain.rollup}`, `${chainId}:${rollup.toLowerCase()}`),
@@ -147,7 +147,7 @@ function contentChecks(
   { bundle, prepared, model, text, cancelled = false }: VerifyReceiptParameters,
   salts: WarmSalts,
 ): Failures<"input-root" | "output-root" | "text" | "trace-root" | "length" | "stop-reason"> {
-  const { receipt, outputs, records } = bundle.item;
+  const { receipt, outputTokens: outputs, records } = bundle;
   const { request, tokens } = prepared;
   const outputRoot = Tree.of(outputs.map((token, i) => tokenLeaf(salts.output[i], token))).root(TAGS.output);
   const tokenAt = (t: number) => (t < tokens.length - 1 ? SENTINEL_TOKEN : outputs[t - tokens.length + 1]);
@@ -189,7 +189,7 @@ function stopProblem(
 
 /** Can it still be committed, and was it made in time? */
 function timeChecks({ bundle, prepared, now }: VerifyReceiptParameters): Failures<"deadline" | "commit-by" | "expiry"> {
-  const { commitBy, expiry } = bundle.item.receipt;
+  const { commitBy, expiry } = bundle.receipt;
   const { deadline } = prepared.request;
   return {
     deadline: unless(now <= deadline, `now ${now}, the request's deadline was ${deadline}`),
@@ -208,7 +208,7 @@ function chainChecks({
 }: VerifyReceiptParameters): Failures<
   "facts-subject" | "facts-fresh" | "key-active" | "not-exiting" | "not-suspended" | "free-stake" | "coverage"
 > {
-  const { receipt } = bundle.item;
+  const { receipt } = bundle;
   const subject = ({ executor, enclaveKey, modelId }: typeof receipt | ChainFacts) =>
     [executor, enclaveKey, modelId].join(" ").toLowerCase();
   const { freeStake, lockPerReceipt, coverage, blockTime } = facts;

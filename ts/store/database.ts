@@ -28,15 +28,16 @@ export class Database {
 
   /** Opens or creates the file (`:memory:` for a store without a disk) and applies missing migrations. */
   static open(path: string, schema: Schema): Database {
-    const sqlite = new DatabaseSync(path);
-    const database = new Database(sqlite);
+    let sqlite: DatabaseSync | undefined;
     try {
+      sqlite = new DatabaseSync(path);
+      const database = new Database(sqlite);
       sqlite.exec("PRAGMA busy_timeout = 2000; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;");
       sqlite.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
       database.migrate(schema);
       return database;
     } catch (cause) {
-      sqlite.close();
+      sqlite?.close();
       if (cause instanceof StoreOpenError) throw cause;
       throw new StoreOpenError(
         `sqlite: ${cause instanceof Error ? cause.message : String(cause)}`,

@@ -1,5 +1,7 @@
-import { type BundleItem, receiptSchema, requestSchema } from "../commit/bundle.ts";
 import type { Hex } from "../commit/bytes.ts";
+import type { TraceRecord } from "../commit/record.ts";
+import type { Receipt, Request } from "../commit/typed-data.ts";
+import { receiptSchema, requestSchema } from "../sdk/wire.ts";
 import { unpackRecords, unpackTokens } from "./blobs.ts";
 import type { SqlRow } from "./database.ts";
 
@@ -10,10 +12,16 @@ import type { SqlRow } from "./database.ts";
  */
 export type AnswerState = "sealed" | "attested" | "queued" | "batched" | "lost" | "expired";
 
-/** An answer as it is built: the signatures of its receipt come later. */
-export interface SealedAnswer extends Omit<BundleItem, "enclaveSignature" | "operatorSignature"> {
+/** An answer as it is built: the signatures come later. */
+export interface SealedAnswer {
+  readonly request: Request;
   readonly requestHash: Hex;
+  readonly requestSignature?: Hex;
+  readonly receipt: Receipt;
   readonly receiptHash: Hex;
+  readonly inputTokens: readonly number[];
+  readonly outputTokens: readonly number[];
+  readonly records: readonly TraceRecord[];
 }
 
 /** An answer with the signatures that it has so far. */
@@ -53,11 +61,11 @@ export function answerOf(row: SqlRow): Answer {
     receiptHash: row.receipt_hash as Hex,
     request: requestSchema.parse(JSON.parse(String(row.request))),
     receipt: receiptSchema.parse(JSON.parse(String(row.receipt))),
-    prompt: unpackTokens(row.prompt as Uint8Array),
-    outputs: unpackTokens(row.outputs as Uint8Array),
+    inputTokens: unpackTokens(row.input_tokens as Uint8Array),
+    outputTokens: unpackTokens(row.output_tokens as Uint8Array),
     records: unpackRecords(row.records as Uint8Array),
     state: row.state as AnswerState,
-    requestSignature: row.request_signature as Hex,
+    ...optional("requestSignature", row.request_signature),
     ...optional("enclaveSignature", row.enclave_signature),
     ...optional("operatorSignature", row.operator_signature),
     ...optional("batchRoot", row.batch_root),
@@ -74,11 +82,4 @@ export function batchOf(row: SqlRow): StoredBatch {
     ...(row.transaction_hash === null ? {} : { transactionHash: row.transaction_hash as Hex }),
     ...(row.error === null ? {} : { error: String(row.error) }),
   };
-}
-
-/** What is published of an answer, once both signatures are there. */
-export function itemOf(answer: Answer): BundleItem | undefined {
-  const { enclaveSignature, operatorSignature, receipt, request, requestSignature, prompt, outputs, records } = answer;
-  if (enclaveSignature === undefined || operatorSignature === undefined) return undefined;
-  return { receipt, enclaveSignature, operatorSignature, request, requestSignature, prompt, outputs, records };
 }

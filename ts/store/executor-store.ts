@@ -1,5 +1,7 @@
-import { type BundleItem, toJson } from "../commit/bundle.ts";
 import type { Hex } from "../commit/bytes.ts";
+import type { Domain } from "../commit/typed-data.ts";
+import type { Bundle } from "../sdk/bundle.ts";
+import { jsonOf } from "../sdk/wire.ts";
 import { packRecords, packTokens } from "./blobs.ts";
 import type { Database } from "./database.ts";
 import { StoreStateError } from "./errors.ts";
@@ -10,7 +12,6 @@ import {
   type BatchState,
   batchOf,
   type IdempotencyRow,
-  itemOf,
   type SealedAnswer,
   type StoredBatch,
 } from "./executor-rows.ts";
@@ -21,10 +22,12 @@ export class ExecutorStore {
   static readonly schema = EXECUTOR_SCHEMA;
   private readonly database: Database;
   private readonly clock: () => number;
+  private readonly domain: Domain;
 
   /** @param clock Milliseconds since 1970. */
-  constructor(database: Database, clock: () => number) {
+  constructor(database: Database, domain: Domain, clock: () => number) {
     this.database = database;
+    this.domain = domain;
     this.clock = clock;
   }
 
@@ -70,17 +73,17 @@ export class ExecutorStore {
       this.database.run("DELETE FROM answers WHERE request_hash = ? AND state = 'lost'", answer.requestHash);
       this.database.run(
         `INSERT INTO answers (request_hash, receipt_hash, request, request_signature, receipt, enclave_key, seq,
-           prompt, outputs, records, state, confidential, expiry, created_at)
+           input_tokens, output_tokens, records, state, confidential, expiry, created_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'sealed', ?, ?, ?)`,
         answer.requestHash,
         answer.receiptHash,
-        toJson(answer.request),
-        answer.requestSignature,
-        toJson(answer.receipt),
+        JSON.stringify(jsonOf(answer.request)),
+        answer.requestSignature ?? null,
+        JSON.stringify(jsonOf(answer.receipt)),
         answer.receipt.enclaveKey,
         answer.receipt.seq,
-        packTokens(answer.prompt),
-        packTokens(answer.outputs),
+        packTokens(answer.inputTokens),
+        packTokens(answer.outputTokens),
         packRecords(answer.records),
         answer.request.confidential ? 1 : 0,
         answer.receipt.expiry,
@@ -125,10 +128,29 @@ export class ExecutorStore {
     return this.database.all("SELECT * FROM answers WHERE state = ? ORDER BY rowid", state).map(answerOf);
   }
 
-  /** What is published of a receipt, once both signatures are there. */
-  item(receiptHash: Hex): BundleItem | undefined {
+  /** The bundle of a receipt, once both signatures are there. */
+  bundle(receiptHash: Hex): Bundle | undefined {
     const row = this.database.get("SELECT * FROM answers WHERE receipt_hash = ?", receiptHash);
-    return row && itemOf(answerOf(row));
+    return row && this.bundleOf(answerOf(row));
+  }
+
+  /** The bundle of an answer, once both signatures are there. */
+  bundleOf(answer: Answer): Bundle | undefined {
+    const { enclaveSignature, operatorSignature } = answer;
+    if (enclaveSignature === undefined || operatorSignature === undefined) return undefined;
+    const { request, requestSignature, receipt, receiptHash, inputTokens, outputTokens, records } = answer;
+    return {
+      domain: this.domain,
+      request,
+      ...(requestSignature === undefined ? {} : { requestSignature }),
+      receipt,
+      receiptHash,
+      enclaveSignature,
+      operatorSignature,
+      inputTokens,
+      outputTokens,
+      records,
+    };
   }
 
   // Batches
@@ -205,13 +227,13 @@ export class ExecutorStore {
       throw new StoreStateError(`Batch ${root}`, from, this.batch(root)?.state ?? "no such batch");
   }
 
-  /** Items of a batch in leaf order, read one by one so that a page never sits in memory whole. */
-  *itemsOf(root: Hex, from: number, limit: number): Generator<BundleItem> {
+  /** Bundles of a batch in leaf order, read one by one so that a page never sits in memory whole. */
+  *bundlesOf(root: Hex, from: number, limit: number): Generator<Bundle> {
     const sql = "SELECT * FROM answers WHERE batch_root = ? AND leaf_index = ?";
     for (let index = from; index < from + limit; index++) {
       const row = this.database.get(sql, root, index);
       if (row === undefined) return;
-      yield itemOf(answerOf(row))!;
+      yield this.bundleOf(answerOf(row))!;
     }
   }
 

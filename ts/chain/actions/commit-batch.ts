@@ -2,7 +2,7 @@ import type { Address, Hex } from "viem";
 import { sameAddress } from "../client.ts";
 import { eventOf, type OtrContext, write } from "../context.ts";
 
-/** A batch to commit: `root` from `batchRoot` of ts/commit/bundle.ts. */
+/** A batch to commit: `root` from `batchRoot` of ts/commit/batch.ts. */
 export interface CommitBatchParameters {
   readonly root: Hex;
   readonly count: number;

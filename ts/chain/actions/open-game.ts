@@ -10,7 +10,7 @@ export interface OpenGameParameters {
   /** Rules of the batch: `getRules`. They name the game contract and the bond. */
   readonly rules: Pick<RulesState, "game" | "bond">;
   readonly committed: CommittedReceipt;
-  /** The step, the leaf of its record, and its siblings under `traceRoot` (`openRecord` of ts/commit/bundle.ts). */
+  /** The step, the leaf of its record, and its siblings under `traceRoot` (`openRecord` of ts/commit/batch.ts). */
   readonly step: number;
   readonly record: { readonly leaf: Hex; readonly siblings: readonly Hex[] };
   /** Names the deed for senders that remember. */

@@ -12,7 +12,7 @@ import { type GameOutcome, OUTCOMES } from "../../chain/game-state.ts";
 import { type OtrActions, otrActions } from "../../chain/otr-actions.ts";
 import { moveCall, timeoutCall } from "../../chain/play.ts";
 import { walletSender } from "../../chain/wallet-sender.ts";
-import { batchRoot, openRecord } from "../../commit/bundle.ts";
+import { batchRoot, openRecord } from "../../commit/batch.ts";
 import { equal, type Hex, toHex, word } from "../../commit/bytes.ts";
 import { programTree, rowsTree } from "../../commit/model-trees.ts";
 import { recordLeaf, saltKey, tokenTree, traceTree } from "../../commit/record.ts";

@@ -73,11 +73,11 @@ export function testExecutor(options: TestExecutorOptions = {}) {
 }
 
 export function openStore(path = ":memory:"): ExecutorStore {
-  return new ExecutorStore(Database.open(path, ExecutorStore.schema), () => Date.now());
+  return new ExecutorStore(Database.open(path, ExecutorStore.schema), TEST_DOMAIN, () => Date.now());
 }
 
 /** Waits until a condition holds. */
-export async function until(condition: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
   const end = Date.now() + ms;
   while (!(await condition())) {
     if (Date.now() > end) throw new UntilError(`condition did not hold within ${ms} ms: ${condition}`);
