@@ -39,6 +39,11 @@ export function chatRoute(app: FastifyInstance, options: ChatRouteOptions): void
       heartbeatMs,
       includeUsage: body.stream_options?.include_usage === true,
       includeOtr: body.stream_options?.include_otr === true,
+      bundle: () => {
+        const found = backend.receiptOf(chat.chatId);
+        if (found.state === "signed") return found.bundle;
+        throw notFound("This chat ended without a receipt.", "receipt_gone");
+      },
       headers: { "x-request-id": request.id, "x-otr-receipt": receiptPath(chat.chatId) },
       onError: (error) => {
         const { status, apiCode } = apiErrorOf(error);
