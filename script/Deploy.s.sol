@@ -17,6 +17,7 @@ import {IJudge} from "../src/interfaces/IJudge.sol";
 import {IOtrRollup, Rules, RulesVersion} from "../src/interfaces/IOtrRollup.sol";
 import {IProgramValidator} from "../src/interfaces/IProgramValidator.sol";
 import {Duration} from "../src/libraries/Clock.sol";
+import {WalkLib} from "../src/libraries/WalkLib.sol";
 import {JudgeV1} from "../src/machine/JudgeV1.sol";
 import {ProgramValidatorV1} from "../src/machine/ProgramValidatorV1.sol";
 
@@ -231,9 +232,8 @@ contract Deploy is Script {
 
     function _exitDelay(Config memory config) private pure returns (Duration) {
         if (config.exitDelay.inSeconds() != 0) return config.exitDelay;
-        // DisputeGame.MAX_TURNS; `addRules` checks it.
-        uint256 shortest =
-            config.expiryCap.inSeconds() + config.challengeWindow.inSeconds() + 34 * config.turnDuration.inSeconds();
+        uint256 shortest = config.expiryCap.inSeconds() + config.challengeWindow.inSeconds() + WalkLib.MAX_TURNS
+            * config.turnDuration.inSeconds();
         return Duration.wrap(uint32(shortest));
     }
 

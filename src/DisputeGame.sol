@@ -49,9 +49,7 @@ contract DisputeGame is IDisputeGame {
     uint32 private constant TOKEN_ROW_LENGTH = 2;
 
     /// @inheritdoc IDisputeGame
-    /// @dev postFine; 7 times choose and reveal in a fine tree of 2^32 rows; chooseRow, revealRow; 6 times choose and reveal in a row
-    ///      of 2^26 chunks; chooseElement, postAccumulators, choosePart, postAccumulators, settleBlock.
-    uint256 public constant MAX_TURNS = 34;
+    uint256 public constant MAX_TURNS = WalkLib.MAX_TURNS;
     /// @inheritdoc IDisputeGame
     uint256 public constant REVEAL_LEVELS = WalkLib.REVEAL_LEVELS;
     /// @inheritdoc IDisputeGame
@@ -423,10 +421,7 @@ contract DisputeGame is IDisputeGame {
     {
         uint256 steps = receipt.steps();
         if (step >= steps) revert StepOutOfRange(step, steps);
-        (bytes32 top, uint256 end) = BinaryTree.climb(record, step, steps, 0, BinaryTree.depth(steps), siblings, 0);
-        BinaryTree.requireEnd(siblings, end);
-        bytes32 root = BinaryTree.root(Tags.TRACE, steps, top);
-        if (root != receipt.traceRoot) revert NodeMismatch(receipt.traceRoot, root);
+        _requireEqual(receipt.traceRoot, BinaryTree.rootOf(Tags.TRACE, record, step, steps, siblings));
     }
 
     function _requireRecordIs(Subject calldata subject, Record calldata record) private pure {
@@ -446,12 +441,12 @@ contract DisputeGame is IDisputeGame {
         returns (bytes32 leaf)
     {
         leaf = ProgramLib.leaf(opened.instruction);
-        (bytes32 top, uint256 end) =
-            BinaryTree.climb(leaf, opened.row, count, 0, BinaryTree.depth(count), opened.siblings, 0);
-        BinaryTree.requireEnd(opened.siblings, end);
-        bytes32 root = BinaryTree.root(Tags.PROGRAM, count, top);
-        bytes32 expected = MODELS.programRootOf(modelId);
-        if (root != expected) revert NodeMismatch(expected, root);
+        bytes32 root = BinaryTree.rootOf(Tags.PROGRAM, leaf, opened.row, count, opened.siblings);
+        _requireEqual(MODELS.programRootOf(modelId), root);
+    }
+
+    function _requireEqual(bytes32 expected, bytes32 got) private pure {
+        if (got != expected) revert NodeMismatch(expected, got);
     }
 
     function _requireChosen(Game storage game, bytes calldata instruction) private view {

@@ -429,12 +429,9 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         pure
         returns (bool)
     {
-        if (index >= batch.count) return false;
-        uint256 depth = BinaryTree.depth(batch.count);
-        (bytes32 top, uint256 end) =
-            BinaryTree.climb(ReceiptHash.unwrap(receiptHash), index, batch.count, 0, depth, siblings, 0);
-        BinaryTree.requireEnd(siblings, end);
-        return BinaryTree.root(Tags.BATCH, batch.count, top) == batch.root;
+        return index < batch.count
+            && BinaryTree.rootOf(Tags.BATCH, ReceiptHash.unwrap(receiptHash), index, batch.count, siblings)
+                == batch.root;
     }
 
     function _endGame(Layout storage $, BatchId batchId, Batch memory batch, ReceiptHash receiptHash)

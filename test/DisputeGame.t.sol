@@ -1,24 +1,1081 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {Phase} from "src/interfaces/IDisputeGame.sol";
-import {Status} from "src/interfaces/IOtrRollup.sol";
 import {GameTest} from "./utils/GameTest.sol";
+import {ToyJudge} from "./utils/ToyJudge.sol";
+import {Trees} from "./utils/Trees.sol";
+import {
+    GameId,
+    IDisputeGame,
+    OpenedBlock,
+    OpenedElement,
+    OpenedInstruction,
+    OpenedLeaf,
+    Phase,
+    Record,
+    Subject
+} from "src/interfaces/IDisputeGame.sol";
+import {IJudge, StepContext} from "src/interfaces/IJudge.sol";
+import {CommittedReceipt, IOtrRollup, Status} from "src/interfaces/IOtrRollup.sol";
+import {BinaryTree} from "src/libraries/BinaryTree.sol";
+import {Position} from "src/libraries/Position.sol";
+import {Tags} from "src/libraries/Tags.sol";
+import {Receipt as OtrReceipt, RequestHash, Request} from "src/types/OtrTypes.sol";
 
 contract DisputeGameTest is GameTest {
-    function test_settle_wrongElement_succeeds() public {
-        bytes memory lie = _honestRow(4, ROW_LONG);
-        _put(lie, 3, 150, 12345);
-        rowLies[4][ROW_LONG] = lie;
+    using Trees for Trees.Tree;
+
+    // ---------------------------------------------------------------- helpers
+
+    /// @dev The executor's row differs from the honest one in an element.
+    function _lie(uint256 step, uint256 row, uint256 element, int256 by) private {
+        bytes memory lie = _honestRow(step, row);
+        (uint8 elementType,) = judge.rowShape(program[row], uint32(step));
+        (uint256 blocks,) = judge.blocks(program[row], uint32(step));
+        int256 honest = judge.valueAfter(program[row], uint32(step), element, blocks - 1);
+        _put(lie, elementType, element, honest + by);
+        rowLies[step][row] = lie;
+    }
+
+    function _start(uint32 step) private {
         committed = _commit();
-        _open(4);
-        assertStatus(committed, Status.Challenged);
-        _playTo(ROW_LONG, 150);
-        _settle(ROW_LONG, 150);
+        _open(step);
+    }
+
+    function assertExecutorLost() private view {
         assertPhase(Phase.Over);
         assertStatus(committed, Status.Reverted);
         assertEq(vault.claimableOf(challenger), BOND + LOCK / 4, "bond and share");
-        assertEq(vault.burnt(), LOCK * 55 / 100, "burnt");
+        assertEq(vault.burnt(), LOCK - LOCK / 4 - LOCK / 5, "burnt");
+        assertEq(vault.executorOf(executor).stake, STAKE - vault.burnt() - LOCK / 4, "stake");
+        assertEq(vault.bondsOf(address(game)), 0, "bonds");
         assertSolvent();
+    }
+
+    function assertChallengerLost() private view {
+        assertPhase(Phase.Over);
+        assertStatus(committed, Status.Provisional);
+        assertEq(vault.claimableOf(challenger), 0, "challenger");
+        assertEq(vault.claimableOf(executor), BOND / 2, "executor");
+        assertEq(vault.burnt(), BOND - BOND / 2, "burnt");
+        assertEq(vault.executorOf(executor).stake, STAKE, "stake");
+        assertSolvent();
+    }
+
+    function _wrongPhase(Phase expected, Phase got) private {
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.WrongPhase.selector, expected, got));
+    }
+
+    function _accumulators(uint256 row, uint256 element, uint256 from, uint256 stride, uint256 count)
+        private
+        view
+        returns (bytes memory out)
+    {
+        (uint256 blocks,) = judge.blocks(program[row], subject.step);
+        for (uint256 i; i < count; ++i) {
+            uint256 last = from + (i + 1) * stride - 1;
+            if (last >= blocks) last = blocks - 1;
+            out = bytes.concat(out, judge.accumulatorAfter(program[row], subject.step, element, last));
+        }
+    }
+
+    function _chooseElement(uint256 row, uint256 element) private {
+        OpenedElement memory opened = _element(row, element);
+        bytes memory instruction = program[row];
+        vm.prank(challenger);
+        game.chooseElement(subject, instruction, opened);
+    }
+
+    function _postAccumulators(uint256 row, bytes memory accumulators) private {
+        bytes memory instruction = program[row];
+        vm.prank(executor);
+        game.postAccumulators(subject, instruction, accumulators);
+    }
+
+    function _settleBlock(uint256 row, uint256 index, bytes memory accumulators) private {
+        bytes memory instruction = program[row];
+        vm.prank(challenger);
+        game.settleBlock(subject, instruction, OpenedBlock(uint32(index), accumulators), _noRequest(), "");
+    }
+
+    /// @dev Shifts the accumulator number `index` and all behind it by one.
+    function _shift(bytes memory accumulators, uint256 size, uint256 index) private pure {
+        for (uint256 i = index * size; i < accumulators.length; i += size) {
+            accumulators[i + 7] = bytes1(uint8(accumulators[i + 7]) ^ 0x80);
+        }
+    }
+
+    // ---------------------------------------------------------------- wins
+
+    function testFuzz_settle_anyElementOfAnyMap_succeeds(uint256 row, uint256 element, uint256 step) public {
+        uint256[4] memory rows = [ROW_MAP, ROW_LONG, ROW_CACHED_I16, 39];
+        row = rows[row % 4];
+        step = bound(step, 0, 4);
+        (, uint256 length) = judge.rowShape(program[row], uint32(step));
+        element = bound(element, 0, length - 1);
+        _lie(step, row, element, 3);
+        _start(uint32(step));
+        assertStatus(committed, Status.Challenged);
+        _playTo(row, element);
+        _settle(row, element);
+        assertExecutorLost();
+    }
+
+    function test_settle_padding_succeeds() public {
+        bytes memory honest = _honestRow(1, ROW_CACHED_I16);
+        bytes memory lie = bytes.concat(honest, new bytes(24));
+        lie[60] = 0x01;
+        rowLies[1][ROW_CACHED_I16] = lie;
+        _start(1);
+        _playTo(ROW_CACHED_I16, 30);
+        _settle(ROW_CACHED_I16, 30);
+        assertExecutorLost();
+    }
+
+    function test_settle_paddingIsZero_reverts() public {
+        _start(1);
+        _playTo(ROW_CACHED_I16, 30);
+        OpenedElement memory opened = _element(ROW_CACHED_I16, 30);
+        vm.prank(challenger);
+        vm.expectRevert(IDisputeGame.NothingProven.selector);
+        game.settle(subject, "", opened, _noRequest(), "");
+    }
+
+    function test_settle_honest_reverts() public {
+        _start(2);
+        _playTo(ROW_LONG, 100);
+        OpenedElement memory opened = _element(ROW_LONG, 100);
+        bytes memory instruction = program[ROW_LONG];
+        vm.prank(challenger);
+        vm.expectRevert(IDisputeGame.NothingProven.selector);
+        game.settle(subject, instruction, opened, _noRequest(), "");
+    }
+
+    function testFuzz_settleBlock_anyBlock_succeeds(uint256 lying) public {
+        lying = bound(lying, 0, FOLD_BLOCKS - 1);
+        bytes memory row = _honestRow(3, ROW_FOLD);
+        int256 honest = judge.valueAfter(program[ROW_FOLD], 3, 2, FOLD_BLOCKS - 1);
+        _put(row, 2, 2, honest ^ 0x80);
+        rowLies[3][ROW_FOLD] = row;
+        _start(3);
+        _playTo(ROW_FOLD, 2);
+        _chooseElement(ROW_FOLD, 2);
+        bytes memory accumulators = _accumulators(ROW_FOLD, 2, 0, 1, FOLD_BLOCKS);
+        _shift(accumulators, 8, lying);
+        // Up to the lie all is honest; the lie itself convicts.
+        _postAccumulators(ROW_FOLD, accumulators);
+        for (uint256 k; k < lying; ++k) {
+            bytes memory instruction = program[ROW_FOLD];
+            vm.prank(challenger);
+            vm.expectRevert(IDisputeGame.NothingProven.selector);
+            game.settleBlock(subject, instruction, OpenedBlock(uint32(k), accumulators), _noRequest(), "");
+        }
+        _settleBlock(ROW_FOLD, lying, accumulators);
+        assertExecutorLost();
+    }
+
+    function _playBigFold(uint256 lying) private returns (bytes memory parts, bytes memory blocks, uint256 part) {
+        // 100 blocks: ten parts of ten.
+        part = lying / 10;
+        bytes memory row = _honestRow(2, ROW_BIG_FOLD);
+        int256 honest = judge.valueAfter(program[ROW_BIG_FOLD], 2, 1, BIG_FOLD_BLOCKS - 1);
+        _put(row, 3, 1, honest ^ 0x80);
+        rowLies[2][ROW_BIG_FOLD] = row;
+        _start(2);
+        _playTo(ROW_BIG_FOLD, 1);
+        _chooseElement(ROW_BIG_FOLD, 1);
+        parts = _accumulators(ROW_BIG_FOLD, 1, 0, 10, 10);
+        _shift(parts, 16, part);
+        _postAccumulators(ROW_BIG_FOLD, parts);
+        vm.prank(challenger);
+        game.choosePart(subject, program[ROW_BIG_FOLD], part, parts);
+        blocks = _accumulators(ROW_BIG_FOLD, 1, 10 * part, 1, 10);
+        _shift(blocks, 16, lying % 10);
+    }
+
+    function testFuzz_settleBlock_twoLevels_succeeds(uint256 lying) public {
+        lying = bound(lying, 0, BIG_FOLD_BLOCKS - 1);
+        (, bytes memory blocks,) = _playBigFold(lying);
+        _postAccumulators(ROW_BIG_FOLD, blocks);
+        if (lying % 10 != 0) {
+            bytes memory instruction = program[ROW_BIG_FOLD];
+            vm.prank(challenger);
+            vm.expectRevert(IDisputeGame.NothingProven.selector);
+            game.settleBlock(subject, instruction, OpenedBlock(uint32(lying % 10 - 1), blocks), _noRequest(), "");
+        }
+        _settleBlock(ROW_BIG_FOLD, lying % 10, blocks);
+        assertExecutorLost();
+    }
+
+    function test_postAccumulators_partEndsElsewhere_reverts() public {
+        (, bytes memory blocks,) = _playBigFold(34);
+        blocks[9 * 16 + 15] ^= 0x01;
+        bytes memory instruction = program[ROW_BIG_FOLD];
+        vm.prank(executor);
+        vm.expectPartialRevert(IDisputeGame.AccumulatorsMismatch.selector);
+        game.postAccumulators(subject, instruction, blocks);
+    }
+
+    function test_choosePart_twice_reverts() public {
+        (, bytes memory blocks,) = _playBigFold(34);
+        _postAccumulators(ROW_BIG_FOLD, blocks);
+        bytes memory instruction = program[ROW_BIG_FOLD];
+        vm.prank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.BlockCount.selector, 100));
+        game.choosePart(subject, instruction, 0, blocks);
+    }
+
+    function test_settleBlock_ofParts_reverts() public {
+        _start(2);
+        _playTo(ROW_BIG_FOLD, 1);
+        _chooseElement(ROW_BIG_FOLD, 1);
+        bytes memory parts = _accumulators(ROW_BIG_FOLD, 1, 0, 10, 10);
+        _postAccumulators(ROW_BIG_FOLD, parts);
+        bytes memory instruction = program[ROW_BIG_FOLD];
+        vm.startPrank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.BlockCount.selector, 100));
+        game.settleBlock(subject, instruction, OpenedBlock(0, parts), _noRequest(), "");
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ChoiceOutOfRange.selector, 10, 10));
+        game.choosePart(subject, instruction, 10, parts);
+        parts[0] ^= 0x01;
+        vm.expectPartialRevert(IDisputeGame.AccumulatorsMismatch.selector);
+        game.choosePart(subject, instruction, 1, parts);
+    }
+
+    function test_settleCache_contradiction_succeeds() public {
+        bytes memory lie = _honestRow(1, ROW_CACHED_I16);
+        _put(lie, 1, 7, 4242);
+        cacheLies[1][1] = lie;
+        _start(1);
+        _postFine();
+        _chooseCache();
+        _revealCache();
+        _settleCache(ROW_CACHED_I16, 1);
+        assertExecutorLost();
+    }
+
+    function _chooseCache() private {
+        Record memory record = _record();
+        vm.prank(challenger);
+        game.chooseCache(subject, record);
+    }
+
+    function _revealCache() private {
+        game.revealCache(gameId, _cacheTree(subject.step).first());
+    }
+
+    function _cacheSettlement(uint256 row, uint256 slot)
+        private
+        view
+        returns (OpenedInstruction memory opened, OpenedLeaf memory cached, OpenedLeaf memory fine)
+    {
+        Trees.Tree memory cacheTree = _cacheTree(subject.step);
+        Trees.Tree memory fineTree = _fineTree(subject.step);
+        opened = _opened(row);
+        cached = OpenedLeaf(uint32(slot), cacheTree.levels[0][slot], cacheTree.siblings(slot));
+        fine = OpenedLeaf(uint32(row), fineTree.levels[0][row], fineTree.siblings(row));
+    }
+
+    function _settleCache(uint256 row, uint256 slot) private {
+        (OpenedInstruction memory opened, OpenedLeaf memory cached, OpenedLeaf memory fine) =
+            _cacheSettlement(row, slot);
+        vm.prank(challenger);
+        game.settleCache(subject, opened, cached, fine);
+    }
+
+    function test_settleCache_same_reverts() public {
+        _start(1);
+        _postFine();
+        _chooseCache();
+        _revealCache();
+        (OpenedInstruction memory opened, OpenedLeaf memory cached, OpenedLeaf memory fine) =
+            _cacheSettlement(ROW_CACHED_I16, 1);
+        vm.prank(challenger);
+        vm.expectRevert(IDisputeGame.NothingProven.selector);
+        game.settleCache(subject, opened, cached, fine);
+    }
+
+    /// @dev Leaves of different rows differ: that must prove nothing.
+    function test_settleCache_anotherRow_reverts() public {
+        _start(1);
+        _postFine();
+        _chooseCache();
+        _revealCache();
+        (OpenedInstruction memory opened, OpenedLeaf memory cached, OpenedLeaf memory fine) =
+            _cacheSettlement(ROW_CACHED_I8, 1);
+        vm.startPrank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.NotCached.selector, 1, 0));
+        game.settleCache(subject, opened, cached, fine);
+        opened = _opened(ROW_MAP);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.NotCached.selector, 0, 0));
+        game.settleCache(subject, opened, cached, fine);
+        (opened,,) = _cacheSettlement(ROW_CACHED_I16, 1);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ChoiceOutOfRange.selector, 1, 2));
+        game.settleCache(subject, opened, cached, fine);
+        fine.index = 2;
+        vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
+        game.settleCache(subject, opened, cached, fine);
+        cached.leaf = keccak256("made up");
+        vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
+        game.settleCache(subject, opened, cached, fine);
+        cached.index = 2;
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ChoiceOutOfRange.selector, 2, 2));
+        game.settleCache(subject, opened, cached, fine);
+    }
+
+    function test_revealCache_wrongNodes_reverts() public {
+        _start(1);
+        _postFine();
+        _chooseCache();
+        bytes32[] memory nodes = _cacheTree(1).first();
+        nodes[1] = keccak256("other");
+        vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
+        game.revealCache(gameId, nodes);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ItemCount.selector, 2, 1));
+        game.revealCache(gameId, new bytes32[](1));
+    }
+
+    function test_chooseCache_wrongRecord_reverts() public {
+        _start(1);
+        _postFine();
+        Record memory record = _record();
+        record.salt = keccak256("other");
+        vm.startPrank(challenger);
+        vm.expectPartialRevert(IDisputeGame.RecordMismatch.selector);
+        game.chooseCache(subject, record);
+        vm.expectPartialRevert(IDisputeGame.RecordMismatch.selector);
+        game.settleToken(subject, record, 0, "");
+    }
+
+    function test_chooseCache_belowTop_reverts() public {
+        _start(1);
+        _postFine();
+        _walkFine(0);
+        Record memory record = _record();
+        vm.startPrank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.LevelMismatch.selector, 2));
+        game.chooseCache(subject, record);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.LevelMismatch.selector, 2));
+        game.settleToken(subject, record, 0, "");
+    }
+
+    function test_chooseRow_inCache_reverts() public {
+        _start(1);
+        _postFine();
+        _chooseCache();
+        _revealCache();
+        OpenedInstruction memory opened = _opened(1);
+        vm.prank(challenger);
+        _wrongPhase(Phase.Fine, Phase.Cache);
+        game.chooseRow(subject, opened);
+    }
+
+    function _tokenChunk() private view returns (bytes32, bytes memory) {
+        Trees.Tree memory fine = _fineTree(subject.step);
+        return (_chunkAt(_row(subject.step, 39), 0), fine.siblings(39));
+    }
+
+    function test_settleToken_contradiction_succeeds() public {
+        tokenLies[3] = 77;
+        _start(3);
+        _postFine();
+        (bytes32 chunk, bytes memory siblings) = _tokenChunk();
+        Record memory record = _record();
+        vm.prank(challenger);
+        game.settleToken(subject, record, chunk, siblings);
+        assertExecutorLost();
+    }
+
+    function test_settleToken_promptPosition_succeeds() public {
+        tokenLies[1] = 77;
+        _start(1);
+        _postFine();
+        Record memory record = _record();
+        vm.prank(challenger);
+        game.settleToken(subject, record, 0, "");
+        assertExecutorLost();
+    }
+
+    function test_settleToken_honest_reverts() public {
+        _start(1);
+        _postFine();
+        Record memory record = _record();
+        vm.prank(challenger);
+        vm.expectRevert(IDisputeGame.NothingProven.selector);
+        game.settleToken(subject, record, 0, "");
+        _open(2);
+        _postFine();
+        (bytes32 chunk, bytes memory siblings) = _tokenChunk();
+        record = _record();
+        vm.startPrank(challenger);
+        vm.expectRevert(IDisputeGame.NothingProven.selector);
+        game.settleToken(subject, record, chunk, siblings);
+        vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
+        game.settleToken(subject, record, keccak256("another chunk"), siblings);
+    }
+
+    /// @dev A negative token in the row counts as 0, one beyond the range as 2^32 - 2.
+    function test_settleToken_clamped_succeeds() public {
+        bytes memory row = _honestRow(4, 39);
+        _put(row, 3, 0, -5);
+        rowLies[4][39] = row;
+        row = _honestRow(3, 39);
+        _put(row, 3, 0, 1 << 40);
+        rowLies[3][39] = row;
+        tokenLies[3] = type(uint32).max - 1;
+        _start(3);
+        _postFine();
+        (bytes32 chunk, bytes memory siblings) = _tokenChunk();
+        Record memory record = _record();
+        vm.prank(challenger);
+        vm.expectRevert(IDisputeGame.NothingProven.selector);
+        game.settleToken(subject, record, chunk, siblings);
+        _open(4);
+        _postFine();
+        (chunk, siblings) = _tokenChunk();
+        record = _record();
+        vm.prank(challenger);
+        game.settleToken(subject, record, chunk, siblings);
+        assertPhase(Phase.Over);
+    }
+
+    // ---------------------------------------------------------------- opening
+
+    function test_open_wrongBond_reverts() public {
+        committed = _commit();
+        Trees.Tree memory trace = _traceTree();
+        CommittedReceipt memory c = committed;
+        vm.startPrank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.BondAmount.selector, BOND, BOND - 1));
+        game.open{value: BOND - 1}(c, 0, trace.levels[0][0], trace.siblings(0));
+    }
+
+    function test_open_wrongRecord_reverts() public {
+        committed = _commit();
+        Trees.Tree memory trace = _traceTree();
+        CommittedReceipt memory c = committed;
+        vm.startPrank(challenger);
+        vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
+        game.open{value: BOND}(c, 1, trace.levels[0][0], trace.siblings(0));
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.StepOutOfRange.selector, 5, 5));
+        game.open{value: BOND}(c, 5, 0, trace.siblings(4));
+        vm.expectPartialRevert(BinaryTree.OpeningTooLong.selector);
+        game.open{value: BOND}(c, 4, trace.levels[0][4], bytes.concat(trace.siblings(4), bytes32(0)));
+        vm.expectPartialRevert(BinaryTree.OpeningTooShort.selector);
+        game.open{value: BOND}(c, 4, trace.levels[0][4], "");
+    }
+
+    function test_open_twice_reverts() public {
+        _start(0);
+        CommittedReceipt memory c = committed;
+        Trees.Tree memory trace = _traceTree();
+        vm.prank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.GameExists.selector, gameId));
+        game.open{value: BOND}(c, 0, trace.levels[0][0], trace.siblings(0));
+    }
+
+    function test_open_idAsSpecified_succeeds() public {
+        _start(0);
+        assertEq(GameId.unwrap(gameId), uint256(keccak256(abi.encode(subject))));
+        assertEq(GameId.unwrap(game.gameIdOf(subject)), GameId.unwrap(gameId));
+        assertEq(vault.bondsOf(address(game)), BOND);
+    }
+
+    // ---------------------------------------------------------------- claims
+
+    function test_postFine_stranger_reverts() public {
+        _start(0);
+        bytes32[] memory nodes = _fineTree(0).first();
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.NotExecutor.selector, executor, stranger));
+        game.postFine(subject, nodes);
+        vm.prank(executor);
+        vault.setDelegate(delegate, true);
+        vm.prank(delegate);
+        game.postFine(subject, nodes);
+        assertEq(game.fineTopOf(rollup.hashReceipt(committed.receipt), 0), _fineTree(0).top());
+    }
+
+    function test_postFine_bindsEveryGame_succeeds() public {
+        _start(0);
+        _postFine();
+        _openBy(stranger, 0);
+        bytes32[] memory nodes = _fineTree(0).first();
+        nodes[3] = keccak256("other");
+        vm.prank(executor);
+        vm.expectPartialRevert(IDisputeGame.ClaimBound.selector);
+        game.postFine(subject, nodes);
+        // Repeating it is open to all.
+        nodes = _fineTree(0).first();
+        vm.prank(delegate);
+        game.postFine(subject, nodes);
+        assertPhase(Phase.Fine);
+    }
+
+    function test_postFine_wrongCount_reverts() public {
+        _start(0);
+        vm.startPrank(executor);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ItemCount.selector, 10, 16));
+        game.postFine(subject, new bytes32[](16));
+    }
+
+    function test_postFine_anotherSubject_reverts() public {
+        _start(0);
+        Subject memory other = subject;
+        other.record = keccak256("other");
+        vm.prank(executor);
+        _wrongPhase(Phase.FinePost, Phase.None);
+        game.postFine(other, new bytes32[](10));
+    }
+
+    function test_postAccumulators_bindsEveryGame_succeeds() public {
+        _start(3);
+        _playTo(ROW_FOLD, 2);
+        _chooseElement(ROW_FOLD, 2);
+        bytes memory accumulators = _accumulators(ROW_FOLD, 2, 0, 1, FOLD_BLOCKS);
+        bytes memory instruction = program[ROW_FOLD];
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.NotExecutor.selector, executor, stranger));
+        game.postAccumulators(subject, instruction, accumulators);
+        _postAccumulators(ROW_FOLD, accumulators);
+
+        _openBy(stranger, 3);
+        bytes32[] memory nodes = _fineTree(3).first();
+        game.postFine(subject, nodes);
+        _walkFine(ROW_FOLD);
+        _chooseRow(ROW_FOLD);
+        _revealRow(ROW_FOLD);
+        OpenedElement memory opened = _element(ROW_FOLD, 2);
+        vm.prank(stranger);
+        game.chooseElement(subject, instruction, opened);
+        bytes memory other = bytes.concat(accumulators);
+        other[7] ^= 0x01;
+        vm.prank(executor);
+        vm.expectPartialRevert(IDisputeGame.ClaimBound.selector);
+        game.postAccumulators(subject, instruction, other);
+        game.postAccumulators(subject, instruction, accumulators);
+        assertPhase(Phase.Blocks);
+    }
+
+    function test_postAccumulators_contradictClaim_reverts() public {
+        _lie(3, ROW_FOLD, 2, 1);
+        _start(3);
+        _playTo(ROW_FOLD, 2);
+        _chooseElement(ROW_FOLD, 2);
+        bytes memory accumulators = _accumulators(ROW_FOLD, 2, 0, 1, FOLD_BLOCKS);
+        bytes memory instruction = program[ROW_FOLD];
+        vm.startPrank(executor);
+        vm.expectPartialRevert(IDisputeGame.AccumulatorsContradictClaim.selector);
+        game.postAccumulators(subject, instruction, accumulators);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ItemCount.selector, 80, 72));
+        game.postAccumulators(subject, instruction, new bytes(72));
+    }
+
+    // ---------------------------------------------------------------- choices
+
+    function test_choices_notChallenger_reverts() public {
+        _start(3);
+        _postFine();
+        bytes memory expected = abi.encodeWithSelector(IDisputeGame.NotChallenger.selector, challenger, executor);
+        OpenedInstruction memory opened = _opened(0);
+        OpenedElement memory element;
+        OpenedLeaf memory leaf;
+        OpenedBlock memory block_;
+        Record memory record = _record();
+        vm.startPrank(executor);
+        vm.expectRevert(expected);
+        game.choose(gameId, 0);
+        vm.expectRevert(expected);
+        game.chooseRow(subject, opened);
+        vm.expectRevert(expected);
+        game.chooseCache(subject, record);
+        vm.expectRevert(expected);
+        game.settleCache(subject, opened, leaf, leaf);
+        vm.expectRevert(expected);
+        game.settleToken(subject, record, 0, "");
+        vm.expectRevert(expected);
+        game.settle(subject, "", element, _noRequest(), "");
+        vm.expectRevert(expected);
+        game.chooseElement(subject, "", element);
+        vm.expectRevert(expected);
+        game.choosePart(subject, "", 0, "");
+        vm.expectRevert(expected);
+        game.settleBlock(subject, "", block_, _noRequest(), "");
+    }
+
+    function test_choose_nodeBeyondCount_reverts() public {
+        // 40 rows: ten nodes two levels above the leaves.
+        _start(0);
+        _postFine();
+        vm.startPrank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ChoiceOutOfRange.selector, 10, 10));
+        game.choose(gameId, 10);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ChoiceOutOfRange.selector, type(uint256).max, 10));
+        game.choose(gameId, type(uint256).max);
+        game.choose(gameId, 9);
+        _wrongPhase(Phase.Fine, Phase.FineReveal);
+        game.choose(gameId, 9);
+    }
+
+    function test_choose_atLeaves_reverts() public {
+        _start(0);
+        _postFine();
+        _walkFine(0);
+        vm.prank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.LevelMismatch.selector, 2));
+        game.choose(gameId, 0);
+    }
+
+    function test_chooseRow_notUnderNode_reverts() public {
+        _start(0);
+        _postFine();
+        OpenedInstruction memory opened = _opened(0);
+        vm.startPrank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.LevelMismatch.selector, 6));
+        game.chooseRow(subject, opened);
+        vm.stopPrank();
+        _walkFine(0);
+        opened = _opened(4);
+        vm.prank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ChoiceOutOfRange.selector, 4, 40));
+        game.chooseRow(subject, opened);
+    }
+
+    function test_chooseRow_beyondCount_reverts() public {
+        // Row 40 would lie under the last node of a tree of 41.
+        _start(0);
+        _postFine();
+        _walkFine(39);
+        OpenedInstruction memory opened = _opened(39);
+        opened.row = 40;
+        vm.prank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ChoiceOutOfRange.selector, 40, 40));
+        game.chooseRow(subject, opened);
+    }
+
+    function test_chooseRow_anotherInstruction_reverts() public {
+        _start(0);
+        _postFine();
+        _walkFine(1);
+        OpenedInstruction memory opened = _opened(1);
+        opened.instruction = program[2];
+        vm.startPrank(challenger);
+        vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
+        game.chooseRow(subject, opened);
+        // The instruction of row 2, as if it were row 1's.
+        opened = _opened(2);
+        opened.row = 1;
+        vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
+        game.chooseRow(subject, opened);
+    }
+
+    function test_chooseElement_invalid_reverts() public {
+        _start(3);
+        _playTo(ROW_FOLD, 2);
+        OpenedElement memory opened = _element(ROW_FOLD, 4);
+        bytes memory instruction = program[ROW_FOLD];
+        vm.startPrank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ChoiceOutOfRange.selector, 4, 4));
+        game.chooseElement(subject, instruction, opened);
+        opened = _element(ROW_FOLD, 2);
+        opened.chunk ^= bytes32(uint256(1));
+        vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
+        game.chooseElement(subject, instruction, opened);
+        instruction = program[ROW_BIG_FOLD];
+        vm.expectPartialRevert(IDisputeGame.InstructionMismatch.selector);
+        game.chooseElement(subject, instruction, opened);
+        instruction = program[ROW_FOLD];
+        vm.expectRevert(abi.encodeWithSelector(IJudge.BlockOutOfRange.selector, 0, FOLD_BLOCKS));
+        game.settle(subject, instruction, opened, _noRequest(), "");
+    }
+
+    function test_chooseElement_ofAMap_reverts() public {
+        _start(3);
+        _playTo(ROW_MAP, 2);
+        OpenedElement memory opened = _element(ROW_MAP, 2);
+        bytes memory instruction = program[ROW_MAP];
+        vm.prank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.BlockCount.selector, 1));
+        game.chooseElement(subject, instruction, opened);
+    }
+
+    function test_settle_elementElsewhere_reverts() public {
+        // Chunks 0 to 3 of fifty are known.
+        _start(3);
+        _playTo(ROW_LONG, 0);
+        OpenedElement memory opened = _element(ROW_LONG, 16);
+        bytes memory instruction = program[ROW_LONG];
+        vm.startPrank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ChoiceOutOfRange.selector, 4, 50));
+        game.settle(subject, instruction, opened, _noRequest(), "");
+        opened.element = type(uint32).max;
+        vm.expectPartialRevert(IDisputeGame.ChoiceOutOfRange.selector);
+        game.settle(subject, instruction, opened, _noRequest(), "");
+        opened = _element(ROW_LONG, 0);
+        opened.element = 4;
+        vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
+        game.settle(subject, instruction, opened, _noRequest(), "");
+    }
+
+    // ---------------------------------------------------------------- reveals
+
+    function test_reveal_wrongNodes_reverts() public {
+        _start(0);
+        _postFine();
+        _choose(9);
+        Trees.Tree memory tree = _fineTree(0);
+        bytes32[] memory nodes = tree.descendants(2, 9, 2);
+        bytes memory siblings = tree.range(9, 9, 2, 6);
+        // Another child's nodes.
+        vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
+        game.reveal(gameId, tree.range(8, 8, 2, 6), tree.descendants(2, 8, 2));
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ItemCount.selector, 4, 3));
+        game.reveal(gameId, siblings, new bytes32[](3));
+        vm.expectPartialRevert(BinaryTree.OpeningTooLong.selector);
+        game.reveal(gameId, bytes.concat(siblings, bytes32(0)), nodes);
+        game.reveal(gameId, siblings, nodes);
+        _wrongPhase(Phase.FineReveal, Phase.Fine);
+        game.reveal(gameId, siblings, nodes);
+    }
+
+    function test_revealRow_wrongRow_reverts() public {
+        _start(0);
+        _postFine();
+        _walkFine(0);
+        _chooseRow(0);
+        Trees.Tree memory fine = _fineTree(0);
+        bytes memory siblings = fine.range(0, 0, 0, 2);
+        bytes memory chunks = _plain(_row(0, 0), 0, 1);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ItemCount.selector, 0, 1));
+        game.revealRow(gameId, siblings, new bytes32[](1), chunks);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ItemCount.selector, 32, 64));
+        game.revealRow(gameId, siblings, new bytes32[](0), bytes.concat(chunks, bytes32(0)));
+        chunks[31] ^= 0x01;
+        vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
+        game.revealRow(gameId, siblings, new bytes32[](0), chunks);
+    }
+
+    function test_revealRow_plainWhereNodesAreDue_reverts() public {
+        _start(0);
+        _postFine();
+        _walkFine(ROW_LONG);
+        _chooseRow(ROW_LONG);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ItemCount.selector, 0, 32));
+        game.revealRow(gameId, "", new bytes32[](13), new bytes(32));
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ItemCount.selector, 13, 16));
+        game.revealRow(gameId, "", new bytes32[](16), "");
+    }
+
+    function test_revealChunks_wrong_reverts() public {
+        _start(0);
+        _postFine();
+        _walkFine(ROW_LONG);
+        _chooseRow(ROW_LONG);
+        _revealRow(ROW_LONG);
+        _choose(12);
+        // The last node has two chunks.
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ItemCount.selector, 64, 128));
+        game.revealChunks(gameId, "", new bytes(128));
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.LevelMismatch.selector, 2));
+        game.reveal(gameId, "", new bytes32[](2));
+        bytes memory data = _row(0, ROW_LONG);
+        Trees.Tree memory tree = _rowTree(data);
+        bytes memory siblings = tree.range(12, 12, 2, 6);
+        vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
+        game.revealChunks(gameId, siblings, _plain(data, 44, 2));
+        vm.prank(stranger);
+        game.revealChunks(gameId, siblings, _plain(data, 48, 2));
+        assertPhase(Phase.Chunks);
+    }
+
+    // ---------------------------------------------------------------- what the judge is told
+
+    function test_settle_context_succeeds() public {
+        _start(3);
+        _playTo(ROW_MAP, 2);
+        StepContext memory expected = StepContext({
+            step: 3,
+            nIn: 3,
+            steps: 5,
+            rows: 40,
+            cacheRows: 2,
+            weightRows: 5,
+            fineTop: _fineTree(3).top(),
+            traceRoot: committed.receipt.traceRoot,
+            weightsRoot: manifest.weightsRoot,
+            hasRequest: false,
+            inputRoot: 0,
+            requestHash: 0,
+            temperature: 0
+        });
+        OpenedElement memory opened = _element(ROW_MAP, 2);
+        bytes memory instruction = program[ROW_MAP];
+        vm.startPrank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(ToyJudge.SawContext.selector, expected));
+        game.settle(subject, instruction, opened, _noRequest(), "look");
+        Request[] memory request = new Request[](1);
+        request[0] = _request();
+        expected.hasRequest = true;
+        expected.inputRoot = request[0].inputRoot;
+        expected.requestHash = RequestHash.unwrap(rollup.hashRequest(request[0]));
+        expected.temperature = 65_536;
+        vm.expectRevert(abi.encodeWithSelector(ToyJudge.SawContext.selector, expected));
+        game.settle(subject, instruction, opened, request, "look");
+        request[0].nonce = 10;
+        vm.expectPartialRevert(IDisputeGame.RequestMismatch.selector);
+        game.settle(subject, instruction, opened, request, "look");
+        request = new Request[](2);
+        request[0] = _request();
+        request[1] = _request();
+        vm.expectPartialRevert(IDisputeGame.RequestMismatch.selector);
+        game.settle(subject, instruction, opened, request, "look");
+    }
+
+    // ---------------------------------------------------------------- timeouts
+
+    function _timeout() private {
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.DeadlineNotPassed.selector, block.timestamp + TURN));
+        game.timeout(subject);
+        vm.warp(block.timestamp + TURN);
+        vm.prank(stranger);
+        game.timeout(subject);
+        assertPhase(Phase.Over);
+    }
+
+    function test_timeout_finePost_succeeds() public {
+        _start(0);
+        _timeout();
+        assertExecutorLost();
+    }
+
+    function test_timeout_fine_succeeds() public {
+        _start(0);
+        _postFine();
+        _timeout();
+        assertChallengerLost();
+    }
+
+    function test_timeout_fineReveal_succeeds() public {
+        _start(0);
+        _postFine();
+        _choose(0);
+        _timeout();
+        assertExecutorLost();
+    }
+
+    function test_timeout_rowReveal_succeeds() public {
+        _start(0);
+        _postFine();
+        _walkFine(0);
+        _chooseRow(0);
+        _timeout();
+        assertExecutorLost();
+    }
+
+    function test_timeout_rowNodes_succeeds() public {
+        _start(0);
+        _postFine();
+        _walkFine(ROW_LONG);
+        _chooseRow(ROW_LONG);
+        _revealRow(ROW_LONG);
+        assertPhase(Phase.RowNodes);
+        _timeout();
+        assertChallengerLost();
+    }
+
+    function test_timeout_rowNodesReveal_succeeds() public {
+        _start(0);
+        _postFine();
+        _walkFine(ROW_LONG);
+        _chooseRow(ROW_LONG);
+        _revealRow(ROW_LONG);
+        _choose(0);
+        _timeout();
+        assertExecutorLost();
+    }
+
+    function test_timeout_chunks_succeeds() public {
+        _start(0);
+        _playTo(ROW_MAP, 0);
+        _timeout();
+        assertChallengerLost();
+    }
+
+    function test_timeout_accumulatorsPost_succeeds() public {
+        _start(0);
+        _playTo(ROW_FOLD, 0);
+        _chooseElement(ROW_FOLD, 0);
+        _timeout();
+        assertExecutorLost();
+    }
+
+    function test_timeout_blocks_succeeds() public {
+        _start(0);
+        _playTo(ROW_FOLD, 0);
+        _chooseElement(ROW_FOLD, 0);
+        _postAccumulators(ROW_FOLD, _accumulators(ROW_FOLD, 0, 0, 1, FOLD_BLOCKS));
+        _timeout();
+        assertChallengerLost();
+    }
+
+    function test_timeout_cacheReveal_succeeds() public {
+        _start(0);
+        _postFine();
+        _chooseCache();
+        _timeout();
+        assertExecutorLost();
+    }
+
+    function test_timeout_cache_succeeds() public {
+        _start(0);
+        _postFine();
+        _chooseCache();
+        _revealCache();
+        _timeout();
+        assertChallengerLost();
+    }
+
+    function test_timeout_overOrUnknown_reverts() public {
+        _start(0);
+        _timeout();
+        _wrongPhase(Phase.FinePost, Phase.Over);
+        game.timeout(subject);
+        _wrongPhase(Phase.FinePost, Phase.Over);
+        game.close(subject);
+        Subject memory unknown = subject;
+        unknown.step = 1;
+        _wrongPhase(Phase.FinePost, Phase.None);
+        game.timeout(unknown);
+        _wrongPhase(Phase.FinePost, Phase.None);
+        game.close(unknown);
+    }
+
+    function test_moves_afterDeadline_reverts() public {
+        _start(0);
+        uint256 deadline = block.timestamp + TURN;
+        vm.warp(deadline);
+        bytes memory passed = abi.encodeWithSelector(IDisputeGame.DeadlinePassed.selector, deadline);
+        bytes32[] memory nodes = _fineTree(0).first();
+        vm.prank(executor);
+        vm.expectRevert(passed);
+        game.postFine(subject, nodes);
+        vm.warp(deadline - 1);
+        _postFine();
+        deadline = block.timestamp + TURN;
+        vm.warp(deadline);
+        vm.prank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.DeadlinePassed.selector, deadline));
+        game.choose(gameId, 0);
+    }
+
+    // ---------------------------------------------------------------- parallel games
+
+    function test_close_convictedElsewhere_bondBack_succeeds() public {
+        _start(0);
+        Subject memory first = subject;
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.NotMoot.selector, executor));
+        game.close(first);
+        vm.warp(block.timestamp + 1);
+        _openBy(stranger, 1);
+        vm.warp(block.timestamp + TURN - 1);
+        game.timeout(first);
+        vm.prank(requester);
+        game.close(subject);
+        assertPhase(Phase.Over);
+        assertEq(vault.claimableOf(stranger), BOND, "bond back");
+        assertEq(vault.claimableOf(executor), 0);
+        assertSolvent();
+    }
+
+    /// @dev Nobody earns a bond over an executor that is convicted already.
+    function test_timeout_convictedElsewhere_bondBack_succeeds() public {
+        _start(0);
+        Subject memory first = subject;
+        _openBy(stranger, 1);
+        _postFine();
+        vm.warp(block.timestamp + TURN);
+        game.timeout(first);
+        game.timeout(subject);
+        assertEq(vault.claimableOf(stranger), BOND, "bond back");
+        assertEq(vault.claimableOf(executor), 0);
+        assertEq(vault.claimableOf(challenger), BOND + LOCK / 4);
+    }
+
+    function test_settle_convictedElsewhere_reverts() public {
+        _lie(1, ROW_MAP, 2, 1);
+        _start(0);
+        Subject memory first = subject;
+        vm.warp(block.timestamp + 10);
+        _open(1);
+        _playTo(ROW_MAP, 2);
+        vm.warp(block.timestamp + TURN - 10);
+        game.timeout(first);
+        OpenedElement memory opened = _element(ROW_MAP, 2);
+        bytes memory instruction = program[ROW_MAP];
+        vm.prank(challenger);
+        vm.expectRevert();
+        game.settle(subject, instruction, opened, _noRequest(), "");
+        game.close(subject);
+        assertEq(vault.claimableOf(challenger), 2 * BOND + LOCK / 4);
+    }
+
+    /// @dev The executor accuses itself: what comes back is less than what it costs, whoever plays.
+    function test_selfAccusation_losesMoney_succeeds() public {
+        committed = _commit();
+        _openBy(executor, 0);
+        vm.warp(block.timestamp + TURN);
+        game.timeout(subject);
+        uint256 lost = STAKE - vault.executorOf(executor).stake;
+        uint256 gained = vault.claimableOf(executor) - BOND;
+        assertGe(lost - gained, LOCK / 2);
+    }
+}
+
+/// @dev Geometries at the edges: one row; a program without cached rows.
+contract DisputeGameSmallTest is GameTest {
+    using Trees for Trees.Tree;
+
+    bytes32 private _cacheRootLie;
+
+    function _makeProgram() internal override {
+        program.push(_instruction(3, 2, 2, 0, 1000, 1, false));
+    }
+
+    function _cacheRoot(uint256) internal view override returns (bytes32) {
+        return _cacheRootLie;
+    }
+
+    function test_settle_oneRow_succeeds() public {
+        bytes memory lie = _honestRow(1, 0);
+        _put(lie, 3, 1, 5);
+        rowLies[1][0] = lie;
+        committed = _commit();
+        _open(1);
+        _playTo(0, 1);
+        assertEq(Position.unwrap(_state().position), 1);
+        _settle(0, 1);
+        assertStatus(committed, Status.Reverted);
+    }
+
+    function test_chooseCache_rootWithoutCachedRows_succeeds() public {
+        _cacheRootLie = keccak256("something");
+        committed = _commit();
+        _open(1);
+        _postFine();
+        Record memory record = _record();
+        vm.prank(challenger);
+        game.chooseCache(subject, record);
+        assertPhase(Phase.Over);
+        assertStatus(committed, Status.Reverted);
+    }
+
+    function test_chooseCache_nothingCached_reverts() public {
+        committed = _commit();
+        _open(1);
+        _postFine();
+        Record memory record = _record();
+        vm.prank(challenger);
+        vm.expectRevert(IDisputeGame.NothingProven.selector);
+        game.chooseCache(subject, record);
     }
 }

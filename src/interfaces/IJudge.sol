@@ -25,15 +25,15 @@ struct StepContext {
 /// @notice Immutable and without state: gives opcodes their meaning (docs/machine.md) and checks every operand against the
 ///         committed roots (docs/protocol.md, section 5). For validated programs and any operand bytes it returns a value.
 interface IJudge {
-    /// @notice The witness has bytes left over, or too few.
+    /// @notice The witness has bytes left over, or too few; or an instruction or accumulator has not its length.
     error WitnessLength(uint256 expected, uint256 got);
     /// @notice An opened row or token does not lead to the committed root.
     error WitnessRoot(bytes32 expected, bytes32 got);
     /// @notice The instruction reads the request or the prompt, and the caller did not supply them.
     error RequestRequired();
-    /// @notice The opcode is not part of this machine version.
+    /// @notice The opcode is not part of this machine version, or not a fold where a fold is asked for.
     error UnknownOpcode(uint8 opcode);
-    /// @notice `evaluate` was called for a fold of several blocks, or `evaluateBlock` for a block out of range.
+    /// @notice `evaluate` was called for a fold of several blocks, or `evaluateBlock` for another or for a block out of range.
     error BlockOutOfRange(uint256 block_, uint256 blocks);
 
     /// @notice Which machine this contract judges.
@@ -55,7 +55,9 @@ interface IJudge {
         view
         returns (int256 value);
 
-    /// @notice Accumulator after block `block_` of the fold behind `element`.
+    /// @notice Accumulator after block `block_` of the fold behind `element`, a fold of several blocks.
+    /// @dev One beyond int64 cannot be posted; it is returned in 32 bytes a value, so that no posted one equals it.
+    ///      Elements beyond the row's length have zero accumulators, which finish to 0.
     /// @param before Accumulator before the block as on the wire; empty for block 0, whose initial value the judge knows.
     function evaluateBlock(
         bytes calldata instruction,

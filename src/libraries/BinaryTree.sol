@@ -84,6 +84,17 @@ library BinaryTree {
         if (short) revert OpeningTooShort(next, length);
     }
 
+    /// @notice Root of the tagged tree of `n` leaves in which `leaf`, number `index`, opens by exactly these siblings.
+    function rootOf(bytes32 tag, bytes32 leaf, uint256 index, uint256 n, bytes calldata siblings)
+        internal
+        pure
+        returns (bytes32)
+    {
+        (bytes32 top, uint256 end) = climb(leaf, index, n, 0, depth(n), siblings, 0);
+        requireEnd(siblings, end);
+        return root(tag, n, top);
+    }
+
     /// @notice Top of a tree of `n` leaves from the leaves `lo .. lo + leaves.length - 1` and the siblings of their range.
     /// @dev `leaves` is overwritten.
     /// @param siblings Bytes that hold the siblings of the range opening, from byte `cursor` on.

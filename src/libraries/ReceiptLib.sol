@@ -38,26 +38,27 @@ library ReceiptLib {
 
     /// @notice Digest of a request.
     function hash(Request calldata request, address rollup) internal view returns (RequestHash) {
-        // Two parts: one call with fourteen words is too deep for the stack.
-        bytes memory head = abi.encode(
-            REQUEST_TYPE,
-            request.requester,
-            request.modelId,
-            request.inputRoot,
-            request.nIn,
-            request.maxOut,
-            keccak256(abi.encodePacked(request.stopTokens))
-        );
-        bytes memory tail = abi.encode(
-            request.sampler,
-            request.temperature,
-            request.seed,
-            request.nonce,
-            request.deadline,
-            request.confidential,
-            keccak256(abi.encodePacked(request.watchers))
-        );
-        return RequestHash.wrap(digest(domainSeparator(rollup), keccak256(bytes.concat(head, tail))));
+        bytes32 typeHash = REQUEST_TYPE;
+        uint32[] calldata stopTokens = request.stopTokens;
+        address[] calldata watchers = request.watchers;
+        bytes32 structHash;
+        // SAFETY: as above for the eleven static fields; the two arrays' places (words 6 and 13) get the hash of their elements, which
+        // lie in calldata as EIP-712 encodes them, 32 bytes each, within bounds that Solidity has checked.
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            let size := mul(stopTokens.length, 0x20)
+            calldatacopy(buffer, stopTokens.offset, size)
+            let stopTokensHash := keccak256(buffer, size)
+            size := mul(watchers.length, 0x20)
+            calldatacopy(buffer, watchers.offset, size)
+            let watchersHash := keccak256(buffer, size)
+            mstore(buffer, typeHash)
+            calldatacopy(add(buffer, 0x20), request, 0x1a0)
+            mstore(add(buffer, 0xc0), stopTokensHash)
+            mstore(add(buffer, 0x1a0), watchersHash)
+            structHash := keccak256(buffer, 0x1c0)
+        }
+        return RequestHash.wrap(digest(domainSeparator(rollup), structHash));
     }
 
     /// @notice `keccak256(0x1901 ‖ domain ‖ structHash)`.

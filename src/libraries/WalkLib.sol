@@ -15,6 +15,9 @@ import {Tags} from "./Tags.sol";
 library WalkLib {
     /// @notice Most levels that one move shows.
     uint256 internal constant REVEAL_LEVELS = 4;
+    /// @notice Most turns of a game: postFine; 7 times choose and reveal in a fine tree of 2^32 rows; chooseRow, revealRow; 6 times
+    ///         choose and reveal in a row of 2^26 chunks; chooseElement, postAccumulators, choosePart, postAccumulators, settleBlock.
+    uint256 internal constant MAX_TURNS = 34;
 
     // ---------------------------------------------------------------- turns
 

@@ -49,7 +49,7 @@ library Evaluation {
     /// @notice Bytes of an accumulator on the wire, 0 for maps, which have none.
     function accumulatorBytes(Instruction i) internal pure returns (uint256) {
         uint8 op = i.opcode();
-        if (op == Opcodes.FOLD_PICK) return 16;
+        if (op == Opcodes.FOLD_PICK || _isWide(op)) return 16;
         return op <= Opcodes.FOLD_MIX ? 8 : 0;
     }
 
@@ -108,21 +108,31 @@ library Evaluation {
         revert IJudge.UnknownOpcode(op);
     }
 
-    /// @notice An accumulator as on the wire: int64, big-endian.
-    /// @dev One beyond int64 cannot be posted; it is given in 32 bytes, so that no posted one equals it.
+    /// @notice An accumulator as on the wire: one signed integer that fills it, for `fold_pick` two.
+    /// @dev A liar's accumulator before the block may push it beyond the wire's width; it is then given in 32 bytes, so that no posted
+    ///      one equals it.
     function encode(Instruction i, int256 x, int256 y) internal pure returns (bytes memory) {
-        bool pair = accumulatorBytes(i) == 16;
+        uint8 op = i.opcode();
+        if (_isWide(op)) return x == int128(x) ? abi.encodePacked(int128(x)) : abi.encodePacked(x);
+        bool pair = op == Opcodes.FOLD_PICK;
         if (x != int64(x) || y != int64(y)) return pair ? abi.encodePacked(x, y) : abi.encodePacked(x);
         return pair ? abi.encodePacked(int64(x), int64(y)) : abi.encodePacked(int64(x));
     }
 
     /// @notice The accumulator on the wire.
     function decode(Instruction i, bytes calldata accumulator) internal pure returns (int256 x, int256 y) {
+        uint8 op = i.opcode();
         uint256 expected = accumulatorBytes(i);
         // INVARIANT: an accumulator is exactly as long as its fold says.
-        if (expected == 0) revert IJudge.UnknownOpcode(i.opcode());
+        if (expected == 0) revert IJudge.UnknownOpcode(op);
         if (accumulator.length != expected) revert IJudge.WitnessLength(expected, accumulator.length);
+        if (_isWide(op)) return (int128(uint128(bytes16(accumulator))), 0);
         x = int64(uint64(bytes8(accumulator)));
-        if (expected == 16) y = int64(uint64(bytes8(accumulator[8:])));
+        if (op == Opcodes.FOLD_PICK) y = int64(uint64(bytes8(accumulator[8:])));
+    }
+
+    /// @dev Sums of 32-bit squares, or on top of an i64, outgrow 64 bits.
+    function _isWide(uint8 op) private pure returns (bool) {
+        return op == Opcodes.FOLD_SUMSQ || op == Opcodes.FOLD_SUM;
     }
 }

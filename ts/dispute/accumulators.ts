@@ -1,23 +1,28 @@
-import { concat } from "../commit/bytes.ts";
-import type { Instruction } from "../machine/instruction.ts";
+import { concat, toHex, word } from "../commit/bytes.ts";
+import { type Instruction, nameOf } from "../machine/instruction.ts";
 import type { Accumulator } from "../machine/semantics.ts";
+import { INSTRUCTIONS } from "../machine/table.ts";
 import { partCount, partSize } from "./parts.ts";
 import { blocksOf } from "./witness.ts";
 
-/** An accumulator as on the wire: each integer signed, 64 bits, big-endian. */
-export function encodeAccumulator(accumulator: Accumulator): Uint8Array {
-  const out = new Uint8Array(8 * accumulator.length);
-  const view = new DataView(out.buffer);
-  accumulator.forEach((value, i) => {
-    view.setBigInt64(8 * i, value);
-  });
-  return out;
+/** An accumulator as on the wire: signed big-endian integers that share the fold's `accumulatorBytes`. */
+export function encodeAccumulator(instruction: Instruction, accumulator: Accumulator): Uint8Array {
+  const size = accumulatorBytes(instruction) / accumulator.length;
+  return concat(accumulator.map((value) => word(BigInt.asUintN(8 * size, value)).subarray(32 - size)));
 }
 
 /** The inverse of `encodeAccumulator`. */
-export function decodeAccumulator(bytes: Uint8Array): Accumulator {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: bytes.length / 8 }, (_, i) => view.getBigInt64(8 * i));
+export function decodeAccumulator(instruction: Instruction, bytes: Uint8Array): Accumulator {
+  const count = nameOf(instruction) === "fold_pick" ? 2 : 1;
+  const size = bytes.length / count;
+  return Array.from({ length: count }, (_, i) =>
+    BigInt.asIntN(8 * size, BigInt(toHex(bytes.subarray(i * size, (i + 1) * size)))),
+  );
+}
+
+/** Bytes of one accumulator on the wire. */
+export function accumulatorBytes(instruction: Instruction): number {
+  return INSTRUCTIONS[nameOf(instruction)].accumulatorBytes;
 }
 
 /**
@@ -34,6 +39,10 @@ export function postedBlocks(instruction: Instruction, step: number, part: numbe
 }
 
 /** The bytes of one post. */
-export function encodePost(accumulators: readonly Accumulator[], posted: readonly number[]): Uint8Array {
-  return concat(posted.map((block) => encodeAccumulator(accumulators[block])));
+export function encodePost(
+  instruction: Instruction,
+  accumulators: readonly Accumulator[],
+  posted: readonly number[],
+): Uint8Array {
+  return concat(posted.map((block) => encodeAccumulator(instruction, accumulators[block])));
 }

@@ -125,16 +125,18 @@ function settleBlock(view: GameView, knowledge: ChallengerKnowledge): Move {
   const element = required(view, view.element).index;
   const posted = fromHex(required(view, view.accumulators));
   const honest = accumulatorsOf(trace, row, element);
-  const blocks = postedBlocks(trace.instruction(row), view.step, view.part);
+  const instruction = trace.instruction(row);
+  const blocks = postedBlocks(instruction, view.step, view.part);
   const size = posted.length / blocks.length;
   const at = (i: number) => posted.subarray(i * size, (i + 1) * size);
-  const wrong = blocks.findIndex((block, i) => !equal(at(i), encodeAccumulator(honest[block])));
+  const wrong = blocks.findIndex((block, i) => !equal(at(i), encodeAccumulator(instruction, honest[block])));
   if (wrong === -1) throw new UnplayableGameError(view.id, "the posted accumulators are the honest ones");
   const previous = wrong === 0 ? -1 : blocks[wrong - 1];
   if (view.part === undefined && blocks[wrong] - previous > 1)
     return { call: "choosePart", part: wrong, accumulators: toHex(posted) };
   const block = blocks[wrong];
-  const before = block === 0 ? undefined : wrong === 0 ? honest[block - 1] : decodeAccumulator(at(wrong - 1));
+  const before =
+    block === 0 ? undefined : wrong === 0 ? honest[block - 1] : decodeAccumulator(instruction, at(wrong - 1));
   const witness = toHex(blockWitness(sourceOf(view, trace), row, element, block, before));
   return {
     call: "settleBlock",

@@ -43,10 +43,11 @@ export function nextExecutorMove(view: GameView, knowledge: ResponderKnowledge):
       const row = required(view, view.row);
       const element = required(view, view.element).index;
       const accumulators = knowledge.accumulators?.(row, element) ?? accumulatorsOf(trace, row, element);
-      const posted = postedBlocks(trace.instruction(row), view.step, view.part);
+      const instruction = trace.instruction(row);
+      const posted = postedBlocks(instruction, view.step, view.part);
       return {
         call: "postAccumulators",
-        accumulators: toHex(encodePost(accumulators, posted)),
+        accumulators: toHex(encodePost(instruction, accumulators, posted)),
         ...openInstruction(trace, row),
       };
     }

@@ -60,10 +60,10 @@ const map = (line: Line): InstructionSpec => ({
  * here.
  */
 export const INSTRUCTIONS = {
-  fold_sumsq: fold({ opcode: 0x01, out: ["i64"], a: row("i32") }),
+  fold_sumsq: fold({ opcode: 0x01, out: ["i64"], a: row("i32") }, 16),
   fold_amax: fold({ opcode: 0x02, out: ["i32"], a: row("i32") }),
   fold_max: fold({ opcode: 0x03, out: ["i32"], a: row("i32"), b: optionalRow("i32") }),
-  fold_sum: fold({ opcode: 0x04, out: ["i64"], a: row("i16", "i32"), b: optionalRow("i64") }),
+  fold_sum: fold({ opcode: 0x04, out: ["i64"], a: row("i16", "i32"), b: optionalRow("i64") }, 16),
   fold_pick: fold({ opcode: 0x05, out: ["i64"], a: row("i32"), b: row("i64"), parameters: ["base"] }, 16),
   fold_dot: fold({ opcode: 0x06, out: ["i32", "i64"], a: row("i8", "i16"), b: weights("i8") }),
   fold_scores: fold({
