@@ -79,8 +79,14 @@ export class Answerer {
     if (running?.cancelled) throw new AlreadyAnsweredError(order.requestHash);
     const run = running ?? this.#stored(order.requestHash) ?? this.#start(order);
     const chatId = `chatcmpl-${toHex(this.#options.random(16)).slice(2)}`;
-    this.#options.store.addChat(chatId, order.requestHash, idempotency);
-    return { chatId, order, ...run.read() };
+    const reader = run.read();
+    try {
+      this.#options.store.addChat(chatId, order.requestHash, idempotency);
+    } catch (error) {
+      reader.leave();
+      throw error;
+    }
+    return { chatId, order, ...reader };
   }
 
   /**
