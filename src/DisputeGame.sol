@@ -21,7 +21,6 @@ import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {BinaryTree} from "./libraries/BinaryTree.sol";
 import {Clock} from "./libraries/Clock.sol";
 import {FoldLib} from "./libraries/FoldLib.sol";
-import {PositionLib} from "./libraries/Position.sol";
 import {ProgramLib} from "./libraries/ProgramLib.sol";
 import {ReceiptLib} from "./libraries/ReceiptLib.sol";
 import {RowLib} from "./libraries/RowLib.sol";
@@ -89,8 +88,7 @@ contract DisputeGame is IDisputeGame {
         if (game.phase != Phase.None) revert GameExists(gameId);
         game.challenger = msg.sender;
         game.turnDuration = terms.turnDuration;
-        game.leaves = terms.instructions;
-        game.position = PositionLib.TOP;
+        game.enterTree(terms.instructions);
         game.pass(Phase.FinePost);
         emit GameOpened(
             gameId, terms.receiptHash, msg.sender, committed.receipt, committed.batchId, step, record, terms.bond
@@ -257,7 +255,7 @@ contract DisputeGame is IDisputeGame {
             return _executorLoses(gameId, game, subject);
         }
         game.node = record.cacheRoot;
-        game.leaves = cacheRows;
+        game.enterTree(cacheRows);
         game.pass(Phase.CacheReveal);
     }
 
@@ -388,7 +386,9 @@ contract DisputeGame is IDisputeGame {
         if (made == claim) return;
         if (made != 0) revert ClaimBound(made, claim);
         address executor = subject.receipt.executor;
-        if (!VAULT.mayActFor(executor, msg.sender)) revert NotExecutor(executor, msg.sender);
+        if (msg.sender != executor && !VAULT.mayActFor(executor, msg.sender)) {
+            revert NotExecutor(executor, msg.sender);
+        }
         _claims[key] = claim;
     }
 
@@ -431,8 +431,7 @@ contract DisputeGame is IDisputeGame {
 
     /// @dev The walk has not left the fine tree's top.
     function _requireTop(Game storage game) private view {
-        (uint256 level,) = game.position.coordinates(game.leaves);
-        if (level != BinaryTree.depth(game.leaves)) revert LevelMismatch(level);
+        if (game.level != BinaryTree.depth(game.leaves)) revert LevelMismatch(game.level);
     }
 
     function _requireInstruction(ModelId modelId, OpenedInstruction calldata opened, uint256 count)
@@ -516,8 +515,7 @@ contract DisputeGame is IDisputeGame {
         view
         returns (StepContext memory context)
     {
-        ModelId modelId = subject.receipt.modelId;
-        IModelRegistry.Dimensions memory model = MODELS.dimensionsOf(modelId);
+        (IModelRegistry.Dimensions memory model, bytes32 weightsRoot) = MODELS.judgingOf(subject.receipt.modelId);
         context.step = subject.step;
         context.nIn = subject.receipt.nIn;
         context.steps = subject.receipt.steps();
@@ -526,7 +524,7 @@ contract DisputeGame is IDisputeGame {
         context.weightRows = model.weightRows;
         context.fineTop = _fineTop(subject);
         context.traceRoot = subject.receipt.traceRoot;
-        context.weightsRoot = MODELS.weightsRootOf(modelId);
+        context.weightsRoot = weightsRoot;
         if (request.length == 0) return context;
         bytes32 expected = RequestHash.unwrap(subject.receipt.requestHash);
         bytes32 got = RequestHash.unwrap(request[0].hash(address(ROLLUP)));

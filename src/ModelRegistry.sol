@@ -143,8 +143,9 @@ contract ModelRegistry is IModelRegistry, AccessManagedUpgradeable, UUPSUpgradea
     }
 
     /// @inheritdoc IModelRegistry
-    function weightsRootOf(ModelId modelId) external view returns (bytes32) {
-        return _layout().models[modelId].weightsRoot;
+    function judgingOf(ModelId modelId) external view returns (Dimensions memory dimensions, bytes32 weightsRoot) {
+        Model storage model = _layout().models[modelId];
+        return (model.dimensions, model.weightsRoot);
     }
 
     /// @inheritdoc IModelRegistry

@@ -41,10 +41,10 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         bool reverted;
     }
 
-    /// @dev What a conviction did to a batch: wei of its locks that were taken so far, and its receipts that were under challenge
-    ///      when the rest of it was final.
+    /// @dev What a conviction did to a batch: wei of compensation paid, and its receipts that were under challenge when the rest of
+    ///      it was final.
     struct Losses {
-        uint128 taken;
+        uint128 compensated;
         uint32 revertedAlone;
     }
 
@@ -137,7 +137,9 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
                 || statusOf(original) == Status.None
         ) revert NotADuplicate(batchId, original.batchId);
         Rules storage rules = $.rules[batch.rules];
-        if (batch.openGames != 0) revert BatchUnsettled(batchId, _windowEnd(batch, rules), batch.openGames);
+        if (batch.openGames != 0) {
+            revert BatchUnsettled(batchId, _windowEnd(batch.committedAt, rules), batch.openGames);
+        }
         // INVARIANT: after a conviction locks move only by `releaseBatch`.
         Timestamp convictedAt = VAULT.convictedAt(batch.executor);
         if (convictedAt.isSet()) revert IStakeVault.Suspended(batch.executor, convictedAt);
@@ -154,7 +156,7 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         Batch memory batch = _unreleased($, batchId);
         Rules storage rules = $.rules[batch.rules];
         Losses memory losses = $.losses[batchId];
-        Timestamp windowEnd = _windowEnd(batch, rules);
+        Timestamp windowEnd = _windowEnd(batch.committedAt, rules);
         // INVARIANT: locks outlast window and games.
         if (!windowEnd.hasCome() || batch.openGames != 0) {
             revert BatchUnsettled(batchId, windowEnd, batch.openGames);
@@ -166,7 +168,11 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
             if (!until.hasCome()) revert ClaimsOpen(until);
         }
         uint256 unlocked = (batch.count - reverted) * rules.lockPerReceipt;
-        uint256 burnt = reverted * rules.lockPerReceipt - losses.taken;
+        uint256 burnt = reverted * rules.lockPerReceipt - losses.compensated;
+        if (batch.convicted) {
+            (uint256 burnAtOnce, uint256 reward) = _convictionOf(rules);
+            burnt -= burnAtOnce + reward;
+        }
         $.batches[batchId].openGames = RELEASED;
         emit BatchLocksReleased(batchId, unlocked, burnt);
         if (unlocked != 0) VAULT.unlock(batch.executor, unlocked);
@@ -196,7 +202,7 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         Rules storage rules = $.rules[batch.rules];
         uint256 amount = Ratio.shareRoundedDown(rules.lockPerReceipt, rules.requesterBps);
         $.compensated[requestHash] = true;
-        $.losses[committed.batchId].taken += uint128(amount);
+        $.losses[committed.batchId].compensated += uint128(amount);
         emit Compensated(requestHash, requester, committed.batchId, amount);
         VAULT.slash(batch.executor, requester, amount);
     }
@@ -208,10 +214,11 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         Layout storage $ = _layout();
         BatchId batchId = committed.batchId;
         Batch memory batch = _batch($, batchId);
-        Rules storage rules = _onlyGame($, batch);
+        Rules storage rules = _onlyGame($, batch.rules);
         terms.receiptHash = committed.receipt.hash(address(this));
         Status status = _standing($, batch, committed, terms.receiptHash);
-        bool open = !_windowEnd(batch, rules).hasCome() && (status == Status.Provisional || status == Status.Challenged);
+        bool open = !_windowEnd(batch.committedAt, rules).hasCome()
+            && (status == Status.Provisional || status == Status.Challenged);
         // INVARIANT: games open within the window only, and never on what is final, reverted or undecidable.
         if (!open) revert NotChallengeable(terms.receiptHash, status);
         terms.turnDuration = rules.turnDuration;
@@ -219,39 +226,28 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         terms.instructions = MODELS.dimensionsOf(committed.receipt.modelId).instructions;
         $.batches[batchId].openGames = batch.openGames + 1;
         ++$.disputes[_disputeKey(batchId, terms.receiptHash)].openGames;
-        emit GameEntered(batchId, terms.receiptHash, msg.sender);
     }
 
     /// @inheritdoc IOtrRollup
     function leaveGame(BatchId batchId, ReceiptHash receiptHash) external {
         Layout storage $ = _layout();
-        Batch memory batch = _batch($, batchId);
-        Rules storage rules = _onlyGame($, batch);
-        Dispute storage dispute = _endGame($, batchId, batch, receiptHash);
+        (Batch storage batch, Rules storage rules, Dispute storage dispute) = _endGame($, batchId, receiptHash);
         Timestamp convictedAt = VAULT.convictedAt(batch.executor);
-        if (convictedAt.isSet()) {
-            _revertUnderChallenge($, batchId, batch, rules, dispute, convictedAt);
-        } else {
-            dispute.settledAt = Clock.current();
-        }
-        emit GameLeft(batchId, receiptHash, msg.sender);
+        if (convictedAt.isSet()) _revertUnderChallenge($, batchId, rules, dispute, convictedAt);
+        else dispute.settledAt = Clock.current();
     }
 
     /// @inheritdoc IOtrRollup
     function convict(BatchId batchId, ReceiptHash receiptHash, address challenger) external {
         Layout storage $ = _layout();
-        Batch memory batch = _batch($, batchId);
-        Rules storage rules = _onlyGame($, batch);
-        Dispute storage dispute = _endGame($, batchId, batch, receiptHash);
-        uint256 lockPerReceipt = rules.lockPerReceipt;
-        uint256 reward = Ratio.shareRoundedDown(lockPerReceipt, rules.challengerBps);
-        // The requester's share stays locked until it is claimed, or burnt by `releaseBatch`.
-        uint256 burn = lockPerReceipt - reward - Ratio.shareRoundedDown(lockPerReceipt, rules.requesterBps);
-        _revertUnderChallenge($, batchId, batch, rules, dispute, Clock.current());
-        $.losses[batchId].taken += uint128(burn + reward);
-        emit ReceiptConvicted(batchId, receiptHash, batch.executor, challenger);
+        (Batch storage batch, Rules storage rules, Dispute storage dispute) = _endGame($, batchId, receiptHash);
+        _revertUnderChallenge($, batchId, rules, dispute, Clock.current());
+        batch.convicted = true;
+        address executor = batch.executor;
+        (uint256 burn, uint256 reward) = _convictionOf(rules);
+        emit ReceiptConvicted(batchId, receiptHash, executor, challenger);
         // INVARIANT: an executor is convicted once; the vault refuses a second time.
-        VAULT.convict(batch.executor, burn, challenger, reward);
+        VAULT.convict(executor, burn, challenger, reward);
     }
 
     // ---------------------------------------------------------------- governance
@@ -378,7 +374,8 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
             committedAt: Clock.current(),
             count: uint24(count),
             rules: version,
-            openGames: 0
+            openGames: 0,
+            convicted: false
         });
         emit BatchCommitted(batchId, executor, root, count, version);
         VAULT.lock(executor, count * $.rules[version].lockPerReceipt);
@@ -399,7 +396,7 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
                 || !_isDecidable(receipt, rules.machineVersion, batch.committedAt)
         ) return Status.None;
         Dispute storage dispute = $.disputes[_disputeKey(committed.batchId, receiptHash)];
-        Timestamp windowEnd = _windowEnd(batch, rules);
+        Timestamp windowEnd = _windowEnd(batch.committedAt, rules);
         Timestamp convictedAt = VAULT.convictedAt(batch.executor);
         bool underChallenge = dispute.openGames != 0;
         // INVARIANT: after a conviction nothing becomes final, and nothing final is reverted.
@@ -434,32 +431,44 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
                 == batch.root;
     }
 
-    function _endGame(Layout storage $, BatchId batchId, Batch memory batch, ReceiptHash receiptHash)
+    /// @dev Takes a game off a receipt. Only the game of the batch's rules may.
+    function _endGame(Layout storage $, BatchId batchId, ReceiptHash receiptHash)
         private
-        returns (Dispute storage dispute)
+        returns (Batch storage batch, Rules storage rules, Dispute storage dispute)
     {
+        batch = $.batches[batchId];
+        if (batch.executor == address(0)) revert UnknownBatch(batchId);
+        rules = _onlyGame($, batch.rules);
         dispute = $.disputes[_disputeKey(batchId, receiptHash)];
         if (dispute.openGames == 0) revert NoOpenGame(batchId, receiptHash);
         --dispute.openGames;
-        $.batches[batchId].openGames = batch.openGames - 1;
+        --batch.openGames;
     }
 
     /// @dev The receipt was under challenge when its executor was convicted: it is reverted even if its batch was final else.
     function _revertUnderChallenge(
         Layout storage $,
         BatchId batchId,
-        Batch memory batch,
         Rules storage rules,
         Dispute storage dispute,
         Timestamp convictedAt
     ) private {
         if (dispute.reverted) return;
         dispute.reverted = true;
-        if (!_wasConvictedBefore(convictedAt, _windowEnd(batch, rules))) ++$.losses[batchId].revertedAlone;
+        Timestamp windowEnd = _windowEnd($.batches[batchId].committedAt, rules);
+        if (!_wasConvictedBefore(convictedAt, windowEnd)) ++$.losses[batchId].revertedAlone;
     }
 
-    function _onlyGame(Layout storage $, Batch memory batch) private view returns (Rules storage rules) {
-        rules = $.rules[batch.rules];
+    /// @dev What a conviction takes of the convicted receipt's lock at once. The requester's share stays locked until it is claimed, or
+    ///      burnt by `releaseBatch`.
+    function _convictionOf(Rules storage rules) private view returns (uint256 burn, uint256 reward) {
+        uint256 amount = rules.lockPerReceipt;
+        reward = Ratio.shareRoundedDown(amount, rules.challengerBps);
+        burn = amount - reward - Ratio.shareRoundedDown(amount, rules.requesterBps);
+    }
+
+    function _onlyGame(Layout storage $, RulesVersion version) private view returns (Rules storage rules) {
+        rules = $.rules[version];
         // INVARIANT: only the game that the batch was committed under decides about it.
         if (msg.sender != rules.game) revert NotGame(rules.game, msg.sender);
     }
@@ -474,8 +483,8 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         if (batch.openGames == RELEASED) revert BatchReleased(batchId);
     }
 
-    function _windowEnd(Batch memory batch, Rules storage rules) private view returns (Timestamp) {
-        return batch.committedAt.plus(rules.challengeWindow);
+    function _windowEnd(Timestamp committedAt, Rules storage rules) private view returns (Timestamp) {
+        return committedAt.plus(rules.challengeWindow);
     }
 
     function _wasConvictedBefore(Timestamp convictedAt, Timestamp time) private pure returns (bool) {

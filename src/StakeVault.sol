@@ -121,7 +121,6 @@ contract StakeVault is IStakeVault, AccessManagedUpgradeable, UUPSUpgradeable {
         Layout storage $ = _layout();
         $.bonds[msg.sender] += msg.value;
         $.liabilities += msg.value.toUint128();
-        emit BondDeposited(msg.sender, msg.value);
     }
 
     /// @inheritdoc IStakeVault

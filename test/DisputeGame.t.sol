@@ -18,7 +18,6 @@ import {
 import {IJudge, StepContext} from "src/interfaces/IJudge.sol";
 import {CommittedReceipt, IOtrRollup, Status} from "src/interfaces/IOtrRollup.sol";
 import {BinaryTree} from "src/libraries/BinaryTree.sol";
-import {Position} from "src/libraries/Position.sol";
 import {Tags} from "src/libraries/Tags.sol";
 import {Receipt as OtrReceipt, RequestHash, Request} from "src/types/OtrTypes.sol";
 
@@ -1052,7 +1051,7 @@ contract DisputeGameSmallTest is GameTest {
         committed = _commit();
         _open(1);
         _playTo(0, 1);
-        assertEq(Position.unwrap(_state().position), 1);
+        assertEq(_state().level, 0);
         _settle(0, 1);
         assertStatus(committed, Status.Reverted);
     }

@@ -48,8 +48,9 @@ contract EnclaveRegistryTest is OtrTest {
     }
 
     function test_register_byExecutor_succeeds() public {
-        vm.prank(executor);
+        vm.startPrank(executor);
         _register();
+        vm.stopPrank();
         assertTrue(enclaves.isActive(_key, executor, modelId));
         assertFalse(enclaves.isActive(_key, stranger, modelId), "another executor");
         assertFalse(enclaves.isActive(_key, executor, ModelId.wrap(0)), "another model");
@@ -65,7 +66,7 @@ contract EnclaveRegistryTest is OtrTest {
     function test_register_byDelegate_succeeds() public {
         vm.prank(executor);
         vault.setDelegate(delegate, true);
-        vm.prank(delegate);
+        vm.startPrank(delegate);
         _register();
         assertTrue(enclaves.isActive(_key, executor, modelId));
     }
@@ -188,8 +189,9 @@ contract EnclaveRegistryTest is OtrTest {
     }
 
     function test_register_keyOfAnotherRegistration_reverts() public {
-        vm.prank(executor);
+        vm.startPrank(executor);
         _register();
+        vm.stopPrank();
         _r.encryptionKeyHash = keccak256("other");
         (bytes32 challenge, bytes32 rd0) = enclaves.challengeOf(_r);
         IEnclaveRegistry.Evidence memory evidence = _evidence(rd0, MEASUREMENT, type(uint64).max, devRootKey);

@@ -86,7 +86,9 @@ contract ModelRegistryTest is OtrTest {
         }
         assertTrue(models.isUsable(id));
         assertEq(models.programRootOf(id), manifest.programRoot);
-        assertEq(models.weightsRootOf(id), keccak256("other weights"));
+        (IModelRegistry.Dimensions memory dimensions, bytes32 root) = models.judgingOf(id);
+        assertEq(root, keccak256("other weights"));
+        assertEq(dimensions.instructions, 40);
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.AlreadyValidated.selector, id));
         _validate(id, 0, 1);
     }

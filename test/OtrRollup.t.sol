@@ -343,7 +343,8 @@ contract OtrRollupTest is GameTest {
     /// @dev A lie about a model that nobody can judge must not wait out its window.
     function test_statusOf_modelUsableLater_isNone_succeeds() public {
         OtrReceipt memory receipt = _receipt();
-        manifest.weightsRoot = keccak256("later");
+        weightsRoot = keccak256("later");
+        manifest.weightsRoot = weightsRoot;
         receipt.modelId = ModelId.wrap(keccak256(abi.encode(keccak256("OTR/model/1"), manifest)));
         CommittedReceipt memory early = _commit(receipt, 0, 1);
         vm.warp(block.timestamp + 1);

@@ -2,7 +2,6 @@
 pragma solidity ^0.8.30;
 
 import {Duration, Timestamp} from "../libraries/Clock.sol";
-import {Position} from "../libraries/Position.sol";
 import {Receipt, ReceiptHash, Request} from "../types/OtrTypes.sol";
 import {IJudge} from "./IJudge.sol";
 import {IModelRegistry} from "./IModelRegistry.sol";
@@ -54,8 +53,9 @@ struct Subject {
 }
 
 /// @notice What changes during a game.
-/// @param position Node that is known (challenger's turn), or chosen (executor's), in the tree that is walked.
-/// @param leaves Leaves of that tree.
+/// @param level Level, and `index` the place, of the node that is known (challenger's turn) or chosen (executor's turn).
+/// @param index See `level`.
+/// @param leaves Leaves of the tree that is walked.
 /// @param value The fixed element's value in the executor's row.
 /// @param part Chosen part of a long fold, plus one; zero if none.
 /// @param node The last proven node; in phase `CacheReveal` the cache root.
@@ -67,7 +67,8 @@ struct Game {
     address challenger;
     Timestamp deadline;
     Phase phase;
-    Position position;
+    uint8 level;
+    uint32 index;
     uint32 leaves;
     Duration turnDuration;
     uint32 row;

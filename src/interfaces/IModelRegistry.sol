@@ -76,8 +76,8 @@ interface IModelRegistry {
     /// @notice Root of a model's program tree.
     function programRootOf(ModelId modelId) external view returns (bytes32);
 
-    /// @notice Root of a model's weights tree.
-    function weightsRootOf(ModelId modelId) external view returns (bytes32);
+    /// @notice What judging a step of a model needs: its numbers and the root of its weights tree.
+    function judgingOf(ModelId modelId) external view returns (Dimensions memory dimensions, bytes32 weightsRoot);
 
     /// @notice How far the validation of a model's program has come.
     function validationOf(ModelId modelId) external view returns (ValidationState memory);

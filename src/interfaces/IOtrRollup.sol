@@ -7,7 +7,7 @@ import {ModelId, Receipt, ReceiptHash, Request, RequestHash} from "../types/OtrT
 /// @dev Number of a batch, from 1.
 type BatchId is uint64;
 /// @dev Number of a version of the rules, from 1.
-type RulesVersion is uint16;
+type RulesVersion is uint8;
 
 /// @notice Where a receipt stands.
 /// @dev None: nothing stands (not in the batch, could not be judged, committed late, or its key was not active).
@@ -48,7 +48,8 @@ struct Rules {
 }
 
 /// @notice A batch.
-/// @param openGames Open games on its receipts; `RELEASED` once its locks are gone.
+/// @param openGames Open games on its receipts; 2^16 - 1 once its locks are gone.
+/// @param convicted One of its receipts convicted its executor.
 struct Batch {
     bytes32 root;
     address executor;
@@ -56,6 +57,7 @@ struct Batch {
     uint24 count;
     RulesVersion rules;
     uint16 openGames;
+    bool convicted;
 }
 
 /// @notice A receipt with its opening in a batch.
@@ -136,10 +138,6 @@ interface IOtrRollup {
     event ReceiptCommittedAlone(BatchId indexed batchId, ReceiptHash indexed receiptHash, address by);
     /// @notice A batch of one was dropped: the receipt is in an earlier batch.
     event DuplicateDropped(BatchId indexed batchId, BatchId indexed original, ReceiptHash indexed receiptHash);
-    /// @notice A game opened on a receipt.
-    event GameEntered(BatchId indexed batchId, ReceiptHash indexed receiptHash, address game);
-    /// @notice A game on a receipt ended without a conviction.
-    event GameLeft(BatchId indexed batchId, ReceiptHash indexed receiptHash, address game);
     /// @notice The executor was convicted of a receipt.
     event ReceiptConvicted(
         BatchId indexed batchId, ReceiptHash indexed receiptHash, address indexed executor, address challenger

@@ -53,8 +53,6 @@ interface IStakeVault {
     event Convicted(address indexed executor, address indexed challenger, uint256 burnt, uint256 reward);
     /// @notice Locked stake was taken: `amount` for `to`, the zero address meaning burnt.
     event Slashed(address indexed executor, address indexed to, uint256 amount);
-    /// @notice `holder` (a game) took in a bond.
-    event BondDeposited(address indexed holder, uint256 amount);
     /// @notice `holder` (a game) turned part of its bonds into a claim of `to`, or burnt it (`to` zero).
     event BondPaid(address indexed holder, address indexed to, uint256 amount);
     /// @notice What was owed to `account` was paid to `to`.

@@ -146,16 +146,28 @@ library BinaryTree {
 
     /// @notice Ancestor, `levels` up, of the existing descendants of one node: what a reveal shows.
     /// @dev `nodes` is overwritten. The caller has checked that `nodes` are all that exist (`descendants`).
-    function fold(bytes32[] memory nodes, uint256 levels) internal pure returns (bytes32) {
-        uint256 count = nodes.length;
-        for (; levels > 0; --levels) {
-            uint256 written;
-            for (uint256 read; read < count; read += 2) {
-                nodes[written++] = parent(nodes[read], read + 1 < count ? nodes[read + 1] : bytes32(0));
+    function fold(bytes32[] memory nodes, uint256 levels) internal pure returns (bytes32 node) {
+        // SAFETY: all writes stay within `nodes`, or in scratch space for a node without right sibling: a level of `count` nodes is
+        // read in pairs from the front and written, half as long, over what has been read.
+        assembly ("memory-safe") {
+            let first := add(nodes, 0x20)
+            let count := mload(nodes)
+            for {} levels { levels := sub(levels, 1) } {
+                let write := first
+                let read := first
+                for { let end := add(first, shl(6, shr(1, count))) } lt(read, end) { read := add(read, 0x40) } {
+                    mstore(write, keccak256(read, 0x40))
+                    write := add(write, 0x20)
+                }
+                if and(count, 1) {
+                    mstore(0x00, mload(read))
+                    mstore(0x20, 0)
+                    mstore(write, keccak256(0x00, 0x40))
+                }
+                count := shr(1, add(count, 1))
             }
-            count = written;
+            node := mload(first)
         }
-        return nodes[0];
     }
 
     /// @notice How many descendants `levels` below the node (`level`, `index`) exist.

@@ -4,7 +4,6 @@ pragma solidity ^0.8.30;
 import {Game, GameId, IDisputeGame, OpenedElement, OpenedLeaf, Phase} from "../interfaces/IDisputeGame.sol";
 import {BinaryTree} from "./BinaryTree.sol";
 import {Clock} from "./Clock.sol";
-import {Position, PositionLib} from "./Position.sol";
 import {RowLib} from "./RowLib.sol";
 import {Tags} from "./Tags.sol";
 
@@ -41,6 +40,13 @@ library WalkLib {
 
     // ---------------------------------------------------------------- any tree
 
+    /// @notice Puts the game at the top of a tree of `leaves` leaves.
+    function enterTree(Game storage game, uint256 leaves) internal {
+        game.leaves = uint32(leaves);
+        game.level = uint8(BinaryTree.depth(leaves));
+        game.index = 0;
+    }
+
     /// @notice Levels that are shown below a node at `level`.
     function shownLevels(uint256 level) internal pure returns (uint256) {
         return level < REVEAL_LEVELS ? level : REVEAL_LEVELS;
@@ -57,12 +63,13 @@ library WalkLib {
         // The phase after each walking phase is its reveal.
         if (phase != Phase.RowNodes && phase != Phase.Cache) phase = Phase.Fine;
         requireChoice(game, phase);
-        (uint256 level, uint256 index) = game.position.coordinates(game.leaves);
+        (uint256 level, uint256 index) = (game.level, game.index);
         if (level <= REVEAL_LEVELS) revert IDisputeGame.LevelMismatch(level);
         uint256 available = BinaryTree.descendants(game.leaves, level, index, REVEAL_LEVELS);
         // INVARIANT: only nodes that exist can be chosen, so that every choice can be answered.
         if (child >= available) revert IDisputeGame.ChoiceOutOfRange(child, available);
-        game.position = game.position.descend(child, REVEAL_LEVELS);
+        game.level = uint8(level - REVEAL_LEVELS);
+        game.index = uint32((index << REVEAL_LEVELS) + child);
         pass(game, Phase(uint8(phase) + 1));
         emit IDisputeGame.ChildChosen(gameId, child);
     }
@@ -73,7 +80,7 @@ library WalkLib {
         if (phase != Phase.RowNodesReveal && phase != Phase.CacheNodesReveal) phase = Phase.FineReveal;
         requireTurn(game, phase);
         uint256 leaves = game.leaves;
-        (uint256 level, uint256 index) = game.position.coordinates(leaves);
+        (uint256 level, uint256 index) = (game.level, game.index);
         // The leaves of a row are shown in plain, by `revealChunks`.
         if (phase == Phase.RowNodesReveal && level <= REVEAL_LEVELS) revert IDisputeGame.LevelMismatch(level);
         bytes32 node = _fold(nodes, leaves, level, index);
@@ -106,10 +113,9 @@ library WalkLib {
 
     /// @notice Reverts unless the leaf lies under the current node and the leaves there are known.
     function requireKnownLeaf(Game storage game, uint256 leafIndex) internal view returns (uint256 level) {
-        uint256 index;
-        (level, index) = game.position.coordinates(game.leaves);
+        level = game.level;
         if (level > REVEAL_LEVELS) revert IDisputeGame.LevelMismatch(level);
-        if (leafIndex >> level != index || leafIndex >= game.leaves) {
+        if (leafIndex >> level != game.index || leafIndex >= game.leaves) {
             revert IDisputeGame.ChoiceOutOfRange(leafIndex, game.leaves);
         }
     }
@@ -124,8 +130,7 @@ library WalkLib {
         (uint256 count, Phase next, bytes32 byteRoot) = _rowStart(game, nodes, chunks);
         requireLeaf(game, RowLib.leaf(game.rowType, game.rowLength, byteRoot), game.row, siblings);
         game.node = byteRoot;
-        game.leaves = uint32(count);
-        game.position = PositionLib.TOP;
+        enterTree(game, count);
         pass(game, next);
     }
 
@@ -133,7 +138,7 @@ library WalkLib {
     function revealChunks(Game storage game, GameId gameId, bytes calldata siblings, bytes calldata chunks) internal {
         requireTurn(game, Phase.RowNodesReveal);
         uint256 leaves = game.leaves;
-        (uint256 level, uint256 index) = game.position.coordinates(leaves);
+        (uint256 level, uint256 index) = (game.level, game.index);
         if (level > REVEAL_LEVELS) revert IDisputeGame.LevelMismatch(level);
         bytes32 node = _foldChunks(chunks, leaves, level, index);
         requireOpens(game.node, node, index, leaves, level, level + REVEAL_LEVELS, siblings);

@@ -64,6 +64,8 @@ abstract contract OtrTest is Test {
     mapping(uint256 step => mapping(uint256 slot => bytes)) internal cacheLies;
     mapping(uint256 step => uint256) internal tokenLies;
 
+    bytes32 internal weightsRoot = keccak256("weights");
+    uint32 internal contextLength = 64;
     uint32 internal nIn = 3;
     uint32 internal nOut = 3;
 
@@ -155,7 +157,7 @@ abstract contract OtrTest is Test {
         manifest = ModelManifest({
             machineVersion: 7,
             programRoot: programTree.root(Tags.PROGRAM),
-            weightsRoot: keccak256("weights"),
+            weightsRoot: weightsRoot,
             weightsRootP: keccak256("weightsP"),
             tokenizerHash: keccak256("tokenizer"),
             chatTemplateHash: keccak256("template"),
@@ -163,7 +165,7 @@ abstract contract OtrTest is Test {
             instructions: uint32(program.length),
             weightRows: 5,
             cacheRows: cached,
-            contextLength: 64,
+            contextLength: contextLength,
             vocabSize: 2000
         });
         modelId = models.registerModel(manifest);
