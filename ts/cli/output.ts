@@ -10,10 +10,16 @@ export interface Output {
   progress(label: string): (done: number, total: number) => void;
 }
 
+/** The two streams of a process, as far as a command line needs them. */
+export interface Streams {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean };
+}
+
 const BAR = 28;
 
 /** Output of one run of the command line. */
-export function createOutput(json: boolean, stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream): Output {
+export function createOutput(json: boolean, { stdout, stderr }: Streams): Output {
   return {
     result: (value, text) => void stdout.write(json ? `${toJson(value)}\n` : `${text()}\n`),
     note: (line) => void (json || stderr.write(`${line}\n`)),
@@ -36,13 +42,13 @@ export function createOutput(json: boolean, stdout: NodeJS.WriteStream, stderr: 
 export function errorText(error: unknown): string {
   if (error instanceof BaseError)
     return [`error: ${error.shortMessage}`, ...error.metaMessages.map((line) => `  ${line}`)].join("\n");
-  return `error: ${error instanceof Error ? error.message : String(error)}`;
+  return `error: ${plainMessage(error)}`;
 }
 
 /** An error as JSON. */
 export function errorJson(error: unknown): string {
   const known = error instanceof BaseError;
-  const message = known ? error.shortMessage : error instanceof Error ? error.message : String(error);
+  const message = known ? error.shortMessage : plainMessage(error);
   const more = known ? { code: error.code, details: error.metaMessages, retryable: error.retryable } : {};
   return toJson({ error: { message, ...more } });
 }
@@ -63,4 +69,12 @@ export function table(rows: readonly (readonly string[])[]): string {
 
 function toJson(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) => (typeof inner === "bigint" ? inner.toString() : inner));
+}
+
+/** viem's messages quote the request with the endpoint's URL, which may hold an access key: only their summary is shown. */
+function plainMessage(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { shortMessage, details } = error as { shortMessage?: unknown; details?: unknown };
+  if (typeof shortMessage !== "string") return error.message;
+  return typeof details === "string" && details !== "" ? `${shortMessage} ${details}` : shortMessage;
 }

@@ -5,7 +5,7 @@ import { daemonCommands } from "./daemon-commands.ts";
 import { exitCodeOf, NegativeResultError } from "./errors.ts";
 import { gameCommands } from "./game-commands.ts";
 import { modelCommands } from "./model-commands.ts";
-import { errorJson, errorText } from "./output.ts";
+import { errorJson, errorText, type Streams } from "./output.ts";
 import { receiptCommands } from "./receipt-commands.ts";
 import { type GlobalOptions, Session } from "./session.ts";
 
@@ -21,6 +21,7 @@ export type Run = (
 export async function main(
   argv: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
+  streams: Streams = process,
 ): Promise<number> {
   const program = new Command("otr")
     .description("Optimistic TEE-Rollups: verifiable LLM inference")
@@ -33,13 +34,17 @@ export async function main(
     )
     .option("--json", "results and errors as one JSON line")
     .showHelpAfterError("`otr <command> --help` explains.")
+    .configureOutput({
+      writeOut: (text) => void streams.stdout.write(text),
+      writeErr: (text) => void streams.stderr.write(text),
+    })
     .exitOverride();
   const run: Run =
     (body) =>
     async (...args) => {
       // Commander adds the command itself.
       args.pop();
-      const session = new Session(program.opts<GlobalOptions>(), environment);
+      const session = new Session(program.opts<GlobalOptions>(), environment, streams);
       await body(session, ...(args as never[]));
     };
   for (const add of [modelCommands, daemonCommands, gameCommands, receiptCommands, chainCommands]) add(program, run);
@@ -50,7 +55,7 @@ export async function main(
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const json = program.opts<GlobalOptions>().json ?? false;
     if (!(json && error instanceof NegativeResultError))
-      process.stderr.write(`${json ? errorJson(error) : errorText(error)}\n`);
+      streams.stderr.write(`${json ? errorJson(error) : errorText(error)}\n`);
     return exitCodeOf(error);
   }
 }

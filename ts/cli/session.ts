@@ -10,7 +10,7 @@ import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { loadAccount } from "../config/secrets.ts";
-import { createOutput, type Output } from "./output.ts";
+import { createOutput, type Output, type Streams } from "./output.ts";
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -26,11 +26,11 @@ export class Session {
   readonly environment: Readonly<Record<string, string | undefined>>;
   #client: Promise<ChainClient> | undefined;
 
-  constructor(options: GlobalOptions, environment: Readonly<Record<string, string | undefined>>) {
+  constructor(options: GlobalOptions, environment: Readonly<Record<string, string | undefined>>, streams: Streams) {
     this.environment = environment;
     const file = options.config ?? environment.OTR_CONFIG;
     this.loaded = loadConfig({ file, environment, flags: options.set ?? [] });
-    this.output = createOutput(options.json ?? false, process.stdout, process.stderr);
+    this.output = createOutput(options.json ?? false, streams);
   }
 
   get config(): Config {
