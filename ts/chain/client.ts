@@ -1,6 +1,7 @@
 import { type Address, type Chain, type Client, createClient, defineChain, http, type Transport } from "viem";
 import { getChainId } from "viem/actions";
-import { WrongChainError } from "./errors.ts";
+import { redactUrl } from "../config/print.ts";
+import { EndpointUnreachableError, WrongChainError } from "./errors.ts";
 
 /** A viem client bound to one chain: what every action here takes. */
 export type ChainClient = Client<Transport, Chain>;
@@ -19,7 +20,9 @@ export interface ConnectOptions {
 /** A client for whatever chain the endpoint serves; its id is asked once. */
 export async function connect(options: ConnectOptions): Promise<ChainClient> {
   const transport = http(options.url, { timeout: options.timeoutMs ?? 30_000, retryCount: 2 });
-  const chainId = await getChainId(createClient({ transport }));
+  const chainId = await getChainId(createClient({ transport })).catch((cause: unknown) => {
+    throw new EndpointUnreachableError(redactUrl(options.url), cause);
+  });
   if (options.chainId !== undefined && options.chainId !== chainId) throw new WrongChainError(options.chainId, chainId);
   return createClient({ chain: chainOf(chainId, options.url), transport, pollingInterval: options.pollMs ?? 1000 });
 }

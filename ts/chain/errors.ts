@@ -115,6 +115,19 @@ export class WrongChainError extends BaseError {
   }
 }
 
+/** The RPC endpoint does not answer. */
+export class EndpointUnreachableError extends BaseError {
+  /** @param url Without credentials: it is shown. */
+  constructor(url: string, cause: unknown) {
+    super(`The RPC endpoint ${url} does not answer.`, {
+      code: "chain.endpoint",
+      metaMessages: ["Check rpc.url, and that the node is running."],
+      retryable: true,
+      cause,
+    });
+  }
+}
+
 /** A call that changes state was made without an account. */
 export class NoSenderError extends BaseError {
   constructor(call: string) {

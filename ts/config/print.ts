@@ -17,7 +17,7 @@ export function configLines(loaded: LoadedConfig, redact: boolean): ConfigLine[]
 
 function redacted(key: string, value: unknown): unknown {
   if (value === undefined) return value;
-  if (key.startsWith("account.")) return "[redacted]";
+  if (key.startsWith("account.") || key.endsWith("File")) return "[redacted]";
   return typeof value === "string" && /^https?:/.test(value) ? redactUrl(value) : value;
 }
 

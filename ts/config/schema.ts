@@ -50,6 +50,13 @@ export const configSchema = z.strictObject({
       port: z.number().int().min(0).max(65_535).default(8700).describe("Port to listen on; 0 takes a free one"),
       endpoint: url.optional().describe("Public URL, announced on the chain"),
       batchSeconds: seconds.default(10).describe("Between two batches, if there are receipts"),
+      commitSeconds: seconds.default(600).describe("In which a receipt is promised to be committed"),
+      expirySeconds: seconds.default(86_400).describe("After which nobody can commit a receipt"),
+      devRootFile: z
+        .string()
+        .optional()
+        .describe("Key file of the development evidence's root; development chains only"),
+      shutdownSeconds: seconds.default(30).describe("For answers under way when the process is asked to stop"),
       batchReceipts: z.number().int().min(1).default(1000).describe("Receipts per batch at most"),
     })
     .prefault({}),

@@ -113,6 +113,11 @@ export class SoftwareEnclave implements Enclave {
     });
   }
 
+  /** Signs a registration's challenge (`EnclaveRegistry.challengeOf`): the key agrees to serve that executor and model. */
+  consent(challenge: Hex): Promise<Hex> {
+    return this.#account.sign({ hash: challenge });
+  }
+
   async close(): Promise<void> {
     this.#options.engine.close();
   }

@@ -101,7 +101,8 @@ export class Disputes {
   async #unchallengeable(verdict: StoredVerdict, evidence: Evidence): Promise<string | undefined> {
     const committed = openReceipt(verdict.batchId, evidence.bundle.receipt, evidence.hashes, verdict.index);
     const status = await statusOf(this.#o.context, committed);
-    return status === "provisional" || status === "challenged" ? undefined : `the receipt's status is ${status}`;
+    // `none` may be a liability of an inactive key, which can be challenged: the contract decides when the game opens.
+    return status === "final" || status === "reverted" ? `the receipt is ${status}` : undefined;
   }
 
   /** Computes the answer a second time: a fault of this machine must not become an accusation. @returns The wrong step. */

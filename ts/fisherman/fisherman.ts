@@ -171,7 +171,7 @@ export class Fisherman {
       const last = batch.attempts + 1 >= settings.downloadAttempts;
       this.#store.downloadFailed(
         batch.id,
-        err.shortMessage,
+        err.message.replaceAll("\n", " "),
         last ? undefined : clock.now() + settings.retrySeconds * 1000,
       );
       log[last ? "error" : "warn"](

@@ -1,0 +1,72 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import type { Command } from "commander";
+import { generatePrivateKey, privateKeyToAddress } from "viem/accounts";
+import { type DeployParameters, deploy } from "../chain/deploy.ts";
+import { sealKeystore } from "../config/keystore.ts";
+import { configLines } from "../config/print.ts";
+import { loadPrivateKey } from "../config/secrets.ts";
+import { UsageError } from "./errors.ts";
+import { table } from "./output.ts";
+import { number, type Run } from "./program.ts";
+import { random } from "./session.ts";
+
+/** `otr deploy`, `otr account ...`, `otr config ...` */
+export function chainCommands(program: Command, run: Run): void {
+  program
+    .command("deploy")
+    .description(
+      "deploy all contracts with script/Deploy.s.sol; what is there is kept. Its OTR_... variables apply too",
+    )
+    .option("--development", "accept development evidence; no timelock in the way")
+    .option("--allow-any-chain", "with --development on a chain other than 31337")
+    .option("--challenge-window <seconds>", "time to open a game", number)
+    .option("--turn-duration <seconds>", "time for a move", number)
+    .action(
+      run(async (session, parameters: DeployParameters) => {
+        const privateKey = loadPrivateKey(session.config.account, session.environment);
+        session.output.note("compiling and deploying; this takes a minute the first time");
+        const { url } = session.config.rpc;
+        const result = await deploy({ url, privateKey, parameters, environment: session.environment });
+        const { addresses, ...others } = result;
+        session.output.result(result, () =>
+          table(Object.entries({ ...addresses, ...others }).map(([k, v]) => [k, String(v)])),
+        );
+      }),
+    );
+
+  program
+    .command("account")
+    .description("keys")
+    .command("new <keystore>")
+    .description("make a key and write it to a new keystore file")
+    .requiredOption("--password-file <file>", "file with the keystore's password")
+    .action(
+      run(async ({ output }, path: string, options: { passwordFile: string }) => {
+        const key = generatePrivateKey();
+        try {
+          const password = readFileSync(options.passwordFile, "utf8").trim();
+          writeFileSync(path, sealKeystore(key, password, random(48)), { mode: 0o600, flag: "wx" });
+        } catch (cause) {
+          const reason = cause instanceof Error ? cause.message : String(cause);
+          throw new UsageError("The keystore cannot be written.", reason);
+        }
+        const address = privateKeyToAddress(key);
+        output.result({ address, keystore: path }, () => address);
+      }),
+    );
+
+  program
+    .command("config")
+    .description("configuration")
+    .command("print")
+    .description("every key with its value and where it came from")
+    .option("--redact", "hide credentials and where secrets lie")
+    .action(
+      run(async ({ loaded, output }, options: { redact?: boolean }) => {
+        const lines = configLines(loaded, options.redact ?? false);
+        output.result(lines, () =>
+          table(lines.map(({ key, value, source }) => [key, JSON.stringify(value) ?? "-", source])),
+        );
+      }),
+    );
+}

@@ -1,0 +1,105 @@
+import type { Command } from "commander";
+import { formatEther, parseEther } from "viem";
+import { createLogger } from "../config/logger.ts";
+import { accountFromFile } from "../config/secrets.ts";
+import { loadModels } from "../dispute/load-models.ts";
+import { openExecutor } from "../executor/open-executor.ts";
+import { openFisherman } from "../fisherman/open-fisherman.ts";
+import { UsageError } from "./errors.ts";
+import type { Run } from "./program.ts";
+import { random, type Session, shutdownSignal } from "./session.ts";
+
+/** `otr executor ...` and `otr fisherman ...` */
+export function daemonCommands(program: Command, run: Run): void {
+  const executor = program.command("executor").description("serve a model");
+  executor
+    .command("register")
+    .description("bring the account's stake and public endpoint to what is asked")
+    .requiredOption("--stake <ether>", "stake to have at least")
+    .option("--endpoint <url>", "public URL; default: executor.endpoint of the configuration")
+    .action(
+      run(async (session, options: { stake: string; endpoint?: string }) => {
+        const endpoint = options.endpoint ?? session.config.executor.endpoint;
+        if (endpoint === undefined)
+          throw new UsageError("No endpoint is given.", "Use --endpoint or executor.endpoint.");
+        const actions = await session.writer();
+        await actions.registerExecutor({ endpoint, stake: parseEther(options.stake) });
+        const address = session.account().address;
+        const { stake } = await actions.getExecutor(address);
+        session.output.result(
+          { executor: address, stake, endpoint },
+          () => `${address} has ${formatEther(stake)} ETH, serves at ${endpoint}`,
+        );
+      }),
+    );
+
+  executor
+    .command("run")
+    .description("serve, commit and answer games until stopped")
+    .action(
+      run(async (session) => {
+        const { config } = session;
+        const log = createLogger("executor", config.log);
+        const signal = shutdownSignal((line) => log.info(line));
+        const { models, source } = await modelsOf(session);
+        const { devRootFile, host, port, shutdownSeconds } = config.executor;
+        const daemon = await openExecutor({
+          client: await session.client(),
+          deployment: await session.deployment(),
+          account: session.account(),
+          models,
+          source,
+          config,
+          path: session.dataFile("executor.sqlite"),
+          devRoot: devRootFile === undefined ? undefined : accountFromFile("development root key", devRootFile),
+          transactions: session.transactions(),
+          random,
+          log,
+        });
+        const url = await daemon.start({ host, port });
+        session.output.note(`serving at ${url}`);
+        await new Promise<void>((resolve) => {
+          if (signal.aborted) resolve();
+          else signal.addEventListener("abort", () => resolve(), { once: true });
+        });
+        await daemon.stop(shutdownSeconds * 1000);
+      }),
+    );
+
+  program
+    .command("fisherman")
+    .description("check executors")
+    .command("run")
+    .description("re-execute what is committed, dispute what is wrong, until stopped")
+    .option("--watch-only", "report only: needs no account")
+    .action(
+      run(async (session, options: { watchOnly?: boolean }) => {
+        const { config } = session;
+        const log = createLogger("fisherman", config.log);
+        const signal = shutdownSignal((line) => log.info(line));
+        const { source } = await modelsOf(session);
+        const { run: watch } = openFisherman({
+          client: await session.client(),
+          deployment: await session.deployment(),
+          account: options.watchOnly ? undefined : session.account(),
+          models: source,
+          config,
+          path: session.dataFile("fisherman.sqlite"),
+          transactions: session.transactions(),
+          log,
+        });
+        await watch(signal);
+      }),
+    );
+}
+
+async function modelsOf({ config, output }: Session) {
+  if (config.models.length === 0)
+    throw new UsageError("No model is given.", "Set models, e.g. --set models=./models/tale-2m");
+  const bars = new Map<string, (done: number, total: number) => void>();
+  return loadModels(config.models, (folder, _, done, total) => {
+    const bar = bars.get(folder) ?? output.progress(folder);
+    bars.set(folder, bar);
+    bar(done, total);
+  });
+}

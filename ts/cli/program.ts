@@ -1,0 +1,80 @@
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import type { Hex } from "viem";
+import { chainCommands } from "./chain-commands.ts";
+import { daemonCommands } from "./daemon-commands.ts";
+import { exitCodeOf, NegativeResultError } from "./errors.ts";
+import { gameCommands } from "./game-commands.ts";
+import { modelCommands } from "./model-commands.ts";
+import { errorJson, errorText, type Streams } from "./output.ts";
+import { receiptCommands } from "./receipt-commands.ts";
+import { type GlobalOptions, Session } from "./session.ts";
+
+/**
+ * Wraps a command's body: it gets the session, then the command's arguments and its options as commander parsed them. What a
+ * body takes is what its command declares.
+ */
+export type Run = (
+  body: (session: Session, ...args: never[]) => Promise<void>,
+) => (...args: unknown[]) => Promise<void>;
+
+/** The whole command line. @returns The exit code. */
+export async function main(
+  argv: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+  streams: Streams = process,
+): Promise<number> {
+  const program = new Command("otr")
+    .description("Optimistic TEE-Rollups: verifiable LLM inference")
+    .option("-c, --config <file>", "JSON configuration; default: OTR_CONFIG")
+    .option(
+      "-s, --set <key=value>",
+      "set a configuration key; repeatable",
+      (value, all: string[]) => [...all, value],
+      [],
+    )
+    .option("--json", "results and errors as one JSON line")
+    .showHelpAfterError("`otr <command> --help` explains.")
+    .configureOutput({
+      writeOut: (text) => void streams.stdout.write(text),
+      writeErr: (text) => void streams.stderr.write(text),
+    })
+    .exitOverride();
+  const run: Run =
+    (body) =>
+    async (...args) => {
+      // Commander adds the command itself.
+      args.pop();
+      const session = new Session(program.opts<GlobalOptions>(), environment, streams);
+      await body(session, ...(args as never[]));
+    };
+  for (const add of [modelCommands, daemonCommands, gameCommands, receiptCommands, chainCommands]) add(program, run);
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const json = program.opts<GlobalOptions>().json ?? false;
+    if (!(json && error instanceof NegativeResultError))
+      streams.stderr.write(`${json ? errorJson(error) : errorText(error)}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+/** Parses a number option. */
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value < 0) throw new InvalidArgumentError("expected a number");
+  return value;
+}
+
+/** Parses 32 bytes in hex. */
+export function bytes32(text: string): Hex {
+  if (!/^0x[0-9a-fA-F]{64}$/.test(text)) throw new InvalidArgumentError("expected 0x and 64 hexadecimal digits");
+  return text as Hex;
+}
+
+/** Parses an address. */
+export function address(text: string): Hex {
+  if (!/^0x[0-9a-fA-F]{40}$/.test(text)) throw new InvalidArgumentError("expected 0x and 40 hexadecimal digits");
+  return text as Hex;
+}

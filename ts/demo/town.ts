@@ -1,0 +1,148 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createTestClient, createWalletClient, http, type LocalAccount, parseEther, type TestClient } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { type Anvil, anvilKey, startAnvil } from "../chain/anvil.ts";
+import { type ChainClient, connect } from "../chain/client.ts";
+import { deploy } from "../chain/deploy.ts";
+import type { Deployment } from "../chain/deployment.ts";
+import { SOFTWARE_MEASUREMENT } from "../chain/dev-evidence.ts";
+import { type OtrActions, otrActions } from "../chain/otr-actions.ts";
+import { walletSender } from "../chain/wallet-sender.ts";
+import { createLogger, type Logger } from "../config/logger.ts";
+import { configSchema } from "../config/schema.ts";
+import { loadModels, type ReadyModel } from "../dispute/load-models.ts";
+import { openExecutor } from "../executor/open-executor.ts";
+import { type OpenFisherman, openFisherman } from "../fisherman/open-fisherman.ts";
+import { encodeInstruction } from "../machine/instruction.ts";
+
+/** Seconds: a lie must be found within the window; on a real chain both are hours to days. */
+export const CHALLENGE_WINDOW = 40;
+const TURN = 30;
+const STAKE = parseEther("1");
+const YEAR = 365 * 24 * 3600;
+/** Milliseconds between looks at the chain: a local chain answers at once. */
+const POLL_MS = 100;
+
+/** Who is who, by account of the local chain. */
+const ACCOUNTS = ["governance", "honest", "downgrader", "bitflipper", "fisherman", "requester"] as const;
+export type Role = (typeof ACCOUNTS)[number];
+
+/** An executor that serves, and where. */
+export interface Serving {
+  readonly url: string;
+  readonly account: LocalAccount;
+}
+
+/** What the demo happens in: a local chain with the whole deployment, the daemons on it, and their files in one folder. */
+export class Town {
+  private readonly folder = mkdtempSync(join(tmpdir(), "otr-demo-"));
+  private readonly closers: (() => Promise<unknown>)[] = [];
+
+  private constructor(
+    readonly anvil: Anvil,
+    readonly client: ChainClient,
+    readonly deployment: Deployment,
+    private readonly log: Logger,
+  ) {}
+
+  /** Starts the chain and deploys with `forge script`. */
+  static async build(logLevel: "silent" | "info"): Promise<Town> {
+    const anvil = await startAnvil();
+    const deployment = await deploy({
+      url: anvil.url,
+      privateKey: anvilKey(0),
+      parameters: { development: true, challengeWindow: CHALLENGE_WINDOW, turnDuration: TURN },
+    });
+    const client = await connect({ url: anvil.url, pollMs: POLL_MS });
+    return new Town(anvil, client, deployment, createLogger("demo", { level: logLevel, format: "text" }));
+  }
+
+  account(role: Role): LocalAccount {
+    return privateKeyToAccount(anvilKey(ACCOUNTS.indexOf(role)));
+  }
+
+  actions(role: Role): OtrActions {
+    const { chain } = this.client;
+    const wallet = createWalletClient({ account: this.account(role), chain, transport: http(this.anvil.url) });
+    return otrActions({ addresses: this.deployment.addresses, sender: walletSender(wallet, POLL_MS) })(this.client);
+  }
+
+  /** The local chain's own controls. */
+  get clock(): TestClient {
+    return createTestClient({ mode: "anvil", chain: this.client.chain, transport: http(this.anvil.url) });
+  }
+
+  /** Registers a model, brings its program through the on-chain validator, and accepts software enclaves for it. */
+  async registerModel({ loaded }: ReadyModel): Promise<void> {
+    const governance = this.actions("governance");
+    const { modelId } = await governance.registerModel(loaded.manifest);
+    const instructions = loaded.program.instructions.map(encodeInstruction);
+    await governance.validateProgram({ modelId, instructions });
+    const validUntil = Math.floor(Date.now() / 1000) + YEAR;
+    await governance.setPolicy({ modelId, measurement: SOFTWARE_MEASUREMENT, validUntil });
+  }
+
+  /** Stakes, registers an enclave key, and serves the model with its engine, be it honest or not. */
+  async serve(role: Role, model: ReadyModel): Promise<Serving> {
+    const account = this.account(role);
+    const actions = this.actions(role);
+    await actions.deposit({ amount: STAKE });
+    const executor = await openExecutor({
+      client: this.client,
+      deployment: this.deployment,
+      account,
+      models: [model],
+      source: async (modelId) => (modelId.toLowerCase() === model.loaded.modelId ? model : undefined),
+      config: this.config,
+      path: join(this.folder, `${role}.sqlite`),
+      devRoot: this.account("governance"),
+      transactions: { pollMs: POLL_MS },
+      random: (bytes) => new Uint8Array(randomBytes(bytes)),
+      log: this.log.child({ role }),
+    });
+    this.closers.push(() => executor.stop(2000));
+    const url = await executor.start({ host: "127.0.0.1", port: 0 });
+    await actions.registerExecutor({ endpoint: url, stake: STAKE });
+    return { url, account };
+  }
+
+  /** Starts the fisherman with its own copy of the model. */
+  async watch(modelFolder: string): Promise<OpenFisherman["fisherman"]> {
+    const { source } = await loadModels([modelFolder]);
+    const { fisherman, run } = openFisherman({
+      client: this.client,
+      deployment: this.deployment,
+      account: this.account("fisherman"),
+      models: source,
+      config: this.config,
+      path: join(this.folder, "fisherman.sqlite"),
+      transactions: { pollMs: POLL_MS },
+      log: this.log.child({ role: "fisherman" }),
+    });
+    const stop = new AbortController();
+    const running = run(stop.signal);
+    this.closers.push(() => {
+      stop.abort();
+      return running;
+    });
+    return fisherman;
+  }
+
+  /** Stops the daemons in order, then the chain, and removes all files. */
+  async close(): Promise<void> {
+    for (const close of this.closers.reverse()) await close();
+    await this.anvil.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private get config() {
+    return configSchema.parse({
+      rpc: { url: this.anvil.url, pollMs: POLL_MS },
+      executor: { batchSeconds: 1 },
+      fisherman: { retrySeconds: 1 },
+    });
+  }
+}

@@ -1,0 +1,25 @@
+import type { Hex } from "../commit/bytes.ts";
+import { referenceEngine } from "../engine/reference.ts";
+import { type LoadedModel, type LoadModelOptions, loadModel } from "../model/load.ts";
+import type { ModelSource, PlayableModel } from "./answer.ts";
+
+/** A verified model with the engine that runs it. */
+export interface ReadyModel extends PlayableModel {
+  readonly loaded: LoadedModel;
+}
+
+/** Loads and verifies model folders. */
+export async function loadModels(
+  folders: readonly string[],
+  onProgress?: (folder: string, ...progress: Parameters<NonNullable<LoadModelOptions["onProgress"]>>) => void,
+): Promise<{ models: readonly ReadyModel[]; source: ModelSource }> {
+  const models: ReadyModel[] = [];
+  for (const folder of folders) {
+    const options = onProgress === undefined ? {} : { onProgress: onProgress.bind(undefined, folder) };
+    const loaded = await loadModel(folder, options);
+    const engine = referenceEngine(loaded.program, loaded.weights);
+    models.push({ loaded, engine, disputed: loaded, contextLength: loaded.manifest.contextLength });
+  }
+  const byId = new Map<Hex, ReadyModel>(models.map((model) => [model.loaded.modelId, model]));
+  return { models, source: async (modelId) => byId.get(modelId.toLowerCase() as Hex) };
+}

@@ -1,0 +1,93 @@
+import type { LocalAccount } from "viem";
+import { getBlock } from "viem/actions";
+import type { ChainClient } from "../chain/client.ts";
+import type { OtrContext } from "../chain/context.ts";
+import type { Deployment } from "../chain/deployment.ts";
+import { ExecutorPort } from "../chain/executor-port.ts";
+import { SqliteIntentStore } from "../chain/sqlite.ts";
+import { systemClock } from "../chain/time.ts";
+import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
+import type { Hex } from "../commit/bytes.ts";
+import type { Logger } from "../config/logger.ts";
+import type { Config } from "../config/schema.ts";
+import type { ModelSource } from "../dispute/answer.ts";
+import type { ReadyModel } from "../dispute/load-models.ts";
+import { Database } from "../store/database.ts";
+import { ExecutorStore } from "../store/executor-store.ts";
+import { SoftwareEnclave } from "./enclave.ts";
+import { Executor, type Served } from "./executor.ts";
+import { accountSigner } from "./operator.ts";
+import type { Random } from "./ports.ts";
+import { registerSoftwareEnclave } from "./register-software-enclave.ts";
+import { Responder } from "./responder.ts";
+
+/** Seconds that evidence of a software enclave holds: the registry shortens it to its own lifetime of keys. */
+const EVIDENCE_SECONDS = 30n * 24n * 3600n;
+
+/** What an executor over a chain is opened with. */
+export interface OpenExecutorOptions {
+  readonly client: ChainClient;
+  readonly deployment: Pick<Deployment, "addresses">;
+  readonly account: LocalAccount;
+  readonly models: readonly ReadyModel[];
+  readonly source: ModelSource;
+  readonly config: Pick<Config, "executor" | "rpc" | "fromBlock">;
+  /** Database file. */
+  readonly path: string;
+  /** Root of development evidence: registers software enclaves. Left out, their keys must be registered some other way. */
+  readonly devRoot?: LocalAccount | undefined;
+  readonly transactions?: Partial<TransactorOptions>;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** Puts an executor together: database, transactor, enclaves (registered), chain port, responder. It is not started. */
+export async function openExecutor(options: OpenExecutorOptions): Promise<Executor> {
+  const { client, deployment, account, models, config, log, random, devRoot } = options;
+  const { addresses } = deployment;
+  const domain = { chainId: client.chain.id, rollup: addresses.rollup.toLowerCase() as Hex };
+  const database = Database.open(options.path, ExecutorStore.schema);
+  const sender = new Transactor({ client, account, store: new SqliteIntentStore(database), ...options.transactions });
+  const context: OtrContext & { readonly sender: Transactor } = { client, addresses, sender };
+  // What an earlier process left in the pool is followed in the background; asking for it again joins in.
+  sender.resume().catch((err: unknown) => log.warn({ err }, "earlier transactions are not settled"));
+  const { timestamp } = await getBlock(client);
+  const served: Served[] = [];
+  for (const { engine, loaded } of models) {
+    const enclave = new SoftwareEnclave({ engine, modelId: loaded.modelId, manifest: loaded.manifest, domain, random });
+    const executor = account.address;
+    if (devRoot !== undefined)
+      await registerSoftwareEnclave(context, { enclave, executor, devRoot, notAfter: timestamp + EVIDENCE_SECONDS });
+    served.push({ model: loaded, enclave });
+  }
+  const chain = { context, executor: account.address, fromBlock: BigInt(config.fromBlock) };
+  const reading = { maxRange: BigInt(config.rpc.maxBlockRange) };
+  return new Executor({
+    domain,
+    served,
+    operator: accountSigner(account),
+    chain: new ExecutorPort({ ...chain, ...reading }),
+    responder: new Responder({
+      ...chain,
+      ...reading,
+      models: options.source,
+      database,
+      log,
+      pollMs: config.rpc.pollMs,
+    }),
+    store: new ExecutorStore(database, domain, systemClock.now),
+    clock: systemClock,
+    random,
+    log,
+    terms: {
+      commitWithinSeconds: config.executor.commitSeconds,
+      lifetimeSeconds: config.executor.expirySeconds,
+    },
+    batches: {
+      intervalMs: config.executor.batchSeconds * 1000,
+      maxReceipts: config.executor.batchReceipts,
+      confirmations: Math.max(1, config.rpc.confirmations),
+      pollMs: config.rpc.pollMs,
+    },
+  });
+}

@@ -1,0 +1,37 @@
+import { keccak256, type LocalAccount, type TransactionReceipt } from "viem";
+import { getEnclaveChallenge, isEnclaveActive, registerEnclave } from "../chain/actions/register-enclave.ts";
+import type { OtrContext } from "../chain/context.ts";
+import { DEV_KIND, devEvidence, SOFTWARE_MEASUREMENT } from "../chain/dev-evidence.ts";
+import type { Hex } from "../commit/bytes.ts";
+import type { SoftwareEnclave } from "./enclave.ts";
+
+/** A software enclave and who vouches for it. */
+export interface RegisterSoftwareEnclaveParameters {
+  readonly enclave: Pick<SoftwareEnclave, "address" | "modelId" | "consent">;
+  readonly executor: Hex;
+  /** Root of development evidence. */
+  readonly devRoot: Pick<LocalAccount, "sign">;
+  /** Seconds since 1970 until which the evidence holds. */
+  readonly notAfter: bigint;
+  readonly measurement?: Hex;
+}
+
+/**
+ * Registers a software enclave's key with development evidence, unless it is active already. The registry must accept such evidence,
+ * and a policy must accept the measurement for the model.
+ */
+export async function registerSoftwareEnclave(
+  context: OtrContext,
+  parameters: RegisterSoftwareEnclaveParameters,
+): Promise<TransactionReceipt | undefined> {
+  const { enclave, executor, devRoot, notAfter, measurement = SOFTWARE_MEASUREMENT } = parameters;
+  const { address: enclaveKey, modelId } = enclave;
+  if (await isEnclaveActive(context, { enclaveKey, executor, modelId })) return undefined;
+  // A software enclave has no encryption key.
+  const registration = { executor, modelId, enclaveKey, encryptionKeyHash: keccak256("0x") };
+  const { challenge, rd0 } = await getEnclaveChallenge(context, registration);
+  const deviceId = keccak256(enclaveKey);
+  const evidence = await devEvidence({ root: devRoot, measurement, rd0, notAfter, deviceId });
+  const enclaveSignature = await enclave.consent(challenge);
+  return registerEnclave(context, { registration, kind: DEV_KIND, evidence, enclaveSignature });
+}

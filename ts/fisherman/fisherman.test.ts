@@ -1,0 +1,256 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseEventLogs } from "viem";
+import { generatePrivateKey } from "viem/accounts";
+import { getLogs } from "viem/actions";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { randomFault } from "../adversary/random-fault.ts";
+import { ABIS } from "../chain/abis.ts";
+import { openReceipt } from "../chain/committed.ts";
+import { CHAIN_SQL, SqliteIntentStore } from "../chain/sqlite.ts";
+import { openRecord } from "../commit/batch.ts";
+import type { Hex } from "../commit/bytes.ts";
+import { prng } from "../compiler/prng.ts";
+import { silentLogger } from "../config/logger.ts";
+import { configSchema } from "../config/schema.ts";
+import type { ModelSource } from "../dispute/answer.ts";
+import type { Engine } from "../engine/types.ts";
+import { Responder } from "../executor/responder.ts";
+import type { Bundle } from "../sdk/bundle.ts";
+import { Database } from "../store/database.ts";
+import { Fisherman } from "./fisherman.ts";
+import { openFishermanDatabase } from "./store.ts";
+import { type Actor, Scene, TURN } from "./testing/scene.ts";
+
+const LOG = silentLogger();
+const SETTINGS = configSchema.parse({}).fisherman;
+
+describe("Fisherman", () => {
+  let scene: Scene;
+  let folder: string;
+  const stops: (() => Promise<void>)[] = [];
+  beforeAll(async () => {
+    scene = await Scene.open(41_001);
+  });
+  afterAll(() => scene.close());
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "otr-fisherman-"));
+  });
+  afterEach(async () => {
+    for (const stop of stops.splice(0).reverse()) await stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  const models =
+    (engine: Engine = scene.engine): ModelSource =>
+    async (modelId) =>
+      modelId === scene.model.modelId
+        ? { engine, disputed: scene.model, contextLength: scene.model.program.contextLength }
+        : undefined;
+
+  /** Starts a fisherman on the file `name`; `crash` ends it as if its process died: nothing is awaited but its loops. */
+  const fish = async (name = "f.sqlite", key: Hex = generatePrivateKey(), settings: Partial<typeof SETTINGS> = {}) => {
+    const database = openFishermanDatabase(join(folder, name));
+    const actor = await scene.actor(new SqliteIntentStore(database), key);
+    const fisherman = new Fisherman({
+      context: actor.context,
+      models: models(),
+      database,
+      settings: { ...SETTINGS, retrySeconds: 1, downloadAttempts: 2, ...settings },
+      log: LOG,
+      fromBlock: 0n,
+      pollMs: 20,
+    });
+    const abort = new AbortController();
+    const done = fisherman.run(abort.signal);
+    let stopped = false;
+    const stop = async () => {
+      if (stopped) return;
+      stopped = true;
+      abort.abort();
+      await actor.context.sender.close();
+      await done;
+      database.close();
+    };
+    stops.push(stop);
+    return {
+      fisherman,
+      actor,
+      stop,
+      verdict: (item: Bundle) => until(() => fisherman.store.verdict(item.receiptHash)),
+    };
+  };
+
+  /** Starts an executor's responder over what it signed. */
+  const respond = async (executor: Actor, items: readonly Bundle[], engine?: Engine) => {
+    const database = Database.open(":memory:", { applicationId: 2, migrations: [CHAIN_SQL] });
+    const responder = new Responder({
+      context: executor.context,
+      executor: executor.address,
+      models: models(engine),
+      database,
+      log: LOG,
+      fromBlock: 0n,
+      pollMs: 20,
+    });
+    const byHash = new Map(items.map((item) => [item.receiptHash, item]));
+    await responder.start({ bundle: (hash) => byHash.get(hash) });
+    let stopped = false;
+    const stop = async () => {
+      if (stopped) return;
+      stopped = true;
+      await responder.stop();
+      database.close();
+    };
+    stops.push(stop);
+    return stop;
+  };
+
+  const lie = async (executor: Hex) => {
+    const fault = await randomFault([scene.model], "rescale", prng(5), scene.ask);
+    const item = scene.item(executor, { request: fault.request, input: fault.input }, fault.outputs, fault.records);
+    return { item, liar: fault.liar };
+  };
+
+  const games = async (challenger: Hex) =>
+    (await getLogs(scene.client, { address: scene.deployment.addresses.game, fromBlock: 0n })).filter((log) =>
+      log.topics[3]?.endsWith(challenger.slice(2).toLowerCase()),
+    ).length;
+
+  it("finds honest answers valid and leaves them alone", async () => {
+    const executor = await scene.executor();
+    const items = [await scene.answer(executor.address), await scene.answer(executor.address, [5], 3)];
+    await scene.commit(executor, items);
+    const { verdict, actor } = await fish();
+    for (const item of items) expect(await verdict(item)).toMatchObject({ verdict: "valid", dispute: "none" });
+    expect(await games(actor.address)).toBe(0);
+  });
+
+  it("disputes a wrong record, wins against a responding liar, and is paid", async () => {
+    const executor = await scene.executor();
+    const { item, liar } = await lie(executor.address);
+    const honest = await scene.answer(executor.address);
+    await scene.commit(executor, [honest, item]);
+    await respond(executor, [item], liar);
+    const { fisherman, verdict, actor } = await fish();
+    const found = await verdict(item);
+    expect(found).toMatchObject({ verdict: "invalid", fault: { kind: "record" } });
+    await until(() => fisherman.games.all()[0]?.status === "over");
+    expect(fisherman.games.all()).toMatchObject([{ outcome: "executorLost" }]);
+    expect(fisherman.store.verdict(item.receiptHash)).toMatchObject({ dispute: "done" });
+    expect((await actor.actions.getExecutor(executor.address)).convictedAt).toBeGreaterThan(0n);
+    expect(await actor.actions.claim()).toBe(0n);
+    const logs = await getLogs(scene.client, { address: scene.deployment.addresses.vault, fromBlock: 0n });
+    const [paid] = parseEventLogs({ abi: ABIS.vault, logs, eventName: "Claimed", args: { account: actor.address } });
+    const { bond, lockPerReceipt, challengerBps } = await actor.actions.getRules();
+    expect(paid?.args.amount).toBe(bond + (lockPerReceipt * BigInt(challengerBps)) / 10_000n);
+    expect(await games(actor.address)).toBe(1);
+  });
+
+  it("wins by timeout against a liar that does not answer", async () => {
+    const executor = await scene.executor();
+    const { item } = await lie(executor.address);
+    await scene.commit(executor, [item]);
+    const { fisherman } = await fish();
+    await until(() => fisherman.games.open().length === 1);
+    await scene.chain.increaseTime({ seconds: TURN });
+    await scene.chain.mine({ blocks: 1 });
+    await until(() => fisherman.games.all()[0]?.outcome === "executorLost");
+  });
+
+  it("goes on after a crash anywhere in a game, and opens no second one", async () => {
+    const executor = await scene.executor();
+    const { item, liar } = await lie(executor.address);
+    await scene.commit(executor, [item]);
+    const key = generatePrivateKey();
+    const first = await fish("c.sqlite", key);
+    await until(() => first.fisherman.games.open().length === 1);
+    // The process died after the opening was sent and before it was noted.
+    const verdict = first.fisherman.store.verdict(item.receiptHash)!;
+    first.fisherman.store.saveVerdict({ ...verdict, dispute: "wanted", gameId: undefined });
+    await first.stop();
+    await respond(executor, [item], liar);
+    for (let crash = 0; crash < 3; crash++) {
+      const { stop } = await fish("c.sqlite", key);
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      await stop();
+    }
+    const last = await fish("c.sqlite", key);
+    await until(() => last.fisherman.games.all()[0]?.outcome === "executorLost");
+    expect(await games(last.actor.address)).toBe(1);
+  });
+
+  it("calls unavailable what is not served, does not lead to the root, or contradicts its receipt", async () => {
+    const executor = await scene.executor();
+    const [missing, foreign, changed] = [
+      await scene.answer(executor.address),
+      await scene.answer(executor.address),
+      await scene.answer(executor.address),
+    ];
+    const { batchId: a } = await scene.commit(executor, [missing], false);
+    const { batchId: b, root } = await scene.commit(executor, [foreign], false);
+    scene.serve(root, [missing]);
+    const { root: other } = await scene.commit(executor, [changed], false);
+    scene.serve(other, [{ ...changed, outputTokens: [1, 1] }]);
+    const { fisherman, verdict } = await fish("u.sqlite", undefined, { executors: [executor.address] });
+    expect(await verdict(changed)).toMatchObject({
+      verdict: "unavailable",
+      reason: "the answer does not lead to outputRoot",
+    });
+    const batchOf = (id: bigint) =>
+      until(() => [fisherman.store.batch(id)].find((batch) => batch?.status === "unavailable"));
+    expect(await batchOf(a)).toMatchObject({ attempts: 2, reason: expect.stringContaining("status 404") });
+    expect(await batchOf(b)).toMatchObject({ reason: expect.stringContaining("do not lead to the batch root") });
+  });
+
+  it("reports a wrong field, which no game decides", async () => {
+    const executor = await scene.executor();
+    const item = await scene.answer(executor.address, [1, 2], 2, { stopReason: 0 });
+    await scene.commit(executor, [item]);
+    const { verdict } = await fish();
+    expect(await verdict(item)).toMatchObject({
+      verdict: "invalid",
+      fault: { kind: "field", field: "stopReason" },
+      dispute: "none",
+    });
+  });
+
+  it("is matched by a responder that survives a sham game, across a restart", async () => {
+    const executor = await scene.executor();
+    const item = await scene.answer(executor.address);
+    const { batchId } = await scene.commit(executor, [item]);
+    const sham = await scene.actor();
+    const key = await sham.actions.openGame({
+      rules: await sham.actions.getRules(),
+      committed: openReceipt(batchId, item.receipt, [item.receiptHash], 0),
+      step: 1,
+      record: openRecord(item.records, 1),
+    });
+    const phase = async () => (await sham.actions.getGame(key)).phase;
+    const stop = await respond(executor, [item]);
+    await untilAsync(async () => (await phase()) === "Fine");
+    await stop();
+    await scene.chain.increaseTime({ seconds: TURN });
+    await scene.chain.mine({ blocks: 1 });
+    await respond(executor, [item]);
+    await untilAsync(async () => (await phase()) === "Over");
+    expect((await sham.actions.getExecutor(executor.address)).convictedAt).toBe(0n);
+    // Half of the bond pays the executor for its answers.
+    const { bond } = await sham.actions.getRules();
+    expect(await executor.actions.claim()).toBe(bond / 2n);
+  });
+});
+
+/** Polls until the value is there. */
+async function until<T>(value: () => T | undefined | false): Promise<T> {
+  for (;;) {
+    const now = value();
+    if (now !== undefined && now !== false) return now;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function untilAsync(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
+}

@@ -1,0 +1,68 @@
+import type { LocalAccount } from "viem";
+import type { ChainClient } from "../chain/client.ts";
+import type { Deployment } from "../chain/deployment.ts";
+import { SqliteIntentStore } from "../chain/sqlite.ts";
+import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
+import type { Logger } from "../config/logger.ts";
+import type { Config } from "../config/schema.ts";
+import type { ModelSource } from "../dispute/answer.ts";
+import { Fisherman } from "./fisherman.ts";
+import { openFishermanDatabase } from "./store.ts";
+
+/** What a fisherman over a chain is opened with. */
+export interface OpenFishermanOptions {
+  readonly client: ChainClient;
+  readonly deployment: Pick<Deployment, "addresses">;
+  /** Pays bonds and gas. Left out, it only reports. */
+  readonly account?: LocalAccount | undefined;
+  readonly models: ModelSource;
+  readonly config: Pick<Config, "fisherman" | "rpc" | "fromBlock">;
+  /** Database file. */
+  readonly path: string;
+  readonly transactions?: Partial<TransactorOptions>;
+  readonly log: Logger;
+}
+
+/** A fisherman with everything it owns. */
+export interface OpenFisherman {
+  readonly fisherman: Fisherman;
+  /** Works until the signal fires, then closes sender and database. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Puts a fisherman together: database, transactor, daemon. */
+export function openFisherman(options: OpenFishermanOptions): OpenFisherman {
+  const { client, deployment, account, models, config, log } = options;
+  const { addresses } = deployment;
+  const database = openFishermanDatabase(options.path);
+  const store = new SqliteIntentStore(database);
+  const sender = account && new Transactor({ client, account, store, ...options.transactions });
+  const fisherman = new Fisherman({
+    context: { client, addresses, sender },
+    models,
+    database,
+    settings: config.fisherman,
+    log,
+    fromBlock: BigInt(config.fromBlock),
+    pollMs: config.rpc.pollMs,
+    confirmations: config.rpc.confirmations,
+    maxRange: BigInt(config.rpc.maxBlockRange),
+  });
+  return {
+    fisherman,
+    async run(signal) {
+      const resumed = sender
+        ?.resume()
+        .catch((err: unknown) => log.warn({ err }, "earlier transactions are not settled"));
+      const close = () => void sender?.close();
+      signal.addEventListener("abort", close, { once: true });
+      try {
+        await fisherman.run(signal);
+      } finally {
+        await sender?.close();
+        await resumed;
+        database.close();
+      }
+    },
+  };
+}
