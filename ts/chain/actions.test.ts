@@ -124,7 +124,7 @@ describe("actions on a deployment", () => {
       errorName: "InsufficientFreeStake",
       errorArgs: [parseEther("10"), parseEther("1")],
     });
-    await expect(governance.getRules(99)).rejects.toThrow("UnknownRules");
+    await expect(governance.getRules(99)).rejects.toMatchObject({ errorName: "UnknownRules", errorArgs: [99] });
   });
 
   it("registers a software enclave whose measurement a policy accepts", async () => {
