@@ -9,7 +9,8 @@ import type { ChainFacts } from "../sdk/chain-facts.ts";
 import { fetchReceipt } from "../sdk/fetch-bundles.ts";
 import { type PreparedRequest, prepareRequest } from "../sdk/prepare-request.ts";
 import type { PromptModel } from "../sdk/prompt-model.ts";
-import { assertReceipt, type WarmSalts, warmSalts } from "../sdk/verify-receipt.ts";
+import { ReceiptStream } from "../sdk/receipt-stream.ts";
+import { assertVerdict } from "../sdk/verify-receipt.ts";
 import { DemoError } from "./errors.ts";
 import type { Serving } from "./town.ts";
 
@@ -47,28 +48,25 @@ export async function buy(parameters: BuyParameters): Promise<Bought> {
     model,
     domain,
     account,
-    body: { messages: [{ role: "user", content: prompt }], max_tokens: maxTokens, temperature: 0.7, seed },
+    body: {
+      messages: [{ role: "user", content: prompt }],
+      max_tokens: maxTokens,
+      temperature: 0.7,
+      seed,
+      stream: true,
+      stream_options: { include_otr: true },
+    },
     seed: toHex(new Uint8Array(randomBytes(32))),
     deadline: BigInt(Math.floor(Date.now() / 1000) + 600),
   });
-  const openai = new OpenAI({ baseURL: `${serving.url}/v1`, apiKey: "unused" });
+  const receipts = new ReceiptStream(prepared);
+  const openai = new OpenAI({ baseURL: `${serving.url}/v1`, apiKey: "unused", fetch: receipts.fetch() });
   const { data: stream, response } = await openai.chat.completions
-    .create(
-      {
-        model: model.name,
-        messages: [{ role: "user", content: prompt }],
-        max_tokens: maxTokens,
-        temperature: 0.7,
-        seed,
-        stream: true,
-      },
-      { headers: prepared.headers },
-    )
+    .create(prepared.body as OpenAI.ChatCompletionCreateParamsStreaming, { headers: prepared.headers })
     .withResponse();
   const path = response.headers.get("x-otr-receipt");
   if (path === null) throw new DemoError("The executor sent no receipt header.");
   const facts = executorFacts(context, serving, model);
-  let warm: WarmSalts | undefined;
   let text = "";
   let chunks = 0;
   let [firstToken, lastToken] = [0, 0];
@@ -80,12 +78,11 @@ export async function buy(parameters: BuyParameters): Promise<Bought> {
     chunks++;
     text += delta;
     onText(delta);
-    warm = warmSalts(prepared, chunks + 2, warm);
   }
-  const { bundle } = await fetchReceipt(path, { url: serving.url });
   const now = BigInt(Math.floor(Date.now() / 1000));
-  await assertReceipt({ prepared, model, bundle, text, facts: await facts, now, risk: 0n }, warm);
+  assertVerdict(await receipts.verify({ model, text, facts: await facts, now, risk: 0n }));
   const provisionalMs = performance.now() - lastToken;
+  const { bundle } = await fetchReceipt(path, { url: serving.url });
   const tokens = bundle.outputTokens.length;
   const tokensPerSecond = ((chunks - 1) * 1000) / (lastToken - firstToken);
   return { prepared, bundle, text, tokens, tokensPerSecond, provisionalMs };
