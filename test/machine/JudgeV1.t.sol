@@ -7,6 +7,9 @@ import {JudgeV1} from "src/machine/JudgeV1.sol";
 import {ProgramValidatorV1} from "src/machine/ProgramValidatorV1.sol";
 import {Opcodes} from "src/machine/Opcodes.sol";
 import {Assembler, Fields} from "../harness/Assembler.sol";
+import {Case, PlainRow} from "../harness/Case.sol";
+import {JudgeHarness} from "../harness/JudgeHarness.sol";
+import {Geometry, WitnessBuilder} from "../harness/WitnessBuilder.sol";
 
 /// @notice Shapes, blocks, accumulators and typed errors of the judge.
 contract JudgeV1Test is Test {
@@ -41,9 +44,9 @@ contract JudgeV1Test is Test {
     }
 
     function test_blocks_counts_succeeds() public view {
-        _assertBlocks(_sum(1), 0, 1, 8);
-        _assertBlocks(_sum(128), 0, 1, 8);
-        _assertBlocks(_sum(129), 0, 2, 8);
+        _assertBlocks(_sum(1), 0, 1, 16);
+        _assertBlocks(_sum(128), 0, 1, 16);
+        _assertBlocks(_sum(129), 0, 2, 16);
         _assertBlocks(_pick(257), 0, 3, 16);
         _assertBlocks(_dot(I8, 1536), 0, 1, 8);
         _assertBlocks(_dot(I8, 1537), 0, 4, 8);
@@ -74,12 +77,31 @@ contract JudgeV1Test is Test {
     }
 
     function test_evaluateBlock_before_reverts() public {
-        vm.expectRevert(abi.encodeWithSelector(IJudge.WitnessLength.selector, 0, 8));
-        _judge.evaluateBlock(_sum(300), _context(), 0, 0, new bytes(8), "");
-        vm.expectRevert(abi.encodeWithSelector(IJudge.WitnessLength.selector, 8, 16));
-        _judge.evaluateBlock(_sum(300), _context(), 0, 1, new bytes(16), "");
+        vm.expectRevert(abi.encodeWithSelector(IJudge.WitnessLength.selector, 0, 16));
+        _judge.evaluateBlock(_sum(300), _context(), 0, 0, new bytes(16), "");
+        vm.expectRevert(abi.encodeWithSelector(IJudge.WitnessLength.selector, 16, 8));
+        _judge.evaluateBlock(_sum(300), _context(), 0, 1, new bytes(8), "");
         vm.expectRevert(abi.encodeWithSelector(IJudge.WitnessLength.selector, 16, 0));
         _judge.evaluateBlock(_pick(300), _context(), 0, 1, "", "");
+    }
+
+    /// @dev A lie in `before` that leaves the wire's width meets no accumulator that can be posted.
+    function test_evaluateBlock_beyondWire_succeeds() public {
+        Case memory case_;
+        (case_.instruction, case_.nIn, case_.elements) = (_dot(I8, 2048), 1, new uint256[](1));
+        case_.a = _ones(1, 2048);
+        case_.b = _ones(6, 2048);
+        WitnessBuilder builder = new WitnessBuilder();
+        StepContext memory context = builder.commit(case_, Geometry(100, 1, 1000, 1));
+        bytes memory witness = builder.witness(case_, new JudgeHarness().readsOf(case_, 1));
+        assertEq(
+            _judge.evaluateBlock(case_.instruction, context, 0, 1, hex"0000000000000200", witness),
+            hex"0000000000000400"
+        );
+        assertEq(
+            _judge.evaluateBlock(case_.instruction, context, 0, 1, hex"7fffffffffffffff", witness),
+            abi.encode(int256(type(int64).max) + 512)
+        );
     }
 
     function test_padding_zero_succeeds() public view {
@@ -107,8 +129,10 @@ contract JudgeV1Test is Test {
     }
 
     function test_finish_length_reverts() public {
-        vm.expectRevert(abi.encodeWithSelector(IJudge.WitnessLength.selector, 8, 7));
-        _judge.finish(_sum(300), 0, new bytes(7));
+        vm.expectRevert(abi.encodeWithSelector(IJudge.WitnessLength.selector, 16, 8));
+        _judge.finish(_sum(300), 0, new bytes(8));
+        vm.expectRevert(abi.encodeWithSelector(IJudge.WitnessLength.selector, 8, 16));
+        _judge.finish(_dot(I8, 2048), 0, new bytes(16));
         vm.expectRevert(abi.encodeWithSelector(IJudge.WitnessLength.selector, 16, 8));
         _judge.finish(_pick(300), 0, new bytes(8));
     }
@@ -156,6 +180,18 @@ contract JudgeV1Test is Test {
 
     function _context() private pure returns (StepContext memory context) {
         (context.rows, context.steps, context.nIn) = (100, 10, 1);
+    }
+
+    /// @dev Rows of ones.
+    function _ones(uint256 count, uint256 length) private pure returns (PlainRow[] memory rows) {
+        rows = new PlainRow[](count);
+        for (uint256 k; k < count; ++k) {
+            bytes memory data = new bytes(length);
+            for (uint256 e; e < length; ++e) {
+                data[e] = 0x01;
+            }
+            rows[k] = PlainRow(k, data);
+        }
     }
 
     function _sum(uint32 size) private pure returns (bytes memory) {

@@ -35,7 +35,7 @@ export class ExecutorPort implements ChainPort {
       client: context.client,
       name: "batches",
       store: new MemoryCursorStore(),
-      addresses: [context.addresses.rollup],
+      addresses: () => [context.addresses.rollup],
       abi: ABIS.rollup as Abi,
       fromBlock,
       ...(maxRange === undefined ? {} : { maxRange }),

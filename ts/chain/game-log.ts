@@ -182,13 +182,12 @@ class Walk {
   check(state: GameState): void {
     const walking = ["Fine", "FineReveal", "RowNodes", "RowNodesReveal", "Cache", "CacheNodesReveal", "Chunks"];
     if (!walking.includes(state.phase)) return;
-    const below = depth(state.leaves);
-    const [level, index] =
-      state.turn === "executor" ? [this.#level - REVEAL_LEVELS, this.#chosen ?? -1] : [this.#level, this.#index];
-    if (2 ** (below - level) + index !== state.position)
+    const chosen = state.turn === "executor";
+    const [level, index] = chosen ? [this.#level - REVEAL_LEVELS, this.#chosen] : [this.#level, this.#index];
+    if (level !== state.level || index !== state.index)
       throw new GameLogError(
         this.#log.key.gameId,
-        `events end at level ${level}, index ${index}; storage is elsewhere`,
+        `events end at level ${level}, index ${index}; storage is at level ${state.level}, index ${state.index}`,
       );
   }
 

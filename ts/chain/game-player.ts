@@ -100,9 +100,9 @@ export class GamePlayer {
   async #send(game: TrackedGame, state: GameState, call: Call, move: string): Promise<boolean> {
     const { sender } = this.#o.context;
     if (sender === undefined) throw new NoSenderError(call.name);
-    const { phase, position, deadline } = state;
+    const { phase, level, index, deadline } = state;
     const { transactionHash, gasUsed } = await sender.send(call, {
-      id: `turn:${game.gameId}:${phase}:${position}:${deadline}:${move}`,
+      id: `turn:${game.gameId}:${phase}:${level}:${index}:${deadline}:${move}`,
     });
     this.#o.log.info({ game: game.gameId, move, hash: transactionHash, gas: gasUsed }, "played");
     return true;

@@ -41,8 +41,9 @@ export interface GameState {
   readonly deadline: bigint;
   readonly phase: ContractPhase;
   readonly turn: "challenger" | "executor" | "nobody";
-  /** `2^(depth - level) + index` of the current node in the current tree. */
-  readonly position: number;
+  /** The current node in the current tree: known (challenger's turn), or chosen (executor's). */
+  readonly level: number;
+  readonly index: number;
   /** Leaves of the current tree. */
   readonly leaves: number;
   readonly row: number;

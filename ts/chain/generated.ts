@@ -426,7 +426,8 @@ export const disputeGameAbi = [
           { name: 'challenger', internalType: 'address', type: 'address' },
           { name: 'deadline', internalType: 'Timestamp', type: 'uint40' },
           { name: 'phase', internalType: 'enum Phase', type: 'uint8' },
-          { name: 'position', internalType: 'Position', type: 'uint32' },
+          { name: 'level', internalType: 'uint8', type: 'uint8' },
+          { name: 'index', internalType: 'uint32', type: 'uint32' },
           { name: 'leaves', internalType: 'uint32', type: 'uint32' },
           { name: 'turnDuration', internalType: 'Duration', type: 'uint32' },
           { name: 'row', internalType: 'uint32', type: 'uint32' },
@@ -2353,6 +2354,29 @@ export const modelRegistryAbi = [
   {
     type: 'function',
     inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
+    name: 'judgingOf',
+    outputs: [
+      {
+        name: 'dimensions',
+        internalType: 'struct IModelRegistry.Dimensions',
+        type: 'tuple',
+        components: [
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'instructions', internalType: 'uint32', type: 'uint32' },
+          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
+          { name: 'vocabSize', internalType: 'uint32', type: 'uint32' },
+          { name: 'usableAt', internalType: 'Timestamp', type: 'uint40' },
+        ],
+      },
+      { name: 'weightsRoot', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
     name: 'manifestOf',
     outputs: [
       {
@@ -2499,13 +2523,6 @@ export const modelRegistryAbi = [
     outputs: [
       { name: '', internalType: 'contract IProgramValidator', type: 'address' },
     ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
-    name: 'weightsRootOf',
-    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
     stateMutability: 'view',
   },
   {
@@ -2827,9 +2844,7 @@ export const otrRollupAbi = [
       },
     ],
     name: 'addRules',
-    outputs: [
-      { name: 'version', internalType: 'RulesVersion', type: 'uint16' },
-    ],
+    outputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint8' }],
     stateMutability: 'nonpayable',
   },
   {
@@ -2860,8 +2875,9 @@ export const otrRollupAbi = [
           { name: 'executor', internalType: 'address', type: 'address' },
           { name: 'committedAt', internalType: 'Timestamp', type: 'uint40' },
           { name: 'count', internalType: 'uint24', type: 'uint24' },
-          { name: 'rules', internalType: 'RulesVersion', type: 'uint16' },
+          { name: 'rules', internalType: 'RulesVersion', type: 'uint8' },
           { name: 'openGames', internalType: 'uint16', type: 'uint16' },
+          { name: 'convicted', internalType: 'bool', type: 'bool' },
         ],
       },
     ],
@@ -3002,7 +3018,7 @@ export const otrRollupAbi = [
     type: 'function',
     inputs: [],
     name: 'currentRules',
-    outputs: [{ name: '', internalType: 'RulesVersion', type: 'uint16' }],
+    outputs: [{ name: '', internalType: 'RulesVersion', type: 'uint8' }],
     stateMutability: 'view',
   },
   {
@@ -3249,7 +3265,7 @@ export const otrRollupAbi = [
   },
   {
     type: 'function',
-    inputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint16' }],
+    inputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint8' }],
     name: 'rulesOf',
     outputs: [
       {
@@ -3399,7 +3415,7 @@ export const otrRollupAbi = [
       {
         name: 'rules',
         internalType: 'RulesVersion',
-        type: 'uint16',
+        type: 'uint8',
         indexed: false,
       },
     ],
@@ -3491,56 +3507,6 @@ export const otrRollupAbi = [
     anonymous: false,
     inputs: [
       {
-        name: 'batchId',
-        internalType: 'BatchId',
-        type: 'uint64',
-        indexed: true,
-      },
-      {
-        name: 'receiptHash',
-        internalType: 'ReceiptHash',
-        type: 'bytes32',
-        indexed: true,
-      },
-      {
-        name: 'game',
-        internalType: 'address',
-        type: 'address',
-        indexed: false,
-      },
-    ],
-    name: 'GameEntered',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'batchId',
-        internalType: 'BatchId',
-        type: 'uint64',
-        indexed: true,
-      },
-      {
-        name: 'receiptHash',
-        internalType: 'ReceiptHash',
-        type: 'bytes32',
-        indexed: true,
-      },
-      {
-        name: 'game',
-        internalType: 'address',
-        type: 'address',
-        indexed: false,
-      },
-    ],
-    name: 'GameLeft',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
         name: 'version',
         internalType: 'uint64',
         type: 'uint64',
@@ -3615,7 +3581,7 @@ export const otrRollupAbi = [
       {
         name: 'version',
         internalType: 'RulesVersion',
-        type: 'uint16',
+        type: 'uint8',
         indexed: true,
       },
       {
@@ -3874,7 +3840,7 @@ export const otrRollupAbi = [
   },
   {
     type: 'error',
-    inputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint16' }],
+    inputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint8' }],
     name: 'UnknownRules',
   },
 ] as const
@@ -4188,25 +4154,6 @@ export const stakeVaultAbi = [
       },
     ],
     name: 'AuthorityUpdated',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'holder',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      {
-        name: 'amount',
-        internalType: 'uint256',
-        type: 'uint256',
-        indexed: false,
-      },
-    ],
-    name: 'BondDeposited',
   },
   {
     type: 'event',

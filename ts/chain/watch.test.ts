@@ -29,7 +29,7 @@ describe("Watcher", () => {
       client,
       name: "test",
       store,
-      addresses: [bell],
+      addresses: () => [bell],
       abi: abi as Abi,
       fromBlock: 0n,
       onRange: (logs: readonly WatchedLog[]) => {

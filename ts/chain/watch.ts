@@ -40,7 +40,8 @@ export interface WatcherOptions {
   /** Key of the cursor in the store. */
   readonly name: string;
   readonly store: CursorStore;
-  readonly addresses: readonly Address[];
+  /** Asked anew for each range, once its end is known: contracts that exist only later have no logs in it. */
+  readonly addresses: () => readonly Address[] | Promise<readonly Address[]>;
   /** Events to decode; others of these addresses are skipped. */
   readonly abi: Abi;
   /** First block that can hold a log of interest. */
@@ -128,8 +129,9 @@ export class Watcher {
   /** Logs of a range, or undefined after the node refused one so long that the range was halved. */
   async #logs(from: bigint, to: bigint): Promise<WatchedLog[] | undefined> {
     const { client, addresses, abi, maxRange } = this.#o;
+    const watched = await addresses();
     try {
-      const raw = await getLogs(client, { address: [...addresses], fromBlock: from, toBlock: to });
+      const raw = await getLogs(client, { address: [...watched], fromBlock: from, toBlock: to });
       if (to - from + 1n === this.#range && this.#range < maxRange) this.#range = min(this.#range * 2n, maxRange);
       return parseEventLogs({ abi, logs: raw }) as unknown as WatchedLog[];
     } catch (error) {

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
-import { type Abi, type Address, parseEventLogs } from "viem";
+import { type Address, parseEventLogs } from "viem";
 import { getBlockNumber, getLogs } from "viem/actions";
 import { ABIS } from "../chain/abis.ts";
 import type { EventArgs } from "../chain/context.ts";
+import { GameContracts } from "../chain/game-contracts.ts";
 import { loadGame } from "../chain/game-log.ts";
 import { type ContractPhase, getGame, OUTCOMES } from "../chain/game-state.ts";
 import { UsageError } from "./errors.ts";
@@ -81,31 +82,22 @@ export function gameCommands(program: Command, run: Run): void {
     );
 }
 
-/** All games of the rollup: it names the game contract of each batch's rules. */
+/** All games of the rollup, in the game contracts of all its rules. */
 async function openedGames(session: Session): Promise<Opened[]> {
-  const [client, { addresses }] = [await session.client(), await session.deployment()];
-  const head = await getBlockNumber(client);
+  const { otr } = await session.reader();
+  const address = await new GameContracts(otr).list();
+  const head = await getBlockNumber(otr.client);
   const size = BigInt(session.config.rpc.maxBlockRange);
   const found: Opened[] = [];
-  for (let from = BigInt(session.config.fromBlock); from <= head; from += size) {
-    const toBlock = from + size - 1n < head ? from + size - 1n : head;
-    const range = { fromBlock: from, toBlock };
-    const entered = parseEventLogs({
-      abi: ABIS.rollup,
-      logs: await getLogs(client, { address: addresses.rollup, ...range }),
-      eventName: "GameEntered",
-    });
-    const contracts = [...new Set(entered.map(({ args }) => args.game))];
-    if (contracts.length === 0) continue;
-    const logs = await getLogs(client, { address: contracts, ...range });
-    for (const opened of parseEventLogs({ abi: ABIS.game as Abi, logs, eventName: "GameOpened" })) {
-      const {
-        args,
-        blockNumber,
-        address: contract,
-      } = opened as unknown as { args: Opened; blockNumber: bigint; address: Address };
+  for (let fromBlock = BigInt(session.config.fromBlock); fromBlock <= head; fromBlock += size) {
+    const toBlock = fromBlock + size - 1n < head ? fromBlock + size - 1n : head;
+    const logs = await getLogs(otr.client, { address, fromBlock, toBlock });
+    for (const { args, blockNumber, address: contract } of parseEventLogs({
+      abi: ABIS.game,
+      logs,
+      eventName: "GameOpened",
+    }))
       found.push({ ...args, blockNumber, contract });
-    }
   }
   return found;
 }

@@ -112,16 +112,18 @@ async function honestAct({ town, screen, model }: Story) {
   screen.line(
     `Batch ${batch.batchId} committed: ${batch.gas} gas for ${batch.count} receipt; the price is per batch, not per receipt.`,
   );
-  await waitOutWindow(screen);
+  await waitOutWindow(town, screen);
   const status = await reader.statusOf(batch.committed);
   screen.line(`The window has passed: the receipt is ${status}.`);
   return { bought, commitGasPerReceipt, final: status === "final" };
 }
 
-async function waitOutWindow(screen: Screen): Promise<void> {
+/** Waits in real time, with a block a second: this local chain makes blocks only when asked. */
+async function waitOutWindow(town: Town, screen: Screen): Promise<void> {
   for (let left = CHALLENGE_WINDOW; left > 0; left--) {
     screen.progress(`Challenge window: ${left} s left, nobody has anything to say ...`, false);
     await new Promise((resolve) => setTimeout(resolve, 1000));
+    await town.clock.mine({ blocks: 1 });
   }
   screen.progress(`Challenge window of ${CHALLENGE_WINDOW} s: nobody had anything to say.`, true);
 }

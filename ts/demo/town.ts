@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createTestClient, createWalletClient, http, type LocalAccount, parseEther, type TestClient } from "viem";
+import { createTestClient, createWalletClient, http, type LocalAccount, parseEther } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { type Anvil, anvilKey, startAnvil } from "../chain/anvil.ts";
 import { type ChainClient, connect } from "../chain/client.ts";
@@ -19,7 +19,7 @@ import { type OpenFisherman, openFisherman } from "../fisherman/open-fisherman.t
 import { encodeInstruction } from "../machine/instruction.ts";
 
 /** Seconds: a lie must be found within the window; on a real chain both are hours to days. */
-export const CHALLENGE_WINDOW = 40;
+export const CHALLENGE_WINDOW = 30;
 const TURN = 30;
 const STAKE = parseEther("1");
 const YEAR = 365 * 24 * 3600;
@@ -71,7 +71,7 @@ export class Town {
   }
 
   /** The local chain's own controls. */
-  get clock(): TestClient {
+  get clock() {
     return createTestClient({ mode: "anvil", chain: this.client.chain, transport: http(this.anvil.url) });
   }
 

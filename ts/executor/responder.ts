@@ -1,7 +1,7 @@
-import { type Abi, type Address, isAddressEqual, parseEventLogs } from "viem";
-import { getLogs } from "viem/actions";
+import { type Abi, type Address, isAddressEqual } from "viem";
 import { ABIS } from "../chain/abis.ts";
 import type { EventArgs, OtrContext } from "../chain/context.ts";
+import { GameContracts } from "../chain/game-contracts.ts";
 import { GamePlayer } from "../chain/game-player.ts";
 import { GameStore, type TrackedGame } from "../chain/game-store.ts";
 import { SqliteCursorStore } from "../chain/sqlite.ts";
@@ -93,33 +93,31 @@ export class Responder implements DisputeResponder {
 
   #watcher(): Watcher {
     const { context, fromBlock, clock, maxRange, database } = this.#o;
+    const contracts = new GameContracts(context);
     return new Watcher({
       client: context.client,
       name: "responder",
       store: new SqliteCursorStore(database),
-      addresses: [context.addresses.rollup],
-      abi: ABIS.rollup as Abi,
+      addresses: () => contracts.list(),
+      abi: ABIS.game as Abi,
       fromBlock,
       clock,
       ...(maxRange === undefined ? {} : { maxRange }),
-      onRange: async (logs) => {
-        for (const log of logs) if (log.eventName === "GameEntered") await this.#entered(log);
+      onRange: (logs) => {
+        for (const log of logs) if (log.eventName === "GameOpened") this.#opened(log);
       },
       onRewind: (block) => this.#store.rewind(block),
     });
   }
 
-  /** A game opened on some receipt: tracks it if the receipt is ours. The rollup names the game contract of the batch's rules. */
-  async #entered(entered: WatchedLog): Promise<void> {
-    const { context, executor, log } = this.#o;
-    const { game: address, receiptHash } = entered.args as EventArgs<"rollup", "GameEntered">;
-    const { blockNumber } = entered;
-    const logs = await getLogs(context.client, { address, fromBlock: blockNumber, toBlock: blockNumber });
-    for (const { args } of parseEventLogs({ abi: ABIS.game, logs, eventName: "GameOpened" })) {
-      if (args.receiptHash !== receiptHash || !isAddressEqual(args.receipt.executor, executor)) continue;
-      const { gameId, batchId, challenger, step } = args;
-      this.#store.add({ address, gameId, receiptHash, batchId, openedAt: blockNumber });
-      log.warn({ game: gameId, receipt: receiptHash, challenger, step }, "a game was opened against this executor");
-    }
+  /** Tracks a game if its receipt is ours. */
+  #opened({ args, address, blockNumber }: WatchedLog): void {
+    const { gameId, receiptHash, receipt, batchId, challenger, step } = args as EventArgs<"game", "GameOpened">;
+    if (!isAddressEqual(receipt.executor, this.#o.executor)) return;
+    this.#store.add({ address, gameId, receiptHash, batchId, openedAt: blockNumber });
+    this.#o.log.warn(
+      { game: gameId, receipt: receiptHash, challenger, step },
+      "a game was opened against this executor",
+    );
   }
 }

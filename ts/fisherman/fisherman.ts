@@ -105,7 +105,7 @@ export class Fisherman {
       client: context.client,
       name: "fisherman",
       store: new SqliteCursorStore(database),
-      addresses: [context.addresses.rollup, context.addresses.vault],
+      addresses: () => [context.addresses.rollup, context.addresses.vault],
       abi: [...ABIS.rollup, ...ABIS.vault] as Abi,
       fromBlock,
       clock,

@@ -19,7 +19,7 @@ library FoldSum {
         (uint256 pointer, uint256 n) = VectorBlocks.read(step, i, e, k);
         result = k == 0 ? _initial(step, i, e) : accumulator;
         uint256 elementType = i.a().elementType();
-        // SAFETY: an accumulator is below 2^63 and 128 elements below 2^38.
+        // SAFETY: an accumulator is below 2^127 on the wire and 128 elements below 2^38.
         unchecked {
             for (uint256 j; j < n; ++j) {
                 result += ElementTypes.load(elementType, pointer, j);

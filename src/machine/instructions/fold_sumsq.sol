@@ -21,7 +21,7 @@ library FoldSumsq {
     {
         (uint256 pointer, uint256 n) = VectorBlocks.read(step, i, e, k);
         result = k == 0 ? int256(0) : accumulator;
-        // SAFETY: an accumulator is below 2^63 and 128 squares below 2^69.
+        // SAFETY: an accumulator is below 2^127 on the wire and 128 squares below 2^70.
         unchecked {
             for (uint256 j; j < n; ++j) {
                 int256 x = ElementTypes.load(ElementTypes.I32, pointer, j);
