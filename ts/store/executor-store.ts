@@ -92,9 +92,10 @@ export class ExecutorStore {
     });
   }
 
-  /** The enclave has signed, and the operator has not yet. */
+  /** The enclave has signed, and the operator has not yet. If it has meanwhile, nothing changes. */
   attest(receiptHash: Hex, enclaveSignature: Hex): void {
     this.database.transaction(() => {
+      if (this.isLiable(receiptHash)) return;
       this.moveAnswer(receiptHash, ["sealed", "attested"], "attested");
       const sql = "UPDATE answers SET enclave_signature = ? WHERE receipt_hash = ?";
       this.database.run(sql, enclaveSignature, receiptHash);
@@ -104,7 +105,7 @@ export class ExecutorStore {
   /** Both have signed: the receipt is a liability from here on and waits for a batch. A second call changes nothing. */
   enqueue(receiptHash: Hex, enclaveSignature: Hex, operatorSignature: Hex): void {
     this.database.transaction(() => {
-      if (this.stateOf(receiptHash) === "queued") return;
+      if (this.isLiable(receiptHash)) return;
       this.moveAnswer(receiptHash, ["sealed", "attested"], "queued");
       const sql = "UPDATE answers SET enclave_signature = ?, operator_signature = ? WHERE receipt_hash = ?";
       this.database.run(sql, enclaveSignature, operatorSignature, receiptHash);
@@ -268,6 +269,12 @@ export class ExecutorStore {
   /** Closes the database. */
   close(): void {
     this.database.close();
+  }
+
+  /** True once both signatures are stored. */
+  private isLiable(receiptHash: Hex): boolean {
+    const state = this.stateOf(receiptHash);
+    return state === "queued" || state === "batched";
   }
 
   private stateOf(receiptHash: Hex): string | undefined {
