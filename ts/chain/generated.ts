@@ -1396,8 +1396,8 @@ export const disputeGameAbi = [
   {
     type: 'error',
     inputs: [
-      { name: 'role', internalType: 'uint8', type: 'uint8' },
-      { name: 'cacheSlot', internalType: 'uint32', type: 'uint32' },
+      { name: 'role', internalType: 'uint256', type: 'uint256' },
+      { name: 'cacheSlot', internalType: 'uint256', type: 'uint256' },
     ],
     name: 'NotCached',
   },

@@ -39,7 +39,7 @@ export interface BuyParameters {
 
 /**
  * Buys an answer with an unmodified `openai` client: the signed request travels in a header, the answer streams, and the receipt
- * is checked in every item. Chain facts are fetched while the answer streams.
+ * that ends the stream is checked in every item. Tokens are hashed and chain facts are asked while the answer streams.
  */
 export async function buy(parameters: BuyParameters): Promise<Bought> {
   const { context, serving, model, account, prompt, maxTokens, seed, onText } = parameters;
@@ -61,11 +61,8 @@ export async function buy(parameters: BuyParameters): Promise<Bought> {
   });
   const receipts = new ReceiptStream(prepared);
   const openai = new OpenAI({ baseURL: `${serving.url}/v1`, apiKey: "unused", fetch: receipts.fetch() });
-  const { data: stream, response } = await openai.chat.completions
-    .create(prepared.body as OpenAI.ChatCompletionCreateParamsStreaming, { headers: prepared.headers })
-    .withResponse();
-  const path = response.headers.get("x-otr-receipt");
-  if (path === null) throw new DemoError("The executor sent no receipt header.");
+  const body = { ...prepared.body, stream: true } as OpenAI.ChatCompletionCreateParamsStreaming;
+  const stream = await openai.chat.completions.create(body, { headers: prepared.headers });
   const facts = executorFacts(context, serving, model);
   let text = "";
   let chunks = 0;
@@ -80,12 +77,11 @@ export async function buy(parameters: BuyParameters): Promise<Bought> {
     onText(delta);
   }
   const now = BigInt(Math.floor(Date.now() / 1000));
-  assertVerdict(await receipts.verify({ model, text, facts: await facts, now, risk: 0n }));
+  assertVerdict(await receipts.verify({ model, text, facts: await facts, now }));
   const provisionalMs = performance.now() - lastToken;
-  const { bundle } = await fetchReceipt(path, { url: serving.url });
-  const tokens = bundle.outputTokens.length;
   const tokensPerSecond = ((chunks - 1) * 1000) / (lastToken - firstToken);
-  return { prepared, bundle, text, tokens, tokensPerSecond, provisionalMs };
+  const { bundle } = await fetchReceipt(receipts.receipt!.chatId, { url: serving.url });
+  return { prepared, bundle, text, tokens: bundle.outputTokens.length, tokensPerSecond, provisionalMs };
 }
 
 /** What the chain says of the executor and the key that it announces. */
