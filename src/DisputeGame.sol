@@ -401,8 +401,10 @@ contract DisputeGame is IDisputeGame {
     /// @dev A claim is the executor's. INVARIANT: it is made once and binds every game; repeating it is open to all.
     function _claim(Subject calldata subject, bytes32 key, bytes32 claim) private {
         bytes32 made = _claims[key];
-        if (made == claim) return;
-        if (made != 0) revert ClaimBound(made, claim);
+        if (made != 0) {
+            if (made != claim) revert ClaimBound(made, claim);
+            return;
+        }
         address executor = subject.receipt.executor;
         if (msg.sender != executor && !VAULT.mayActFor(executor, msg.sender)) {
             revert NotExecutor(executor, msg.sender);

@@ -204,10 +204,13 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
         if (enclave.executor == address(0)) {
             enclave.registeredAt = Clock.current();
         } else if (
-            // INVARIANT: a key serves one executor and one model.
+            // INVARIANT: a key serves one executor and one model in one enclave, and a renewal leaves no gap that it would fill in
+            // afterwards: receipts of the gap do not stand and must not become final.
             enclave.executor != registration.executor
                 || ModelId.unwrap(enclave.modelId) != ModelId.unwrap(registration.modelId)
-                || enclave.encryptionKeyHash != registration.encryptionKeyHash || expiresAt.isBefore(enclave.expiresAt)
+                || enclave.encryptionKeyHash != registration.encryptionKeyHash
+                || enclave.measurement != claims.measurement || enclave.expiresAt.hasCome()
+                || expiresAt.isBefore(enclave.expiresAt)
         ) {
             revert KeyTaken(registration.enclaveKey);
         }

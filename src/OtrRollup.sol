@@ -6,7 +6,6 @@ import {
 } from "@openzeppelin/contracts-upgradeable/access/manager/AccessManagedUpgradeable.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
 import {IDisputeGame} from "./interfaces/IDisputeGame.sol";
 import {IEnclaveRegistry} from "./interfaces/IEnclaveRegistry.sol";
@@ -26,6 +25,7 @@ import {BinaryTree} from "./libraries/BinaryTree.sol";
 import {Clock, Timestamp} from "./libraries/Clock.sol";
 import {Ratio} from "./libraries/Ratio.sol";
 import {ReceiptLib} from "./libraries/ReceiptLib.sol";
+import {Signatures} from "./libraries/Signatures.sol";
 import {Tags} from "./libraries/Tags.sol";
 import {ModelId, Receipt, ReceiptHash, Request, RequestHash} from "./types/OtrTypes.sol";
 
@@ -42,10 +42,11 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
     }
 
     /// @dev What a conviction did to a batch: wei of compensation paid, and its receipts that were under challenge when the rest of
-    ///      it was final.
+    ///      it was final; and its open games beyond those that `Batch.openGames` can count.
     struct Losses {
         uint128 compensated;
         uint32 revertedAlone;
+        uint32 moreGames;
     }
 
     /// @custom:storage-location erc7201:otr.storage.OtrRollup
@@ -63,6 +64,8 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
 
     /// @dev Value of `Batch.openGames` once the locks are gone.
     uint16 private constant RELEASED = type(uint16).max;
+    /// @dev Open games that `Batch.openGames` counts; `Losses.moreGames` counts those beyond.
+    uint16 private constant MOST_GAMES = RELEASED - 1;
     // keccak256(abi.encode(uint256(keccak256("otr.storage.OtrRollup")) - 1)) & ~bytes32(uint256(0xff))
     bytes32 private constant LAYOUT_SLOT = 0x46f51b8d313ca83e86242895c860f6be7bf5ffb4302c9934e4c6e5e0a01f9000;
 
@@ -116,8 +119,7 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         // INVARIANT: neither a stolen enclave key nor the operator key alone makes a receipt.
         address signer = ECDSA.recover(ReceiptHash.unwrap(receiptHash), enclaveSignature);
         if (signer != receipt.enclaveKey) revert EnclaveSignature(receipt.enclaveKey, signer);
-        if (!SignatureChecker.isValidSignatureNow(receipt.executor, ReceiptHash.unwrap(receiptHash), operatorSignature))
-        {
+        if (!Signatures.isBy(receipt.executor, ReceiptHash.unwrap(receiptHash), operatorSignature)) {
             revert OperatorSignature(receipt.executor);
         }
         $.singles[receiptHash] = BatchId.wrap($.batchCount + 1);
@@ -197,7 +199,7 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         address requester = request.requester;
         if (
             requester == address(0)
-                || !SignatureChecker.isValidSignatureNow(requester, RequestHash.unwrap(requestHash), signature)
+                || !Signatures.isBy(requester, RequestHash.unwrap(requestHash), signature)
         ) revert RequesterSignature(requester);
         Rules storage rules = $.rules[batch.rules];
         uint256 amount = Ratio.shareRoundedDown(rules.lockPerReceipt, rules.requesterBps);
@@ -224,7 +226,9 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         terms.turnDuration = rules.turnDuration;
         terms.bond = rules.bond;
         terms.instructions = MODELS.dimensionsOf(committed.receipt.modelId).instructions;
-        $.batches[batchId].openGames = batch.openGames + 1;
+        // INVARIANT: no number of games keeps another one out.
+        if (batch.openGames == MOST_GAMES) ++$.losses[batchId].moreGames;
+        else $.batches[batchId].openGames = batch.openGames + 1;
         ++$.disputes[_disputeKey(batchId, terms.receiptHash)].openGames;
     }
 
@@ -442,7 +446,8 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         dispute = $.disputes[_disputeKey(batchId, receiptHash)];
         if (dispute.openGames == 0) revert NoOpenGame(batchId, receiptHash);
         --dispute.openGames;
-        --batch.openGames;
+        if (batch.openGames == MOST_GAMES && $.losses[batchId].moreGames != 0) --$.losses[batchId].moreGames;
+        else --batch.openGames;
     }
 
     /// @dev The receipt was under challenge when its executor was convicted: it is reverted even if its batch was final else.

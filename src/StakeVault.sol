@@ -5,6 +5,7 @@ import {
     AccessManagedUpgradeable
 } from "@openzeppelin/contracts-upgradeable/access/manager/AccessManagedUpgradeable.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
@@ -12,6 +13,7 @@ import {Clock, Duration, Timestamp} from "./libraries/Clock.sol";
 
 /// @title StakeVault
 contract StakeVault is IStakeVault, AccessManagedUpgradeable, UUPSUpgradeable {
+    using Checkpoints for Checkpoints.Trace208;
     using SafeCast for uint256;
 
     /// @custom:storage-location erc7201:otr.storage.StakeVault
@@ -24,6 +26,8 @@ contract StakeVault is IStakeVault, AccessManagedUpgradeable, UUPSUpgradeable {
         uint128 burnt;
         address rollup;
         Duration exitDelay;
+        // When each executor was leaving (1) and when it stayed (0).
+        mapping(address executor => Checkpoints.Trace208) leaving;
     }
 
     // keccak256(abi.encode(uint256(keccak256("otr.storage.StakeVault")) - 1)) & ~bytes32(uint256(0xff))
@@ -61,15 +65,18 @@ contract StakeVault is IStakeVault, AccessManagedUpgradeable, UUPSUpgradeable {
         Timestamp dueAt = Clock.current().plus($.exitDelay);
         account.exitRequestedAt = Clock.current();
         account.exitDueAt = dueAt;
+        $.leaving[msg.sender].push(Timestamp.unwrap(Clock.current()), 1);
         emit ExitRequested(msg.sender, dueAt);
     }
 
     /// @inheritdoc IStakeVault
     function cancelExit() external {
-        Executor storage account = _layout().executors[msg.sender];
+        Layout storage $ = _layout();
+        Executor storage account = $.executors[msg.sender];
         if (!account.exitRequestedAt.isSet()) revert ExitState(account.exitRequestedAt);
         account.exitRequestedAt = Timestamp.wrap(0);
         account.exitDueAt = Timestamp.wrap(0);
+        $.leaving[msg.sender].push(Timestamp.unwrap(Clock.current()), 0);
         emit ExitCancelled(msg.sender);
     }
 
@@ -239,10 +246,11 @@ contract StakeVault is IStakeVault, AccessManagedUpgradeable, UUPSUpgradeable {
 
     /// @inheritdoc IStakeVault
     function wasServing(address executor, Timestamp time) external view returns (bool) {
-        Executor storage account = _layout().executors[executor];
-        bool convicted = account.convictedAt.isSet() && !time.isBefore(account.convictedAt);
-        bool leaving = account.exitRequestedAt.isSet() && !time.isBefore(account.exitRequestedAt);
-        return !convicted && !leaving;
+        Layout storage $ = _layout();
+        Timestamp convictedAt_ = $.executors[executor].convictedAt;
+        if (convictedAt_.isSet() && !time.isBefore(convictedAt_)) return false;
+        // INVARIANT: staying after all does not change the past, else receipts that did not stand would become final.
+        return $.leaving[executor].upperLookupRecent(Timestamp.unwrap(time)) == 0;
     }
 
     /// @inheritdoc IStakeVault

@@ -59,7 +59,7 @@ interface IEnclaveRegistry {
     error MeasurementNotAccepted(ModelId modelId, bytes32 measurement, Timestamp validUntil);
     /// @notice The enclave key did not sign the challenge.
     error EnclaveSignature(address expected, address got);
-    /// @notice The key is bound to another registration, or this renewal would shorten its life.
+    /// @notice The key is bound to another registration or enclave, has expired, or this renewal would shorten its life.
     error KeyTaken(address enclaveKey);
     /// @notice The key was revoked: it never comes back.
     error KeyRevoked(address enclaveKey, Timestamp revokedAt);

@@ -48,7 +48,7 @@ struct Rules {
 }
 
 /// @notice A batch.
-/// @param openGames Open games on its receipts; 2^16 - 1 once its locks are gone.
+/// @param openGames Open games on its receipts, up to 2^16 - 2; 2^16 - 1 once its locks are gone.
 /// @param convicted One of its receipts convicted its executor.
 struct Batch {
     bytes32 root;

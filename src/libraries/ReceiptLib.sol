@@ -25,12 +25,21 @@ library ReceiptLib {
     function hash(Receipt calldata receipt, address rollup) internal view returns (ReceiptHash) {
         bytes32 typeHash = RECEIPT_TYPE;
         bytes32 structHash;
-        // SAFETY: a struct of fourteen static fields lies in calldata as `abi.encode` writes it. Bits outside a field's type, which
-        // Solidity refuses when it reads the field, only lead to another hash. Memory beyond the free pointer is scratch.
+        // SAFETY: a struct of fourteen static fields lies in calldata as `abi.encode` writes it. Memory beyond the free pointer is
+        // scratch.
         assembly ("memory-safe") {
             let buffer := mload(0x40)
             mstore(buffer, typeHash)
             calldatacopy(add(buffer, 0x20), receipt, 0x1c0)
+            // INVARIANT: a receipt has one encoding. Bits outside a field's type are refused here as Solidity refuses them where it reads
+            // the field, else a receipt could be final that no game can open.
+            let words := add(buffer, 0x20)
+            let dirty := shr(32, or(or(mload(words), mload(add(words, 0x120))), mload(add(words, 0x160))))
+            dirty := or(dirty, shr(160, or(mload(add(words, 0x40)), mload(add(words, 0x60)))))
+            dirty := or(
+                dirty, shr(64, or(or(mload(add(words, 0x80)), mload(add(words, 0xa0))), mload(add(words, 0xc0))))
+            )
+            if or(dirty, shr(8, mload(add(words, 0x180)))) { revert(0, 0) }
             structHash := keccak256(buffer, 0x1e0)
         }
         return ReceiptHash.wrap(digest(domainSeparator(rollup), structHash));

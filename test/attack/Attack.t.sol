@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {IDisputeGame, Phase} from "src/interfaces/IDisputeGame.sol";
+import {IEnclaveRegistry} from "src/interfaces/IEnclaveRegistry.sol";
+import {BatchId, Status} from "src/interfaces/IOtrRollup.sol";
+import {Timestamp} from "src/libraries/Clock.sol";
+import {Tags} from "src/libraries/Tags.sol";
+import {Receipt as OtrReceipt, ReceiptHash, RequestHash} from "src/types/OtrTypes.sol";
+import {GameTest} from "../utils/GameTest.sol";
+import {Trees} from "../utils/Trees.sol";
+
+/// @dev Denies every signature.
+contract Denier {
+    function isValidSignature(bytes32, bytes calldata) external pure returns (bytes4) {
+        return 0xffffffff;
+    }
+}
+
+/// @title Attacks by executors who cheat, and by strangers
+contract AttackTest is GameTest {
+    using Trees for Trees.Tree;
+
+    /// @dev Bytes of a receipt's field, counted from the receipt.
+    uint256 private constant SEQ = 4 * 32;
+
+    /// @dev Sets a bit above the type of a field that no contract reads.
+    function _dirty(bytes memory data, uint256 receiptAt, uint256 field) private pure returns (bytes memory) {
+        data[4 + receiptAt + 32 * field] = 0x01;
+        return data;
+    }
+
+    // A receipt with bits outside its fields' types had a hash that could be committed and read as Final, but could not be encoded
+    // into the event of `open`: no game could be played on it.
+    function test_hashReceipt_dirtyFields_reverts() public {
+        OtrReceipt memory receipt = _receipt();
+        uint8[9] memory typed = [0, 2, 3, 4, 5, 6, 9, 11, 12];
+        for (uint256 i; i < typed.length; ++i) {
+            bytes memory data = _dirty(abi.encodeCall(rollup.hashReceipt, (receipt)), 0, typed[i]);
+            (bool done,) = address(rollup).call(data);
+            assertFalse(done, "dirty receipt hashed");
+        }
+        for (uint256 field; field < 14; ++field) {
+            bytes memory data = abi.encodeCall(rollup.hashReceipt, (receipt));
+            // The lowest bit is within every type.
+            data[4 + 32 * field + 31] ^= 0x01;
+            (bool done,) = address(rollup).call(data);
+            assertTrue(done, "clean receipt refused");
+        }
+    }
+
+    function test_statusOf_dirtyReceiptThatNoGameCanOpen_reverts() public {
+        tokenLies[4] = 77;
+        committed = _commit(_receipt(), 0, 1);
+        bytes memory data = _dirty(abi.encodeCall(rollup.statusOf, (committed)), 32, 4);
+        bytes32 domain = rollup.domainSeparator();
+        bytes memory words = abi.encode(
+            keccak256(
+                "Receipt(uint32 machineVersion,bytes32 modelId,address executor,address enclaveKey,uint64 seq,uint64 commitBy,uint64 expiry,bytes32 requestHash,bytes32 inputRoot,uint32 nIn,bytes32 outputRoot,uint32 nOut,uint8 stopReason,bytes32 traceRoot)"
+            ),
+            committed.receipt
+        );
+        words[32 + SEQ] = 0x01;
+        bytes32 leaf = keccak256(abi.encodePacked(hex"1901", domain, keccak256(words)));
+        vm.prank(executor);
+        BatchId batchId = rollup.commitBatch(keccak256(abi.encode(Tags.BATCH, uint256(1), leaf)), 1);
+        data[4 + 32 + 14 * 32 + 31] = bytes1(uint8(BatchId.unwrap(batchId)));
+        vm.warp(block.timestamp + WINDOW);
+        (bool done,) = address(rollup).staticcall(data);
+        assertFalse(done, "a receipt that nobody could challenge stands");
+    }
+
+    function test_commitReceipt_operatorKeyWithCodeThatDenies_succeeds() public {
+        OtrReceipt memory receipt = _receipt();
+        bytes32 digest = ReceiptHash.unwrap(rollup.hashReceipt(receipt));
+        bytes memory enclaveSignature = _sign(enclaveKey, digest);
+        bytes memory operatorSignature = _sign(executorKey, digest);
+        vm.etch(executor, address(new Denier()).code);
+        vm.warp(receipt.commitBy);
+        vm.prank(stranger);
+        BatchId batchId = rollup.commitReceipt(receipt, enclaveSignature, operatorSignature);
+        assertEq(rollup.batchOf(batchId).executor, executor);
+    }
+
+    function test_claimCompensation_requesterKeyWithCodeThatDenies_succeeds() public {
+        tokenLies[4] = 77;
+        committed = _commit();
+        _open(4);
+        vm.warp(block.timestamp + TURN);
+        game.timeout(subject);
+        bytes memory signature = _sign(requesterKey, RequestHash.unwrap(rollup.hashRequest(_request())));
+        vm.etch(requester, address(new Denier()).code);
+        rollup.claimCompensation(committed, _request(), signature);
+        assertEq(vault.claimableOf(requester), uint256(LOCK) * 2000 / 10_000);
+    }
+
+    // ---------------------------------------------------------------- games without end
+
+    /// @dev Writes `openGames` of a batch: two bytes of its second word, behind executor, moment, count and rules.
+    function _setOpenGames(BatchId batchId, uint16 openGames) private {
+        bytes32 layout = 0x46f51b8d313ca83e86242895c860f6be7bf5ffb4302c9934e4c6e5e0a01f9000;
+        bytes32 slot = bytes32(uint256(keccak256(abi.encode(batchId, uint256(layout) + 1))) + 1);
+        uint256 word = uint256(vm.load(address(rollup), slot));
+        uint256 at = 160 + 40 + 24 + 8;
+        word = (word & ~(uint256(type(uint16).max) << at)) | (uint256(openGames) << at);
+        vm.store(address(rollup), slot, bytes32(word));
+        assertEq(rollup.batchOf(batchId).openGames, openGames, "layout");
+    }
+
+    function test_open_beyondTheBatchCounter_succeeds() public {
+        committed = _commit();
+        _setOpenGames(committed.batchId, type(uint16).max - 1);
+        _openBy(makeAddr("first"), 1);
+        _openBy(challenger, 1);
+        assertEq(rollup.batchOf(committed.batchId).openGames, type(uint16).max - 1, "not taken for released");
+        assertEq(rollup.openGamesOn(committed.batchId, rollup.hashReceipt(committed.receipt)), 2);
+        _postFine();
+        vm.warp(block.timestamp + WINDOW);
+        game.timeout(subject);
+        assertEq(rollup.batchOf(committed.batchId).openGames, type(uint16).max - 1);
+        vm.expectRevert();
+        rollup.releaseBatch(committed.batchId);
+        // The other one counts too: with it the counter is back where it was set.
+        subject.challenger = makeAddr("first");
+        game.timeout(subject);
+        assertEq(rollup.batchOf(committed.batchId).openGames, type(uint16).max - 1);
+    }
+
+    // ---------------------------------------------------------------- activity is not rewritten
+
+    function test_cancelExit_receiptsOfTheExitStayNone_succeeds() public {
+        vm.prank(executor);
+        vault.requestExit();
+        vm.warp(block.timestamp + 1);
+        committed = _commit();
+        assertStatus(committed, Status.None);
+        vm.warp(block.timestamp + WINDOW);
+        vm.prank(executor);
+        vault.cancelExit();
+        assertStatus(committed, Status.None);
+        vm.warp(block.timestamp + 1);
+        assertStatus(committed, Status.None);
+        committed = _commit();
+        assertStatus(committed, Status.Provisional);
+        // A second exit leaves the past as it was, too.
+        vm.warp(block.timestamp + 1);
+        vm.prank(executor);
+        vault.requestExit();
+        assertStatus(committed, Status.Provisional);
+        vm.warp(block.timestamp + WINDOW);
+        assertStatus(committed, Status.Final);
+    }
+
+    function testFuzz_wasServing_followsExits(uint8[6] calldata gaps, uint16 ago) public {
+        uint256 start = block.timestamp;
+        uint256[7] memory changes;
+        changes[0] = start;
+        for (uint256 i; i < 6; ++i) {
+            vm.warp(block.timestamp + 1 + gaps[i]);
+            changes[i + 1] = block.timestamp;
+            vm.prank(executor);
+            if (i % 2 == 0) vault.requestExit();
+            else vault.cancelExit();
+        }
+        uint256 time = start + (uint256(ago) % (block.timestamp - start + 1));
+        uint256 k;
+        while (k < 6 && changes[k + 1] <= time) ++k;
+        assertEq(vault.wasServing(executor, Timestamp.wrap(uint40(time))), k % 2 == 0);
+    }
+
+    function test_register_renewalAfterExpiry_reverts() public {
+        vm.warp(Timestamp.unwrap(enclaves.enclaveOf(enclave).expiresAt));
+        committed = _commit();
+        assertStatus(committed, Status.None);
+        IEnclaveRegistry.Registration memory registration = _registration();
+        (bytes32 challenge, bytes32 rd0) = enclaves.challengeOf(registration);
+        IEnclaveRegistry.Evidence memory evidence = _evidence(rd0, MEASUREMENT, type(uint64).max, devRootKey);
+        bytes memory signature = _sign(enclaveKey, challenge);
+        vm.prank(executor);
+        vm.expectRevert(abi.encodeWithSelector(IEnclaveRegistry.KeyTaken.selector, enclave));
+        enclaves.register(registration, evidence, signature);
+        assertStatus(committed, Status.None);
+    }
+
+    function test_register_renewalByAnotherMeasurement_reverts() public {
+        bytes32 other = keccak256("other measurement");
+        vm.prank(governance);
+        enclaves.setPolicy(modelId, other, Timestamp.wrap(uint40(block.timestamp + 3650 days)));
+        IEnclaveRegistry.Registration memory registration = _registration();
+        (bytes32 challenge, bytes32 rd0) = enclaves.challengeOf(registration);
+        IEnclaveRegistry.Evidence memory evidence = _evidence(rd0, other, type(uint64).max, devRootKey);
+        bytes memory signature = _sign(enclaveKey, challenge);
+        vm.prank(executor);
+        vm.expectRevert(abi.encodeWithSelector(IEnclaveRegistry.KeyTaken.selector, enclave));
+        enclaves.register(registration, evidence, signature);
+    }
+}
+
+/// @title A program of one row: its fine top is a leaf, which may be zero
+contract OneRowAttackTest is GameTest {
+    function _makeProgram() internal override {
+        program.push(_instruction(3, 2, 2, 0, 1000, 1, false));
+    }
+
+    // Zero reads like "no claim yet": a stranger could claim it in an honest executor's name, who could never reveal a row of it.
+    function test_postFine_zeroTopByStranger_reverts() public {
+        committed = _commit();
+        _open(2);
+        vm.prank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.NotExecutor.selector, executor, challenger));
+        game.postFine(subject, new bytes32[](1));
+        _postFine();
+        assertPhase(Phase.Fine);
+    }
+}
