@@ -27,6 +27,8 @@ import {RowLib} from "./libraries/RowLib.sol";
 import {SubjectLib} from "./libraries/SubjectLib.sol";
 import {Tags} from "./libraries/Tags.sol";
 import {WalkLib} from "./libraries/WalkLib.sol";
+import {ElementTypes} from "./machine/ElementTypes.sol";
+import {Instruction, ROLE_CACHED, instructionAt} from "./machine/Instruction.sol";
 import {ModelId, Receipt, ReceiptHash, Request, RequestHash} from "./types/OtrTypes.sol";
 
 /// @title DisputeGame
@@ -277,8 +279,9 @@ contract DisputeGame is IDisputeGame {
         uint32 rows = MODELS.dimensionsOf(subject.receipt.modelId).instructions;
         _requireInstruction(subject.receipt.modelId, opened, rows);
         // INVARIANT: both leaves are of the row that the program caches in this slot.
-        (uint8 role, uint32 slot) = (ProgramLib.role(opened.instruction), ProgramLib.cacheSlot(opened.instruction));
-        if (role != ProgramLib.ROLE_CACHED || slot != cached.index) revert NotCached(role, slot);
+        Instruction instruction = instructionAt(opened.instruction, 0);
+        (uint256 role, uint256 slot) = (instruction.role(), instruction.cacheSlot());
+        if (role != ROLE_CACHED || slot != cached.index) revert NotCached(role, slot);
         if (fine.index != opened.row) revert ChoiceOutOfRange(fine.index, opened.row);
         WalkLib.requireFineLeaf(_fineTop(subject), rows, fine);
         if (cached.leaf == fine.leaf) revert NothingProven();
@@ -296,9 +299,9 @@ contract DisputeGame is IDisputeGame {
         uint32 token = SENTINEL;
         if (subject.step >= subject.receipt.nIn - 1) {
             uint256 rows = game.leaves;
-            bytes32 leaf = RowLib.leaf(RowLib.I64, TOKEN_ROW_LENGTH, sha256(abi.encode(chunk)));
+            bytes32 leaf = RowLib.leaf(ElementTypes.I64, TOKEN_ROW_LENGTH, sha256(abi.encode(chunk)));
             WalkLib.requireOpens(game.node, leaf, rows - 1, rows, 0, BinaryTree.depth(rows), siblings);
-            token = _clampToken(RowLib.elementAt(chunk, RowLib.I64, 0));
+            token = _clampToken(RowLib.elementAt(chunk, ElementTypes.I64, 0));
         }
         if (token == record.token) revert NothingProven();
         _executorLoses(gameId, game, subject);

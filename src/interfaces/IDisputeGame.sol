@@ -164,7 +164,7 @@ interface IDisputeGame {
     /// @notice The request is not the receipt's.
     error RequestMismatch(bytes32 expected, bytes32 got);
     /// @notice The row is not the cached row of this slot.
-    error NotCached(uint8 role, uint32 cacheSlot);
+    error NotCached(uint256 role, uint256 cacheSlot);
     /// @notice Executor and judge agree: the move proves nothing.
     error NothingProven();
     /// @notice The executor was not convicted elsewhere: the game goes on.

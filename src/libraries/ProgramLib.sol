@@ -2,15 +2,11 @@
 pragma solidity ^0.8.30;
 
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {INSTRUCTION_BYTES} from "../machine/Instruction.sol";
 import {Tags} from "./Tags.sol";
 
 /// @title Instructions as leaves of the program tree (docs/machine.md, section 2)
 library ProgramLib {
-    /// @notice Bytes of an instruction.
-    uint256 internal constant INSTRUCTION_BYTES = 128;
-    /// @notice Role of a row that the trace commits to at every step (K and V).
-    uint8 internal constant ROLE_CACHED = 1;
-
     /// @notice Leaf of one instruction.
     function leaf(bytes calldata instruction) internal pure returns (bytes32) {
         if (instruction.length != INSTRUCTION_BYTES) revert IModelRegistry.InstructionBytes(instruction.length);
@@ -27,15 +23,5 @@ library ProgramLib {
         for (uint256 i; i < count; ++i) {
             result[i] = leaf(instructions[i * INSTRUCTION_BYTES:(i + 1) * INSTRUCTION_BYTES]);
         }
-    }
-
-    /// @notice What the row of this instruction is to the trace.
-    function role(bytes calldata instruction) internal pure returns (uint8) {
-        return uint8(instruction[3]);
-    }
-
-    /// @notice Number of the row among the cached rows, if its role is `ROLE_CACHED`.
-    function cacheSlot(bytes calldata instruction) internal pure returns (uint32) {
-        return uint32(bytes4(instruction[8:12]));
     }
 }

@@ -7,8 +7,6 @@ import {Tags} from "./Tags.sol";
 library RowLib {
     /// @notice Bytes of a chunk: one SHA-256 leaf.
     uint256 internal constant CHUNK = 32;
-    /// @notice Type code of int64.
-    uint8 internal constant I64 = 3;
 
     /// @notice Chunks of a row of `length` elements of type `elementType`.
     function chunkCount(uint8 elementType, uint256 length) internal pure returns (uint256) {
