@@ -3,6 +3,9 @@ import type { Clock } from "../chain/time.ts";
 import type { Hex } from "../commit/bytes.ts";
 import { STOP_REASON } from "../commit/typed-data.ts";
 import type { Chat } from "../executor/answerer.ts";
+import type { EnclaveStep } from "../executor/enclave.ts";
+import type { Bundle } from "../sdk/bundle.ts";
+import { receiptComment, stepComment } from "../sdk/stream-comments.ts";
 import type { ServedModel } from "./backend.ts";
 import { type CompletionHead, chunk, completion, usageChunk, usageOf } from "./chat-shapes.ts";
 import { ApiError, apiErrorOf } from "./errors.ts";
@@ -15,6 +18,8 @@ export interface ChatReplyOptions {
   readonly clock: Clock;
   readonly includeUsage: boolean;
   readonly includeOtr: boolean;
+  /** The signed answer, once the chat has ended. */
+  readonly bundle: () => Bundle;
   /** Headers of every response to this request. */
   readonly headers: Record<string, string>;
   /** Milliseconds of silence after which something harmless is written. */
@@ -34,19 +39,23 @@ interface Ended {
   readonly stopReason: number;
 }
 
-/** Follows a chat to its end; `onText` gets its text as it becomes known. */
-async function follow({ chat, model }: ChatReplyOptions, onText: (text: string) => Promise<void>): Promise<Ended> {
+/** Follows a chat to its end; `onStep` gets the text that each step completes, and once more what is left at the end. */
+async function follow(
+  { chat, model }: ChatReplyOptions,
+  onStep: (text: string, step?: EnclaveStep) => Promise<void>,
+): Promise<Ended> {
   const stops = new Set(chat.order.request.stopTokens);
   const decoder = model.tokenizer.stream();
-  const tokens = chat.tokens();
+  const steps = chat.steps();
   for (let nOut = 0; ; nOut++) {
-    const next = await tokens.next();
+    const next = await steps.next();
     if (next.done) {
-      await onText(decoder.end());
+      await onStep(decoder.end());
       return { nOut, ...next.value };
     }
     // A stop token ends the answer and is not part of its text.
-    if (!stops.has(next.value)) await onText(decoder.push(next.value));
+    const { token } = next.value;
+    await onStep(stops.has(token) ? "" : decoder.push(token), next.value);
   }
 }
 
@@ -62,22 +71,24 @@ export async function streamReply(response: ServerResponse, options: ChatReplyOp
   const { chat, clock, includeUsage, includeOtr, headers, heartbeatMs } = options;
   const stream = new ResponseStream(response, () => chat.leave());
   const head = headOf(options);
-  const send = (value: object) => stream.write(`data: ${JSON.stringify(value)}\n\n`);
+  const event = (value: object) => `data: ${JSON.stringify(value)}\n\n`;
+  const send = (value: object) => stream.write(event(value));
   stream.start(200, { ...headers, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" });
   void stream.heartbeat(clock, heartbeatMs, () => stream.write(": waiting\n\n"));
   try {
     await send(chunk(head, { role: "assistant", content: "", refusal: null }, undefined, includeUsage));
-    const ended = await follow(options, async (text) => {
-      if (text !== "") await send(chunk(head, { content: text }, undefined, includeUsage));
+    const ended = await follow(options, async (text, step) => {
+      const comment = includeOtr && step !== undefined ? stepComment(step) : "";
+      const data = text === "" ? "" : event(chunk(head, { content: text }, undefined, includeUsage));
+      if (comment + data !== "") await stream.write(comment + data);
     });
     if (ended.stopReason === STOP_REASON.cancelled) throw cutShort();
     await send(chunk(head, {}, ended.stopReason, includeUsage));
     if (includeUsage) await send(usageChunk(head, usageOf(chat.order.prompt.length, ended.nOut)));
-    const otr = { chatId: chat.chatId, receiptHash: ended.receiptHash, receipt: receiptPath(chat.chatId) };
-    stream.end(`${includeOtr ? `: otr ${JSON.stringify(otr)}\n\n` : ""}data: [DONE]\n\n`);
+    stream.end(`${includeOtr ? receiptComment(chat.chatId, options.bundle()) : ""}data: [DONE]\n\n`);
   } catch (error) {
     options.onError(error);
-    stream.end(`data: ${JSON.stringify(apiErrorOf(error).body)}\n\n`);
+    stream.end(event(apiErrorOf(error).body));
   } finally {
     chat.leave();
   }

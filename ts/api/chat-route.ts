@@ -12,6 +12,7 @@ import type { ApiBackend, ServedModel } from "./backend.ts";
 import { jsonReply, receiptPath, streamReply } from "./chat-reply.ts";
 import { apiErrorOf, invalidRequest, notFound } from "./errors.ts";
 import { carriedOrder, type OrderContext, unsignedOrder } from "./order.ts";
+import { signedReceipt } from "./otr-routes.ts";
 
 export interface ChatRouteOptions {
   readonly backend: ApiBackend;
@@ -23,14 +24,17 @@ export interface ChatRouteOptions {
 
 const IDEMPOTENCY_HEADER = "idempotency-key";
 
-/** `POST /v1/chat/completions`. */
+/** `POST /v1/chat/completions`. Logs name requests by hash, not by chat id: the id entitles to the answer. */
 export function chatRoute(app: FastifyInstance, options: ChatRouteOptions): void {
   const { backend, clock, heartbeatMs } = options;
   app.post("/v1/chat/completions", async (request, reply) => {
     const body = parseChatBody(request.body);
     const model = findModel(backend, body.model);
     const chat = await chatOf(request, body, model, options);
-    request.log.debug({ chatId: chat.chatId, nIn: chat.order.prompt.length, stream: body.stream === true }, "chat");
+    request.log.debug(
+      { requestHash: chat.order.requestHash, nIn: chat.order.prompt.length, stream: body.stream === true },
+      "chat",
+    );
     reply.hijack();
     await (body.stream ? streamReply : jsonReply)(reply.raw, {
       chat,
@@ -39,10 +43,11 @@ export function chatRoute(app: FastifyInstance, options: ChatRouteOptions): void
       heartbeatMs,
       includeUsage: body.stream_options?.include_usage === true,
       includeOtr: body.stream_options?.include_otr === true,
+      bundle: () => signedReceipt(backend, chat.chatId).bundle,
       headers: { "x-request-id": request.id, "x-otr-receipt": receiptPath(chat.chatId) },
       onError: (error) => {
         const { status, apiCode } = apiErrorOf(error);
-        request.log.warn({ chatId: chat.chatId, status, code: apiCode }, "chat failed");
+        request.log.warn({ requestHash: chat.order.requestHash, status, code: apiCode }, "chat failed");
       },
     });
   });

@@ -9,6 +9,7 @@ import {
   OverloadedError,
 } from "../executor/errors.ts";
 import { ChatTemplateError } from "../model/errors.ts";
+import { InvalidChatError } from "../sdk/errors.ts";
 
 /** What an HTTP error says beyond its message. */
 export interface ApiErrorOptions {
@@ -78,6 +79,7 @@ const REASONS_TO_GO_ELSEWHERE: ReadonlySet<string> = new Set(["executor_suspende
 /** What a client is told of a failure. Messages of unknown errors stay inside: they may quote prompts or paths. */
 export function apiErrorOf(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
+  if (error instanceof InvalidChatError) return invalidRequest(error.shortMessage, error.param, error.apiCode);
   const message = error instanceof BaseError ? error.message : "";
   const make = (options: ApiErrorOptions) => new ApiError(message, { ...options, cause: error });
   const invalid = { status: 400, type: "invalid_request_error" };

@@ -373,7 +373,7 @@ describe("repeated requests", () => {
 });
 
 describe("OTR's own routes", () => {
-  it("names the receipt in a comment before [DONE], if asked", async () => {
+  it("carry the receipt in a comment before [DONE], if asked", async () => {
     const { url } = await serve();
     const body = { ...ask, stream: true, stream_options: { include_otr: true } };
     const headers = { "content-type": "application/json" };
@@ -381,7 +381,7 @@ describe("OTR's own routes", () => {
     const lines = (await response.text()).trimEnd().split("\n\n");
     expect(lines.at(-1)).toBe("data: [DONE]");
     const otr = JSON.parse(lines.at(-2)!.replace(/^: otr /, ""));
-    expect(otr.receipt).toBe(response.headers.get("x-otr-receipt"));
+    expect(response.headers.get("x-otr-receipt")).toBe(`/v1/otr/receipt/${otr.chatId}`);
     expect((await fetchReceipt(otr.chatId, { url })).bundle.receiptHash).toBe(otr.receiptHash);
   });
 

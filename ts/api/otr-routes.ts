@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Hex } from "../commit/bytes.ts";
 import { type Bundle, bundleJson, redactedJson } from "../sdk/bundle.ts";
 import { bytes32Schema, firstIssue } from "../sdk/wire.ts";
-import type { ApiBackend } from "./backend.ts";
+import type { ApiBackend, ChatReceipt } from "./backend.ts";
 import { ApiError, invalidRequest, notFound } from "./errors.ts";
 
 /** Bundles per page at most; a bundle has about 150 bytes a token. */
@@ -22,19 +22,9 @@ const pageSchema = z.strictObject({
 /** What only OTR's clients ask for: receipts, batches, and who serves here. */
 export function otrRoutes(app: FastifyInstance, backend: ApiBackend): void {
   app.get<{ Params: { chatId: string } }>("/v1/otr/receipt/:chatId", async ({ params }) => {
-    const found = backend.receiptOf(params.chatId);
     // The chat id is 128 random bits that only the requester was told: it is what entitles to a confidential bundle.
-    if (found.state === "signed") return { ...bundleJson(found.bundle), batchRoot: found.batchRoot ?? null };
-    if (found.state === "pending")
-      throw new ApiError("The answer is still in the making.", {
-        status: 409,
-        type: "conflict_error",
-        code: "receipt_pending",
-        shouldRetry: true,
-        retryAfterSeconds: 1,
-      });
-    if (found.state === "gone") throw notFound("This chat ended without a receipt.", "receipt_gone");
-    throw notFound("No such chat.", "chat_not_found");
+    const { bundle, batchRoot } = signedReceipt(backend, params.chatId);
+    return { ...bundleJson(bundle), batchRoot: batchRoot ?? null };
   });
 
   app.get<{ Params: { root: string } }>("/v1/otr/batches/:root", async ({ params, query }, reply) => {
@@ -55,6 +45,22 @@ export function otrRoutes(app: FastifyInstance, backend: ApiBackend): void {
   });
 
   app.get("/.well-known/otr.json", async () => wellKnown(backend));
+}
+
+/** The receipt of a chat. @throws ApiError if there is none, or none yet */
+export function signedReceipt(backend: ApiBackend, chatId: string): Extract<ChatReceipt, { state: "signed" }> {
+  const found = backend.receiptOf(chatId);
+  if (found.state === "signed") return found;
+  if (found.state === "pending")
+    throw new ApiError("The answer is still in the making.", {
+      status: 409,
+      type: "conflict_error",
+      code: "receipt_pending",
+      shouldRetry: true,
+      retryAfterSeconds: 1,
+    });
+  if (found.state === "gone") throw notFound("This chat ended without a receipt.", "receipt_gone");
+  throw notFound("No such chat.", "chat_not_found");
 }
 
 /** The page as text, bundle by bundle, so that a page is never in memory whole. */

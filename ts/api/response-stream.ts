@@ -16,6 +16,8 @@ export class ResponseStream {
     this.#response = response;
     this.#onGone = onGone;
     response.on("close", this.#closed);
+    // The client may have gone before anybody listened.
+    if (response.destroyed) this.#closed();
   }
 
   readonly #closed = () => {

@@ -2,11 +2,11 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import type { Clock } from "../chain/time.ts";
 import { toHex } from "../commit/bytes.ts";
+import { BaseError } from "../errors.ts";
 import type { Random } from "../executor/ports.ts";
-import { InvalidChatError } from "../sdk/errors.ts";
 import type { ApiBackend } from "./backend.ts";
 import { chatRoute } from "./chat-route.ts";
-import { ApiError, apiErrorOf, invalidRequest, notFound } from "./errors.ts";
+import { ApiError, apiErrorOf, notFound } from "./errors.ts";
 import { healthRoutes } from "./health-routes.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { otrRoutes } from "./otr-routes.ts";
@@ -70,9 +70,8 @@ export function createApiServer(options: ApiServerOptions): FastifyInstance {
 
 /** Our errors as they are, fastify's (malformed JSON, too large a body) by their status. */
 function shownError(error: unknown): ApiError {
-  if (error instanceof InvalidChatError) return invalidRequest(error.shortMessage, error.param, error.apiCode);
   const status = error instanceof Error && "statusCode" in error ? Number(error.statusCode) : 500;
-  if (error instanceof ApiError || status >= 500) return apiErrorOf(error);
+  if (error instanceof BaseError || status >= 500) return apiErrorOf(error);
   const code = error instanceof Error && "code" in error ? { code: String(error.code).toLowerCase() } : {};
   const message = error instanceof Error ? error.message : "Bad request";
   return new ApiError(message, { status, type: "invalid_request_error", ...code });

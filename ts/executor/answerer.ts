@@ -3,8 +3,9 @@ import type { Hex } from "../commit/bytes.ts";
 import { toHex } from "../commit/bytes.ts";
 import { STOP_REASON } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
+import type { Answer } from "../store/executor-rows.ts";
 import type { ExecutorStore } from "../store/executor-store.ts";
-import type { Enclave } from "./enclave.ts";
+import type { Enclave, EnclaveStep } from "./enclave.ts";
 import {
   AlreadyAnsweredError,
   CancelledError,
@@ -78,8 +79,14 @@ export class Answerer {
     if (running?.cancelled) throw new AlreadyAnsweredError(order.requestHash);
     const run = running ?? this.#stored(order.requestHash) ?? this.#start(order);
     const chatId = `chatcmpl-${toHex(this.#options.random(16)).slice(2)}`;
-    this.#options.store.addChat(chatId, order.requestHash, idempotency);
-    return { chatId, order, ...run.read() };
+    const reader = run.read();
+    try {
+      this.#options.store.addChat(chatId, order.requestHash, idempotency);
+    } catch (error) {
+      reader.leave();
+      throw error;
+    }
+    return { chatId, order, ...reader };
   }
 
   /**
@@ -120,10 +127,10 @@ export class Answerer {
   #stored(requestHash: Hex): Run | undefined {
     const answer = this.#options.store.answerOf(requestHash);
     if (answer === undefined || answer.state === "sealed" || answer.state === "lost") return undefined;
-    const { request, requestSignature, receipt, receiptHash, inputTokens: prompt, outputTokens: tokens } = answer;
+    const { request, requestSignature, receipt, receiptHash, inputTokens: prompt } = answer;
     if (receipt.stopReason === STOP_REASON.cancelled) throw new AlreadyAnsweredError(requestHash);
     const order = { request, requestHash, prompt, ...(requestSignature === undefined ? {} : { requestSignature }) };
-    return new Run(order, { tokens, outcome: { receiptHash, stopReason: receipt.stopReason } });
+    return new Run(order, { steps: stepsOf(answer), outcome: { receiptHash, stopReason: receipt.stopReason } });
   }
 
   #start(order: Order): Run {
@@ -160,9 +167,9 @@ export class Answerer {
       const session = await enclave.open({ request, prompt });
       try {
         while (!run.cancelled) {
-          const token = await session.next();
-          if (token === undefined) break;
-          run.push(token);
+          const step = await session.next();
+          if (step === undefined) break;
+          run.push(step);
           // An engine on this thread must not starve sockets: a disconnect is noticed between two tokens.
           await setImmediate();
         }
@@ -176,4 +183,13 @@ export class Answerer {
       run.fail(error);
     }
   }
+}
+
+/** The steps of a finished answer, as its session made them. */
+function stepsOf({ receipt, outputTokens, records }: Answer): EnclaveStep[] {
+  const roots = records.map(({ cacheRoot }) => cacheRoot);
+  return outputTokens.map((token, i) => ({
+    token,
+    cacheRoots: i === 0 ? roots.slice(0, receipt.nIn) : [roots[receipt.nIn - 1 + i]],
+  }));
 }

@@ -38,10 +38,17 @@ export interface SealedOutput {
   readonly records: readonly TraceRecord[];
 }
 
+/** One output token, and what the trace commits to beside it. */
+export interface EnclaveStep {
+  readonly token: number;
+  /** `cacheRoot` of each step since the token before: all prompt steps for the first token, one for every other. */
+  readonly cacheRoots: readonly Uint8Array[];
+}
+
 /** One answer in the making. Calls come one at a time. */
 export interface EnclaveSession {
   /** The next output token, or undefined once the answer has ended. */
-  next(): Promise<number | undefined>;
+  next(): Promise<EnclaveStep | undefined>;
   /**
    * Ends the answer and takes a seq for its receipt. Before the natural end this cancels; without any token there is nothing to seal and
    * the result is undefined. A second call returns the same.
@@ -136,6 +143,7 @@ class SoftwareSession implements EnclaveSession {
   readonly #sequence: Sequence;
   readonly #context: SessionContext;
   readonly #outputs: number[] = [];
+  #recordsShown = 0;
   #stopReason: number | undefined;
   #sealed: SealedOutput | undefined;
 
@@ -145,7 +153,7 @@ class SoftwareSession implements EnclaveSession {
     this.#context = context;
   }
 
-  async next(): Promise<number | undefined> {
+  async next(): Promise<EnclaveStep | undefined> {
     if (this.#stopReason !== undefined) return undefined;
     const { request } = this.#order;
     const { vocabSize } = this.#context.manifest;
@@ -154,7 +162,9 @@ class SoftwareSession implements EnclaveSession {
     this.#outputs.push(token);
     if (request.stopTokens.includes(token)) this.#stopReason = STOP_REASON.stop;
     else if (this.#outputs.length >= request.maxOut) this.#stopReason = STOP_REASON.length;
-    return token;
+    const cacheRoots = this.#sequence.records.slice(this.#recordsShown).map(({ cacheRoot }) => cacheRoot);
+    this.#recordsShown += cacheRoots.length;
+    return { token, cacheRoots };
   }
 
   async seal(terms: ReceiptTerms): Promise<SealedOutput | undefined> {

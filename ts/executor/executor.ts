@@ -55,6 +55,7 @@ export interface ExecutorOptions {
 }
 
 const CLOSE_GRACE_MS = 1000;
+const PRUNE_EVERY_MS = 3600 * 1000;
 const RETENTION_MS = 30 * 24 * 3600 * 1000;
 
 /**
@@ -68,6 +69,7 @@ export class Executor {
   readonly #standing: StandingMonitor;
   readonly #batcher: Batcher;
   readonly #server: FastifyInstance;
+  #prunedAt = 0;
   #stopping: Promise<void> | undefined;
 
   constructor(options: ExecutorOptions) {
@@ -173,8 +175,12 @@ export class Executor {
 
   /** Before each pass of the batcher. */
   async #maintain(): Promise<void> {
-    const { store, clock, retentionMs = RETENTION_MS } = this.#options;
-    store.prune(clock.now() - retentionMs);
+    const { store, clock, log, retentionMs = RETENTION_MS } = this.#options;
+    if (clock.now() - this.#prunedAt >= PRUNE_EVERY_MS) {
+      this.#prunedAt = clock.now();
+      const answers = store.prune(this.#prunedAt - retentionMs);
+      if (answers > 0) log.info({ answers }, "settled answers forgotten");
+    }
     await this.#issuer.completeAttested();
   }
 

@@ -1,4 +1,5 @@
 import type { Hex } from "../commit/bytes.ts";
+import type { EnclaveStep } from "./enclave.ts";
 import { CancelledError } from "./errors.ts";
 import type { Order } from "./receipts.ts";
 
@@ -11,8 +12,8 @@ export interface RunOutcome {
 
 /** One reader of an answer. */
 export interface RunReader {
-  /** All output tokens from the first, as they are made; ends when the answer does, or throws what it failed with. */
-  tokens(): AsyncGenerator<number, RunOutcome>;
+  /** All steps from the first, as they are made; ends when the answer does, or throws what it failed with. */
+  steps(): AsyncGenerator<EnclaveStep, RunOutcome>;
   /** Leaves. When the last reader leaves an unfinished answer, it is cancelled. */
   leave(): void;
 }
@@ -25,16 +26,16 @@ type RunState =
 /** An answer in the making, or a finished one: several readers may follow it, each from its first token. */
 export class Run {
   readonly order: Order;
-  readonly #tokens: number[];
+  readonly #steps: EnclaveStep[];
   #state: RunState = { kind: "running" };
   #readers = 0;
   #cancelled = false;
   #wake: () => void = () => {};
   #changed: Promise<void> = Promise.resolve();
 
-  constructor(order: Order, finished?: { tokens: readonly number[]; outcome: RunOutcome }) {
+  constructor(order: Order, finished?: { steps: readonly EnclaveStep[]; outcome: RunOutcome }) {
     this.order = order;
-    this.#tokens = [...(finished?.tokens ?? [])];
+    this.#steps = [...(finished?.steps ?? [])];
     if (finished !== undefined) this.#state = { kind: "ended", outcome: finished.outcome };
     this.#renew();
   }
@@ -44,13 +45,13 @@ export class Run {
     return this.#cancelled;
   }
 
-  /** True while tokens or the receipt are still to come. */
+  /** True while steps or the receipt are still to come. */
   get running(): boolean {
     return this.#state.kind === "running";
   }
 
-  push(token: number): void {
-    this.#tokens.push(token);
+  push(step: EnclaveStep): void {
+    this.#steps.push(step);
     this.#signal();
   }
 
@@ -71,9 +72,9 @@ export class Run {
   read(): RunReader {
     this.#readers++;
     let left = false;
-    const tokens = this.#follow(() => left);
+    const steps = this.#follow(() => left);
     return {
-      tokens: () => tokens,
+      steps: () => steps,
       leave: () => {
         if (left) return;
         left = true;
@@ -84,12 +85,12 @@ export class Run {
     };
   }
 
-  async *#follow(left: () => boolean): AsyncGenerator<number, RunOutcome> {
+  async *#follow(left: () => boolean): AsyncGenerator<EnclaveStep, RunOutcome> {
     for (let at = 0; ; ) {
       // Taken before looking: a change after the look wakes this promise, not a later one.
       const changed = this.#changed;
-      if (at < this.#tokens.length) {
-        yield this.#tokens[at++];
+      if (at < this.#steps.length) {
+        yield this.#steps[at++];
       } else if (this.#state.kind === "ended") {
         return this.#state.outcome;
       } else if (this.#state.kind === "failed") {

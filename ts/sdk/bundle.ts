@@ -36,7 +36,8 @@ export interface Bundle extends BundleHead {
   readonly records: readonly TraceRecord[];
 }
 
-const headShape = {
+/** Fields that every form of a bundle has. */
+export const headShape = {
   domain: z.strictObject({ chainId: z.number().int().positive(), rollup: addressSchema }),
   receiptHash: bytes32Schema,
   receipt: receiptSchema,
@@ -73,7 +74,8 @@ export function redactedJson(bundle: Bundle) {
   return { ...headJson(bundle), redacted: true };
 }
 
-function headJson({ domain, receiptHash, receipt, enclaveSignature, operatorSignature }: BundleHead) {
+/** JSON value of the head. */
+export function headJson({ domain, receiptHash, receipt, enclaveSignature, operatorSignature }: BundleHead) {
   return { domain, receiptHash, receipt: jsonOf(receipt), enclaveSignature, operatorSignature };
 }
 

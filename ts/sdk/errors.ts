@@ -52,3 +52,17 @@ export class EndpointError extends BaseError {
     });
   }
 }
+
+/** A stream ended without a receipt. */
+export class ReceiptMissingError extends BaseError {
+  constructor(cause?: unknown) {
+    super("The stream brought no receipt.", {
+      code: "sdk.receipt-missing",
+      metaMessages: [
+        "Ask with `stream_options: { include_otr: true }`, and read the stream to its end.",
+        "The receipt may also be fetched: see the response header x-otr-receipt.",
+      ],
+      cause,
+    });
+  }
+}

@@ -7,16 +7,16 @@ import { toHex } from "../commit/bytes.ts";
 import { type Domain, hashReceipt, type Receipt } from "../commit/typed-data.ts";
 import { random, TEST_DOMAIN, TEST_MODEL, testExecutor } from "../executor/testing/setup.ts";
 import type { ChainFacts } from "./chain-facts.ts";
-import { ReceiptInvalidError } from "./errors.ts";
+import { ReceiptInvalidError, ReceiptMissingError } from "./errors.ts";
 import { fetchBatch, fetchReceipt } from "./fetch-bundles.ts";
 import { type PreparedRequest, prepareRequest } from "./prepare-request.ts";
+import { ReceiptStream } from "./receipt-stream.ts";
 import {
   assertReceipt,
   RECEIPT_CHECKS,
   type ReceiptCheckName,
   type VerifyReceiptParameters,
   verifyReceipt,
-  warmSalts,
 } from "./verify-receipt.ts";
 
 const account = privateKeyToAccount(`0x${"22".repeat(32)}`);
@@ -29,22 +29,33 @@ async function exchange(body: Partial<Parameters<typeof prepareRequest>[0]["body
   const prepared = await prepareRequest({
     model: TEST_MODEL,
     domain: TEST_DOMAIN,
-    body: { messages: [{ role: "user", content: "hi" }], temperature: 0, ...body },
+    body: {
+      messages: [{ role: "user", content: "hi" }],
+      temperature: 0,
+      stream: true,
+      stream_options: { include_otr: true },
+      ...body,
+    },
     account,
     seed: toHex(random(32)),
     deadline: BigInt(Math.floor(Date.now() / 1000)) + 60n,
   });
-  const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none" });
-  const stream = await client.chat.completions.create(
-    { ...(prepared.body as OpenAI.ChatCompletionCreateParams), stream: true },
-    { headers: prepared.headers },
-  );
+  const receipts = new ReceiptStream(prepared);
+  let raw: Promise<string> | undefined;
+  const copy: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    raw = response.clone().text();
+    return response;
+  };
+  const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", fetch: receipts.fetch(copy) });
+  const params = { ...prepared.body, stream: true } as OpenAI.ChatCompletionCreateParamsStreaming;
+  const stream = await client.chat.completions.create(params, { headers: prepared.headers });
   let [id, text] = ["", ""];
   for await (const chunk of stream) {
     id = chunk.id;
     text += chunk.choices[0].delta.content ?? "";
   }
-  return { prepared, text, bundle: (await fetchReceipt(id, { url })).bundle };
+  return { prepared, text, receipts, raw: (await raw)!, bundle: (await fetchReceipt(id, { url })).bundle };
 }
 
 beforeAll(async () => {
@@ -190,26 +201,72 @@ describe("verifyReceipt", () => {
     expect(await names(true)).not.toContain("stop-reason");
     expect(await names(false)).toContain("stop-reason");
   });
+});
 
-  it("costs little more than two signature recoveries when facts and salts were made before", async () => {
-    const { prepared, bundle, text } = await exchange();
-    const { receiptHash: hash, enclaveSignature: signature } = bundle;
-    const warm = warmSalts(prepared, bundle.outputTokens.length);
-    // The fastest of many runs: the others measure how busy this machine is.
-    const fastest = async (work: () => Promise<unknown>) => {
-      let best = Number.POSITIVE_INFINITY;
-      for (let i = 0; i < 40; i++) {
-        const start = performance.now();
-        await work();
-        best = Math.min(best, performance.now() - start);
-      }
-      return best;
-    };
+describe("ReceiptStream", () => {
+  const expectations = () => ({ model: TEST_MODEL, facts: good.facts, now: good.now, risk: 5n });
+
+  it("verifies beside an unmodified client, without another request", async () => {
+    const { receipts, text, bundle } = await exchange();
+    const verdict = await receipts.verify({ ...expectations(), text });
+    expect(verdict.checks.filter(({ ok }) => !ok)).toEqual([]);
+    expect(receipts.receipt).toMatchObject({ receiptHash: bundle.receiptHash, request: bundle.request });
+  });
+
+  it("finds a text that is not the committed one", async () => {
+    const { receipts, text } = await exchange();
+    const { checks } = await receipts.verify({ ...expectations(), text: `${text}.` });
+    expect(checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(["text"]);
+  });
+
+  it("finds every change to what was streamed", async () => {
+    const { prepared, raw } = await exchange();
+    const changes: [RegExp, string, string[]][] = [
+      [/"token":\d+/, '"token":9', ["output-root", "text", "trace-root"]],
+      [/"cacheRoots":"0x../, '"cacheRoots":"0x00', ["trace-root"]],
+      [/"seq":"\d+"/, '"seq":"99"', ["receipt-hash", "enclave-signature", "operator-signature"]],
+    ];
+    for (const [pattern, replacement, failed] of changes) {
+      const receipts = new ReceiptStream(prepared);
+      const headers = { "content-type": "text/event-stream" };
+      const changed = raw.replace(pattern, replacement);
+      expect(changed).not.toBe(raw);
+      await (await receipts.fetch(async () => new Response(changed, { headers }))(url)).text();
+      const text = good.text!;
+      const { checks } = await receipts.verify({ ...expectations(), text });
+      expect(checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(failed);
+    }
+  });
+
+  it("says so if no receipt came", async () => {
+    await expect(new ReceiptStream(good.prepared).verify(expectations())).rejects.toThrow(ReceiptMissingError);
+  });
+
+  it("costs little more than two signature recoveries after the last token, however long the answer", async () => {
+    // A stream with 400 further tokens: the verdict is no, at the same cost.
+    const { prepared, raw, text } = await exchange();
+    const receipts = new ReceiptStream(prepared);
+    const headers = { "content-type": "text/event-stream" };
+    const [step] = raw.match(/^: otr \{"token".*$/m)!;
+    const long = `${`${step}\n\n`.repeat(400)}${raw}`;
+    await (await receipts.fetch(async () => new Response(long, { headers }))(url)).text();
+    const { receiptHash: hash, enclaveSignature: signature } = good.bundle;
     const recover = await fastest(() => recoverAddress({ hash, signature }));
-    const verify = await fastest(() => verifyReceipt({ ...good, prepared, bundle, text }, warm));
-    expect(verify).toBeLessThan(2 * recover + 3);
+    const verify = await fastest(() => receipts.verify({ ...expectations(), text }));
+    expect(verify).toBeLessThan(2 * recover + 2);
   });
 });
+
+/** Milliseconds of the fastest of many runs: the others measure how busy this machine is. */
+async function fastest(work: () => Promise<unknown>): Promise<number> {
+  let best = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 40; i++) {
+    const start = performance.now();
+    await work();
+    best = Math.min(best, performance.now() - start);
+  }
+  return best;
+}
 
 type SentBody = { readonly id: string; readonly error: { readonly param: string } };
 

@@ -1,10 +1,8 @@
 import { recoverAddress } from "viem";
-import { equal, type Hex, toHex } from "../commit/bytes.ts";
-import { recordLeaf, SENTINEL_TOKEN, saltOf, tokenLeaf } from "../commit/record.ts";
-import { TAGS } from "../commit/tags.ts";
-import { Tree } from "../commit/tree.ts";
-import { hashReceipt, type Request, STOP_REASON } from "../commit/typed-data.ts";
-import type { Bundle } from "./bundle.ts";
+import type { Hex } from "../commit/bytes.ts";
+import { hashReceipt, type Receipt, type Request, STOP_REASON } from "../commit/typed-data.ts";
+import { type AnswerContent, bundleContent } from "./answer-content.ts";
+import type { Bundle, BundleHead } from "./bundle.ts";
 import type { ChainFacts } from "./chain-facts.ts";
 import { ReceiptInvalidError } from "./errors.ts";
 import type { PreparedRequest } from "./prepare-request.ts";
@@ -48,10 +46,10 @@ export interface ReceiptVerdict {
   readonly checks: readonly ReceiptCheck[];
 }
 
-export interface VerifyReceiptParameters {
+/** What a receipt is checked against. */
+export interface ReceiptExpectations {
   readonly prepared: PreparedRequest;
   readonly model: PromptModel;
-  readonly bundle: Bundle;
   /** Text as it was streamed to the client; left out for clients that look at tokens only. */
   readonly text?: string;
   readonly facts: ChainFacts;
@@ -65,37 +63,35 @@ export interface VerifyReceiptParameters {
   readonly risk?: bigint;
 }
 
-/** Hashes that do not depend on the answer, made while it streams. */
-export interface WarmSalts {
-  readonly output: Uint8Array[];
-  readonly record: Uint8Array[];
-}
-
-/** Salts for up to `nOut` output tokens: call it while tokens arrive, and pass the result to `verifyReceipt`. */
-export function warmSalts(prepared: PreparedRequest, nOut: number, into?: WarmSalts): WarmSalts {
-  const salts = into ?? { output: [], record: [] };
-  const steps = prepared.tokens.length + nOut - 1;
-  for (let i = salts.output.length; i < nOut; i++) salts.output.push(saltOf(prepared.saltKey, "output", i));
-  for (let t = salts.record.length; t < steps; t++) salts.record.push(saltOf(prepared.saltKey, "record", t));
-  return salts;
+export interface VerifyReceiptParameters extends ReceiptExpectations {
+  readonly bundle: Bundle;
 }
 
 /** Checks a receipt in every item, without any I/O. */
-export async function verifyReceipt(parameters: VerifyReceiptParameters, warm?: WarmSalts): Promise<ReceiptVerdict> {
-  const { bundle, prepared } = parameters;
-  const { receipt } = bundle;
+export function verifyReceipt({ bundle, ...expected }: VerifyReceiptParameters): Promise<ReceiptVerdict> {
+  return verifyContent(expected, bundle, bundleContent(expected.prepared, bundle));
+}
+
+/** The same for an answer whose content was hashed before, as `ReceiptStream` does. */
+export async function verifyContent(
+  expected: ReceiptExpectations,
+  head: BundleHead,
+  content: AnswerContent,
+): Promise<ReceiptVerdict> {
+  const { prepared } = expected;
+  const { receipt } = head;
   const receiptHash = hashReceipt(prepared.domain, receipt);
   const [enclave, operator] = await Promise.all([
-    signerOf(receiptHash, bundle.enclaveSignature),
-    signerOf(receiptHash, bundle.operatorSignature),
+    signerOf(receiptHash, head.enclaveSignature),
+    signerOf(receiptHash, head.operatorSignature),
   ]);
   const failures: Record<ReceiptCheckName, string | undefined> = {
-    ...boundChecks(parameters, receiptHash),
+    ...boundChecks(expected, head, receiptHash),
     "enclave-signature": differ(enclave, receipt.enclaveKey),
     "operator-signature": differ(operator, receipt.executor),
-    ...contentChecks(parameters, warmSalts(prepared, bundle.outputTokens.length, warm)),
-    ...timeChecks(parameters),
-    ...chainChecks(parameters),
+    ...contentChecks(expected, receipt, content),
+    ...timeChecks(expected, receipt),
+    ...chainChecks(expected, receipt),
   };
   const checks = RECEIPT_CHECKS.map((name): ReceiptCheck => {
     const detail = failures[name];
@@ -105,8 +101,12 @@ export async function verifyReceipt(parameters: VerifyReceiptParameters, warm?: 
 }
 
 /** @throws ReceiptInvalidError that names every failed item. */
-export async function assertReceipt(parameters: VerifyReceiptParameters, warm?: WarmSalts): Promise<void> {
-  const { checks } = await verifyReceipt(parameters, warm);
+export async function assertReceipt(parameters: VerifyReceiptParameters): Promise<void> {
+  assertVerdict(await verifyReceipt(parameters));
+}
+
+/** @throws ReceiptInvalidError unless every item passed. */
+export function assertVerdict({ checks }: ReceiptVerdict): void {
   const failed = checks.filter((check) => !check.ok);
   if (failed.length > 0) throw new ReceiptInvalidError(failed);
 }
@@ -129,41 +129,35 @@ async function signerOf(hash: Hex, signature: Hex): Promise<string> {
 
 /** What the receipt is bound to. */
 function boundChecks(
-  { bundle, prepared, model }: VerifyReceiptParameters,
+  { prepared, model }: ReceiptExpectations,
+  { receipt, domain, receiptHash: stated }: BundleHead,
   receiptHash: Hex,
 ): Failures<"domain" | "receipt-hash" | "request" | "model"> {
-  const { receipt } = bundle;
   const { chainId, rollup } = prepared.domain;
   return {
-    domain: differ(`${bundle.domain.chainId}:${bundle.domain.rollup}`, `${chainId}:${rollup.toLowerCase()}`),
-    "receipt-hash": differ(bundle.receiptHash, receiptHash),
+    domain: differ(`${domain.chainId}:${domain.rollup}`, `${chainId}:${rollup.toLowerCase()}`),
+    "receipt-hash": differ(stated, receiptHash),
     request: differ(receipt.requestHash, prepared.requestHash),
     model: differ(receipt.modelId, model.modelId) ?? differ(receipt.machineVersion, model.manifest.machineVersion),
   };
 }
 
-/** Prompt, answer and trace, recomputed. */
+/** Prompt, answer and trace against what was recomputed of them. */
 function contentChecks(
-  { bundle, prepared, model, text, cancelled = false }: VerifyReceiptParameters,
-  salts: WarmSalts,
+  { prepared, model, text, cancelled = false }: ReceiptExpectations,
+  receipt: Receipt,
+  { outputs, outputRoot, traceRoot, steps, recordProblem }: AnswerContent,
 ): Failures<"input-root" | "output-root" | "text" | "trace-root" | "length" | "stop-reason"> {
-  const { receipt, outputTokens: outputs, records } = bundle;
   const { request, tokens } = prepared;
-  const outputRoot = Tree.of(outputs.map((token, i) => tokenLeaf(salts.output[i], token))).root(TAGS.output);
-  const tokenAt = (t: number) => (t < tokens.length - 1 ? SENTINEL_TOKEN : outputs[t - tokens.length + 1]);
-  const wrong = records.findIndex(({ salt, token }, t) => token !== tokenAt(t) || !equal(salt, salts.record[t]));
-  const traceRoot = Tree.of(records.map(recordLeaf)).root(TAGS.trace);
   return {
     "input-root": differ(receipt.nIn, tokens.length) ?? differ(receipt.inputRoot, request.inputRoot),
-    "output-root": differ(receipt.nOut, outputs.length) ?? differ(receipt.outputRoot, toHex(outputRoot)),
+    "output-root": differ(receipt.nOut, outputs.length) ?? differ(receipt.outputRoot, outputRoot),
     text: unless(
       text === undefined || answerText(model, outputs, receipt.stopReason) === text,
       "the committed tokens spell another text than the one streamed",
     ),
     "trace-root":
-      differ(records.length, tokens.length + outputs.length - 1) ??
-      unless(wrong < 0, `record ${wrong} has another salt or token than its step`) ??
-      differ(receipt.traceRoot, toHex(traceRoot)),
+      differ(steps, tokens.length + outputs.length - 1) ?? recordProblem ?? differ(receipt.traceRoot, traceRoot),
     length: unless(
       receipt.nOut >= 1 && receipt.nOut <= request.maxOut,
       `${receipt.nOut} tokens, at most ${request.maxOut} allowed`,
@@ -188,8 +182,10 @@ function stopProblem(
 }
 
 /** Can it still be committed, and was it made in time? */
-function timeChecks({ bundle, prepared, now }: VerifyReceiptParameters): Failures<"deadline" | "commit-by" | "expiry"> {
-  const { commitBy, expiry } = bundle.receipt;
+function timeChecks(
+  { prepared, now }: ReceiptExpectations,
+  { commitBy, expiry }: Receipt,
+): Failures<"deadline" | "commit-by" | "expiry"> {
   const { deadline } = prepared.request;
   return {
     deadline: unless(now <= deadline, `now ${now}, the request's deadline was ${deadline}`),
@@ -199,17 +195,13 @@ function timeChecks({ bundle, prepared, now }: VerifyReceiptParameters): Failure
 }
 
 /** Does the chain stand behind the signers? */
-function chainChecks({
-  bundle,
-  facts,
-  now,
-  maxAgeSeconds = 60n,
-  risk = 0n,
-}: VerifyReceiptParameters): Failures<
+function chainChecks(
+  { facts, now, maxAgeSeconds = 60n, risk = 0n }: ReceiptExpectations,
+  receipt: Receipt,
+): Failures<
   "facts-subject" | "facts-fresh" | "key-active" | "not-exiting" | "not-suspended" | "free-stake" | "coverage"
 > {
-  const { receipt } = bundle;
-  const subject = ({ executor, enclaveKey, modelId }: typeof receipt | ChainFacts) =>
+  const subject = ({ executor, enclaveKey, modelId }: Receipt | ChainFacts) =>
     [executor, enclaveKey, modelId].join(" ").toLowerCase();
   const { freeStake, lockPerReceipt, coverage, blockTime } = facts;
   return {

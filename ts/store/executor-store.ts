@@ -163,8 +163,8 @@ export class ExecutorStore {
 
   /** Receipts that lock no stake yet but will: queued, or leaves of a batch that is not on chain. */
   uncommitted(): number {
-    const sql = `SELECT count(*) AS n FROM answers LEFT JOIN batches ON batches.root = answers.batch_root
-      WHERE answers.state IN ('attested', 'queued') OR (answers.state = 'batched' AND batches.state = 'intent')`;
+    const sql = `SELECT (SELECT count(*) FROM answers WHERE state IN ('attested', 'queued'))
+      + (SELECT coalesce(sum(count), 0) FROM batches WHERE state = 'intent') AS n`;
     return Number(this.database.get(sql)!.n);
   }
 
