@@ -197,17 +197,23 @@ contract Deploy is Script {
     /// @dev Everything restricted is the administrator's (the timelock), but for what the guardian may do.
     function _govern(Config memory config, address deployer, Deployment memory d) private {
         uint64 admin = d.manager.ADMIN_ROLE();
-        (bool isAdmin,) = d.manager.hasRole(admin, deployer);
-        if (!isAdmin) return;
-        bytes4[] memory selectors = new bytes4[](1);
-        selectors[0] = IOtrRollup.pause.selector;
-        d.manager.setTargetFunctionRole(address(d.rollup), selectors, GUARDIAN_ROLE);
-        selectors[0] = IEnclaveRegistry.removePolicy.selector;
-        d.manager.setTargetFunctionRole(address(d.enclaves), selectors, GUARDIAN_ROLE);
-        d.manager.grantRole(GUARDIAN_ROLE, config.guardian, 0);
-        d.manager.grantRole(admin, address(d.timelock), 0);
-        if (config.development) d.manager.grantRole(admin, config.governance, 0);
+        if (!_has(d, admin, deployer)) return;
+        if (!_has(d, GUARDIAN_ROLE, config.guardian)) {
+            bytes4[] memory selectors = new bytes4[](1);
+            selectors[0] = IOtrRollup.pause.selector;
+            d.manager.setTargetFunctionRole(address(d.rollup), selectors, GUARDIAN_ROLE);
+            selectors[0] = IEnclaveRegistry.removePolicy.selector;
+            d.manager.setTargetFunctionRole(address(d.enclaves), selectors, GUARDIAN_ROLE);
+            d.manager.grantRole(GUARDIAN_ROLE, config.guardian, 0);
+        }
+        if (!_has(d, admin, address(d.timelock))) d.manager.grantRole(admin, address(d.timelock), 0);
+        bool lacksGovernance = config.development && !_has(d, admin, config.governance);
+        if (lacksGovernance) d.manager.grantRole(admin, config.governance, 0);
         if (!config.development || config.governance != deployer) d.manager.renounceRole(admin, deployer);
+    }
+
+    function _has(Deployment memory d, uint64 role, address account) private view returns (bool member) {
+        (member,) = d.manager.hasRole(role, account);
     }
 
     /// @dev The judge of the deployment; tests put a double here.

@@ -14,6 +14,7 @@ import { readContract } from "viem/actions";
 import { ABIS, type ContractName, errorsAbi } from "./abis.ts";
 import type { ChainClient } from "./client.ts";
 import { MissingEventError, NoSenderError } from "./errors.ts";
+import { decodeRevert } from "./revert.ts";
 import type { Call, Sender, SendOptions } from "./sender.ts";
 
 /** Where the contracts are. */
@@ -31,7 +32,7 @@ type Abis = typeof ABIS;
 type WriteMutability = "nonpayable" | "payable";
 type ReadMutability = "view" | "pure";
 
-/** Reads from a contract, by default at the latest block. */
+/** Reads from a contract, by default at the latest block. @throws ContractRevertError if it refuses */
 export async function read<
   C extends ContractName,
   F extends ContractFunctionName<Abis[C], ReadMutability>,
@@ -43,12 +44,15 @@ export async function read<
   args: A,
   options: { address?: Address; blockNumber?: bigint } = {},
 ): Promise<ContractFunctionReturnType<Abis[C], ReadMutability, F, A>> {
+  const name = `${contract}.${functionName}`;
   const result = await readContract(context.client, {
     address: options.address ?? context.addresses[contract],
     abi: ABIS[contract] as Abi,
     functionName,
     args: args as readonly unknown[],
     ...(options.blockNumber === undefined ? {} : { blockNumber: options.blockNumber }),
+  }).catch((error: unknown) => {
+    throw decodeRevert(error, { name, abi: errorsAbi });
   });
   return result as ContractFunctionReturnType<Abis[C], ReadMutability, F, A>;
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Abi, type Address, encodeEventTopics, type Hex, pad, parseEventLogs, toHex } from "viem";
+import { type Abi, type Hex, pad, parseEventLogs, toHex } from "viem";
 import { getBlockNumber } from "viem/actions";
 import { fromHex, toHex as hexOf } from "../commit/bytes.ts";
 import { recordLeaf, type TraceRecord } from "../commit/record.ts";
@@ -10,6 +10,7 @@ import { ABIS } from "./abis.ts";
 import { type EventArgs, type OtrContext, read } from "./context.ts";
 import { GameLogError } from "./errors.ts";
 import { type ContractPhase, type GameKey, type GameState, getGame, type Subject } from "./game-state.ts";
+import { rangedLogs } from "./ranged-logs.ts";
 
 /** One event of a game, decoded. */
 export type GameEvent = { readonly eventName: string; readonly args: Readonly<Record<string, unknown>> };
@@ -52,17 +53,9 @@ export async function loadGame(context: OtrContext, key: GameKey, fromBlock: big
 
 /** All events of one game up to a block. */
 async function gameEvents(context: OtrContext, key: GameKey, from: bigint, to: bigint): Promise<GameEvent[]> {
-  const topic = pad(toHex(key.gameId), { size: 32 });
-  const logs = await context.client.request({
-    method: "eth_getLogs",
-    params: [{ address: key.address, topics: [null, topic], fromBlock: toHex(from), toBlock: toHex(to) }],
-  });
+  const topics = [null, pad(toHex(key.gameId), { size: 32 })];
+  const logs = await rangedLogs(context.client, { address: key.address, topics, fromBlock: from, toBlock: to });
   return parseEventLogs({ abi: ABIS.game as Abi, logs: logs as never }) as unknown as GameEvent[];
-}
-
-/** Topics of `GameOpened`, for finding games by receipt or challenger. */
-export function gameOpenedTopics(filter: { receiptHash?: Hex; challenger?: Address }) {
-  return encodeEventTopics({ abi: ABIS.game, eventName: "GameOpened", args: filter });
 }
 
 const PHASE_OF: Readonly<Record<ContractPhase, GamePhase>> = {
@@ -79,6 +72,7 @@ const PHASE_OF: Readonly<Record<ContractPhase, GamePhase>> = {
   CacheReveal: "revealCache",
   Cache: "choose",
   CacheNodesReveal: "reveal",
+  Proven: "conclude",
   Over: "over",
 };
 

@@ -33,12 +33,17 @@ export interface GamePlayerOptions {
   readonly onOver?: (game: TrackedGame, outcome: GameOutcome | undefined) => Promise<void> | void;
 }
 
+/** Between two attempts at a turn that failed: turns last hours on a real chain. */
+const RETRY_MS = 2000;
+
 /**
  * Plays one side of all tracked games, each to its end. It keeps no state of its own: every turn is decided from the chain, and
  * every transaction carries an id that names the turn, so that no turn is played twice whenever the process dies.
  */
 export class GamePlayer {
   readonly #o: GamePlayerOptions & { readonly clock: Clock };
+  /** Milliseconds since 1970 before which a game that failed is left alone. */
+  readonly #paused = new Map<bigint, number>();
 
   constructor(options: GamePlayerOptions) {
     this.#o = { clock: systemClock, ...options };
@@ -48,14 +53,15 @@ export class GamePlayer {
   async tick(): Promise<void> {
     await Promise.all(
       this.#o.store.open().map(async (game) => {
+        const { clock, log } = this.#o;
+        if (clock.now() < (this.#paused.get(game.gameId) ?? 0)) return;
         try {
           await this.#advance(game);
-        } catch (error) {
-          const raced = error instanceof ContractRevertError;
-          this.#o.log[raced ? "info" : "error"](
-            { game: game.gameId, err: error },
-            "turn not played; tried again later",
-          );
+          this.#paused.delete(game.gameId);
+        } catch (err) {
+          this.#paused.set(game.gameId, clock.now() + RETRY_MS);
+          // A refusal mostly means that somebody else has moved, or that the deadline has not come on the chain yet.
+          log[err instanceof ContractRevertError ? "info" : "error"]({ game: game.gameId, err }, "turn not played yet");
         }
       }),
     );
@@ -80,6 +86,8 @@ export class GamePlayer {
       const gameLog = await loadGame(context, game, game.openedAt);
       return this.#send(game, state, closeCall(gameLog), "close");
     }
+    // A proven lie has no deadline: whoever proved it concludes.
+    if (state.phase === "Proven" && role === "executor") return false;
     if (state.turn !== role) {
       if (!(await this.#isLate(state))) return false;
       const gameLog = await loadGame(context, game, game.openedAt);

@@ -6,7 +6,8 @@ export function revertData(error: unknown): Hex | undefined {
   let reverted = false;
   for (let at: unknown = error; typeof at === "object" && at !== null; at = (at as { cause?: unknown }).cause) {
     const { data, code, name } = at as { data?: unknown; code?: unknown; name?: unknown };
-    const hex = typeof data === "object" && data !== null ? (data as { data?: unknown }).data : data;
+    const { raw } = at as { raw?: unknown };
+    const hex = raw ?? (typeof data === "object" && data !== null ? (data as { data?: unknown }).data : data);
     if (typeof hex === "string" && hex.startsWith("0x")) return hex as Hex;
     // Code 3 is what nodes answer to a revert (geth, anvil); some give no data when the reason is empty.
     if (code === 3 || name === "ExecutionRevertedError") reverted = true;

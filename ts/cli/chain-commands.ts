@@ -1,9 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { generatePrivateKey, privateKeyToAddress } from "viem/accounts";
+import { z } from "zod";
 import { type DeployParameters, deploy } from "../chain/deploy.ts";
 import { sealKeystore } from "../config/keystore.ts";
 import { configLines } from "../config/print.ts";
+import { configSchema } from "../config/schema.ts";
 import { loadPrivateKey } from "../config/secrets.ts";
 import { UsageError } from "./errors.ts";
 import { table } from "./output.ts";
@@ -55,9 +57,8 @@ export function chainCommands(program: Command, run: Run): void {
       }),
     );
 
-  program
-    .command("config")
-    .description("configuration")
+  const config = program.command("config").description("configuration");
+  config
     .command("print")
     .description("every key with its value and where it came from")
     .option("--redact", "hide credentials and where secrets lie")
@@ -67,6 +68,15 @@ export function chainCommands(program: Command, run: Run): void {
         output.result(lines, () =>
           table(lines.map(({ key, value, source }) => [key, JSON.stringify(value) ?? "-", source])),
         );
+      }),
+    );
+  config
+    .command("schema")
+    .description("JSON schema of the configuration file, for editors")
+    .action(
+      run(async ({ output }) => {
+        const schema = z.toJSONSchema(configSchema, { io: "input" });
+        output.result(schema, () => JSON.stringify(schema, null, 2));
       }),
     );
 }

@@ -90,6 +90,7 @@ describe("otr", () => {
     const { out } = await otr(0, "config", "print", "--redact");
     expect(out).toMatch(/rpc\.pollMs +50 +flag/);
     expect(out).not.toContain("key0");
+    expect((await otr(0, "config", "schema")).out).toContain('"maxGames"');
     writeFileSync(join(folder, "password"), "secret\n");
     const made = await otr(
       0,

@@ -1,11 +1,12 @@
 import type { Command } from "commander";
 import { type Address, parseEventLogs } from "viem";
-import { getBlockNumber, getLogs } from "viem/actions";
+import { getBlockNumber } from "viem/actions";
 import { ABIS } from "../chain/abis.ts";
 import type { EventArgs } from "../chain/context.ts";
 import { GameContracts } from "../chain/game-contracts.ts";
 import { loadGame } from "../chain/game-log.ts";
 import { type ContractPhase, getGame, OUTCOMES } from "../chain/game-state.ts";
+import { rangedLogs } from "../chain/ranged-logs.ts";
 import { UsageError } from "./errors.ts";
 import { table } from "./output.ts";
 import { address, type Run } from "./program.ts";
@@ -86,20 +87,14 @@ export function gameCommands(program: Command, run: Run): void {
 async function openedGames(session: Session): Promise<Opened[]> {
   const { otr } = await session.reader();
   const address = await new GameContracts(otr).list();
-  const head = await getBlockNumber(otr.client);
-  const size = BigInt(session.config.rpc.maxBlockRange);
-  const found: Opened[] = [];
-  for (let fromBlock = BigInt(session.config.fromBlock); fromBlock <= head; fromBlock += size) {
-    const toBlock = fromBlock + size - 1n < head ? fromBlock + size - 1n : head;
-    const logs = await getLogs(otr.client, { address, fromBlock, toBlock });
-    for (const { args, blockNumber, address: contract } of parseEventLogs({
-      abi: ABIS.game,
-      logs,
-      eventName: "GameOpened",
-    }))
-      found.push({ ...args, blockNumber, contract });
-  }
-  return found;
+  const toBlock = await getBlockNumber(otr.client);
+  const { fromBlock, rpc } = session.config;
+  const range = { fromBlock: BigInt(fromBlock), toBlock, maxRange: BigInt(rpc.maxBlockRange) };
+  const logs = await rangedLogs(otr.client, { address, ...range });
+  return parseEventLogs({ abi: ABIS.game, logs: logs as never, eventName: "GameOpened" }).map((log) => {
+    const { args, blockNumber, address: contract } = log as typeof log & { blockNumber: bigint; address: Address };
+    return { ...args, blockNumber: BigInt(blockNumber), contract };
+  });
 }
 
 function idOf(gameId: bigint): string {

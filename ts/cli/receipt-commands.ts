@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { parseEventLogs, recoverAddress } from "viem";
-import { getLogs } from "viem/actions";
+import { getBlockNumber } from "viem/actions";
 import { ABIS } from "../chain/abis.ts";
 import { openReceipt } from "../chain/committed.ts";
 import { chainFacts } from "../chain/executor-port.ts";
+import { rangedLogs } from "../chain/ranged-logs.ts";
 import { type Domain, hashReceipt } from "../commit/typed-data.ts";
 import { loadModels } from "../dispute/load-models.ts";
 import { contradiction } from "../fisherman/contradiction.ts";
@@ -111,9 +112,12 @@ async function findInBatches(session: Session, bundle: Bundle, endpoint: string 
   const url = endpoint ?? (await reader.getEndpoint({ executor: receipt.executor, fromBlock }));
   if (url === undefined) throw new UsageError("The executor announces no endpoint.", "Give --endpoint.");
   const { addresses, client } = reader.otr;
+  const toBlock = await getBlockNumber(client);
+  const maxRange = BigInt(session.config.rpc.maxBlockRange);
+  const raw = await rangedLogs(client, { address: addresses.rollup, fromBlock, toBlock, maxRange });
   const logs = parseEventLogs({
     abi: ABIS.rollup,
-    logs: await getLogs(client, { address: addresses.rollup, fromBlock }),
+    logs: raw as never,
     eventName: "BatchCommitted",
     args: { executor: receipt.executor },
   });

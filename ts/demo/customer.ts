@@ -9,7 +9,8 @@ import type { ChainFacts } from "../sdk/chain-facts.ts";
 import { fetchReceipt } from "../sdk/fetch-bundles.ts";
 import { type PreparedRequest, prepareRequest } from "../sdk/prepare-request.ts";
 import type { PromptModel } from "../sdk/prompt-model.ts";
-import { assertReceipt, type WarmSalts, warmSalts } from "../sdk/verify-receipt.ts";
+import { ReceiptStream } from "../sdk/receipt-stream.ts";
+import { assertVerdict } from "../sdk/verify-receipt.ts";
 import { DemoError } from "./errors.ts";
 import type { Serving } from "./town.ts";
 
@@ -38,7 +39,7 @@ export interface BuyParameters {
 
 /**
  * Buys an answer with an unmodified `openai` client: the signed request travels in a header, the answer streams, and the receipt
- * is checked in every item. Chain facts are fetched while the answer streams.
+ * that ends the stream is checked in every item. Tokens are hashed and chain facts are asked while the answer streams.
  */
 export async function buy(parameters: BuyParameters): Promise<Bought> {
   const { context, serving, model, account, prompt, maxTokens, seed, onText } = parameters;
@@ -47,28 +48,22 @@ export async function buy(parameters: BuyParameters): Promise<Bought> {
     model,
     domain,
     account,
-    body: { messages: [{ role: "user", content: prompt }], max_tokens: maxTokens, temperature: 0.7, seed },
+    body: {
+      messages: [{ role: "user", content: prompt }],
+      max_tokens: maxTokens,
+      temperature: 0.7,
+      seed,
+      stream: true,
+      stream_options: { include_otr: true },
+    },
     seed: toHex(new Uint8Array(randomBytes(32))),
     deadline: BigInt(Math.floor(Date.now() / 1000) + 600),
   });
-  const openai = new OpenAI({ baseURL: `${serving.url}/v1`, apiKey: "unused" });
-  const { data: stream, response } = await openai.chat.completions
-    .create(
-      {
-        model: model.name,
-        messages: [{ role: "user", content: prompt }],
-        max_tokens: maxTokens,
-        temperature: 0.7,
-        seed,
-        stream: true,
-      },
-      { headers: prepared.headers },
-    )
-    .withResponse();
-  const path = response.headers.get("x-otr-receipt");
-  if (path === null) throw new DemoError("The executor sent no receipt header.");
+  const receipts = new ReceiptStream(prepared);
+  const openai = new OpenAI({ baseURL: `${serving.url}/v1`, apiKey: "unused", fetch: receipts.fetch() });
+  const body = { ...prepared.body, stream: true } as OpenAI.ChatCompletionCreateParamsStreaming;
+  const stream = await openai.chat.completions.create(body, { headers: prepared.headers });
   const facts = executorFacts(context, serving, model);
-  let warm: WarmSalts | undefined;
   let text = "";
   let chunks = 0;
   let [firstToken, lastToken] = [0, 0];
@@ -80,15 +75,13 @@ export async function buy(parameters: BuyParameters): Promise<Bought> {
     chunks++;
     text += delta;
     onText(delta);
-    warm = warmSalts(prepared, chunks + 2, warm);
   }
-  const { bundle } = await fetchReceipt(path, { url: serving.url });
   const now = BigInt(Math.floor(Date.now() / 1000));
-  await assertReceipt({ prepared, model, bundle, text, facts: await facts, now, risk: 0n }, warm);
+  assertVerdict(await receipts.verify({ model, text, facts: await facts, now }));
   const provisionalMs = performance.now() - lastToken;
-  const tokens = bundle.outputTokens.length;
   const tokensPerSecond = ((chunks - 1) * 1000) / (lastToken - firstToken);
-  return { prepared, bundle, text, tokens, tokensPerSecond, provisionalMs };
+  const { bundle } = await fetchReceipt(receipts.receipt!.chatId, { url: serving.url });
+  return { prepared, bundle, text, tokens: bundle.outputTokens.length, tokensPerSecond, provisionalMs };
 }
 
 /** What the chain says of the executor and the key that it announces. */

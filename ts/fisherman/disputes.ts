@@ -30,10 +30,15 @@ export interface DisputesOptions {
   readonly maxGames: number;
 }
 
+/** Between two attempts to open a game, e.g. while the account lacks the bond. */
+const RETRY_MS = 30_000;
+
 /** Opens games on wrong records, plays them, and collects what they bring. */
 export class Disputes {
   readonly #o: DisputesOptions;
   readonly #minds = new MindCache();
+  /** Milliseconds since 1970 before which a receipt whose game could not be opened is left alone. */
+  readonly #paused = new Map<string, number>();
   readonly #player: GamePlayer;
 
   constructor(options: DisputesOptions) {
@@ -52,7 +57,8 @@ export class Disputes {
 
   /** One round: opens what is to be opened, plays what is open. */
   async tick(): Promise<void> {
-    for (const verdict of this.#o.store.disputes("wanted")) await this.#open(verdict);
+    for (const verdict of this.#o.store.disputes("wanted"))
+      if (this.#o.clock.now() >= (this.#paused.get(verdict.receiptHash) ?? 0)) await this.#open(verdict);
     await this.#player.tick();
   }
 
@@ -64,7 +70,7 @@ export class Disputes {
   }
 
   async #open(verdict: StoredVerdict): Promise<void> {
-    const { store, games, log, maxGames, context } = this.#o;
+    const { store, games, log, clock, maxGames, context } = this.#o;
     const { receiptHash, batchId } = verdict;
     try {
       const evidence = this.#evidence(verdict);
@@ -93,6 +99,7 @@ export class Disputes {
         return this.#giveUp(verdict, err.shortMessage);
       const refused = err instanceof ContractRevertError && err.errorName === "NotChallengeable";
       if (refused) return this.#giveUp(verdict, err.shortMessage);
+      this.#paused.set(receiptHash, clock.now() + RETRY_MS);
       log.error({ receipt: receiptHash, err }, "game not opened; tried again later");
     }
   }

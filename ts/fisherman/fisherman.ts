@@ -9,7 +9,6 @@ import type { Domain } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
-import { BaseError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
 import { type BatchItem, checkItem, type DownloadedBatch, downloadBatch, type Verdict } from "./check-batch.ts";
 import { Disputes } from "./disputes.ts";
@@ -143,43 +142,43 @@ export class Fisherman {
     for (;;) {
       const batch = this.#store.nextBatch(this.#o.clock.now());
       if (batch === undefined || signal.aborted) return;
-      await this.#checkBatch(batch, signal);
+      try {
+        await this.#checkBatch(batch, signal);
+      } catch (err) {
+        // A batch that cannot be checked, whatever is wrong with it, must not keep others from being checked.
+        if (!signal.aborted) this.#postpone(batch, err);
+      }
     }
   }
 
   async #checkBatch(batch: WatchedBatch, signal: AbortSignal): Promise<void> {
-    const { log, models } = this.#o;
-    const downloaded = await this.#download(batch, signal);
-    if (downloaded === undefined) return;
+    const { log, models, settings, fetch: get } = this.#o;
+    const { downloadTimeoutMs: timeoutMs, maxBundleBytes: maxBytes } = settings;
+    const options = { timeoutMs, maxBytes, signal, ...(get === undefined ? {} : { fetch: get }) };
+    const downloaded = await downloadBatch(this.#domain, batch, this.#store.endpoint(batch.executor), options);
+    let failure: unknown;
     for (const [index, item] of downloaded.items.entries()) {
       if (signal.aborted) return;
       if (this.#store.verdict(downloaded.hashes[index], batch.id) !== undefined) continue;
-      this.#conclude(batch, downloaded, index, item, await checkItem(this.#domain, models, item));
+      try {
+        this.#conclude(batch, downloaded, index, item, await checkItem(this.#domain, models, item));
+      } catch (err) {
+        log.error({ batch: batch.id, receipt: downloaded.hashes[index], err }, "receipt not checked");
+        failure ??= err;
+      }
     }
+    if (failure !== undefined) throw failure;
     this.#store.batchChecked(batch.id);
     log.info({ batch: batch.id, receipts: batch.count }, "batch checked");
   }
 
-  async #download(batch: WatchedBatch, signal: AbortSignal): Promise<DownloadedBatch | undefined> {
-    const { settings, clock, log, fetch: get } = this.#o;
-    const { downloadTimeoutMs: timeoutMs, maxBundleBytes: maxBytes } = settings;
-    try {
-      const options = { timeoutMs, maxBytes, signal, ...(get === undefined ? {} : { fetch: get }) };
-      return await downloadBatch(this.#domain, batch, this.#store.endpoint(batch.executor), options);
-    } catch (err) {
-      if (signal.aborted || !(err instanceof BaseError)) throw err;
-      const last = batch.attempts + 1 >= settings.downloadAttempts;
-      this.#store.downloadFailed(
-        batch.id,
-        err.message.replaceAll("\n", " "),
-        last ? undefined : clock.now() + settings.retrySeconds * 1000,
-      );
-      log[last ? "error" : "warn"](
-        { batch: batch.id, executor: batch.executor, err },
-        last ? "unavailable" : "no bundle yet",
-      );
-      return undefined;
-    }
+  #postpone(batch: WatchedBatch, err: unknown): void {
+    const { settings, clock, log } = this.#o;
+    const last = batch.attempts + 1 >= settings.downloadAttempts;
+    const reason = (err instanceof Error ? err.message : String(err)).replaceAll("\n", " ");
+    this.#store.downloadFailed(batch.id, reason, last ? undefined : clock.now() + settings.retrySeconds * 1000);
+    const entry = { batch: batch.id, executor: batch.executor, err };
+    log[last ? "error" : "warn"](entry, last ? "batch unavailable" : "batch not checked yet");
   }
 
   /** Writes the verdict down, with what a dispute will need. */

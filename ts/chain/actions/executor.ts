@@ -1,7 +1,8 @@
-import { type Address, parseEventLogs } from "viem";
-import { getLogs } from "viem/actions";
+import { type Address, encodeEventTopics, type Hex, parseEventLogs } from "viem";
+import { getBlockNumber } from "viem/actions";
 import { ABIS } from "../abis.ts";
 import { type OtrContext, read } from "../context.ts";
+import { rangedLogs } from "../ranged-logs.ts";
 
 /** An executor's account. Amounts in wei, times in seconds since 1970 (0: never). */
 export interface ExecutorAccount {
@@ -31,13 +32,11 @@ export async function getEndpoint(
   context: OtrContext,
   parameters: { executor: Address; fromBlock: bigint },
 ): Promise<string | undefined> {
-  const [event] = ABIS.vault.filter((item) => item.type === "event" && item.name === "EndpointSet");
-  const logs = await getLogs(context.client, {
-    address: context.addresses.vault,
-    event: event as never,
-    args: { executor: parameters.executor } as never,
-    fromBlock: parameters.fromBlock,
-  });
-  const parsed = parseEventLogs({ abi: ABIS.vault, logs, eventName: "EndpointSet" });
+  const { executor, fromBlock } = parameters;
+  const topics = encodeEventTopics({ abi: ABIS.vault, eventName: "EndpointSet", args: { executor } });
+  const toBlock = await getBlockNumber(context.client, { cacheTime: 0 });
+  const address = context.addresses.vault;
+  const logs = await rangedLogs(context.client, { address, topics: topics as Hex[], fromBlock, toBlock });
+  const parsed = parseEventLogs({ abi: ABIS.vault, logs: logs as never, eventName: "EndpointSet" });
   return parsed.at(-1)?.args.url;
 }

@@ -50,8 +50,8 @@ export interface Verdict {
   readonly executorMoves: number;
   /** The row that was chosen. */
   readonly row: number | undefined;
-  /** Gas of opening and all moves. */
-  readonly gas: bigint;
+  /** Gas of each move. */
+  readonly gas: readonly bigint[];
 }
 
 const STAKE = parseEther("1");
@@ -179,7 +179,8 @@ export class Court {
     const knowledge = { trace, record: replay.records[step], request };
 
     const moves: Move["call"][] = [];
-    let [executorMoves, gas] = [0, 0n];
+    const gas: bigint[] = [];
+    let executorMoves = 0;
     for (;;) {
       const log = await loadGame(challenger.otr, key, openedAt);
       const view = gameView(log, records[step]);
@@ -198,7 +199,7 @@ export class Court {
       }
       const mined = await sender!.send(moveCall(log, view, move));
       moves.push(move.call);
-      gas += mined.gasUsed;
+      gas.push(mined.gasUsed);
       if (executorsTurn) executorMoves++;
     }
   }

@@ -1,0 +1,154 @@
+import { describe, expect, it } from "vitest";
+import { toHex, word } from "../commit/bytes.ts";
+import { SENTINEL_TOKEN, saltKey, saltOf, type TraceRecord, tokenTree, traceTree } from "../commit/record.ts";
+import { TAGS } from "../commit/tags.ts";
+import { hashReceipt, hashRequest, NOBODY, type Receipt, type Request, STOP_REASON } from "../commit/typed-data.ts";
+import type { Engine } from "../engine/types.ts";
+import type { Bundle } from "../sdk/bundle.ts";
+import { checkItem } from "./check-batch.ts";
+import { contradiction } from "./contradiction.ts";
+import { fieldFault, findFault } from "./verify.ts";
+
+const DOMAIN = { chainId: 1, rollup: NOBODY };
+const MODEL = toHex(word(1));
+const CONTEXT = 16;
+const PROMPT = [4, 5];
+
+/** A machine whose next token is one more than the token before, and whose cache root is the step. */
+const engine = {
+  backend: "counting",
+  async replay(input, outputs) {
+    const tokens = outputs.map((_, i) => (i === 0 ? input.prompt.at(-1)! : outputs[i - 1]) + 1);
+    const count = input.prompt.length + outputs.length - 1;
+    const records = Array.from({ length: count }, (_, t): TraceRecord => {
+      const token = t < input.prompt.length - 1 ? SENTINEL_TOKEN : tokens[t - (input.prompt.length - 1)];
+      return { salt: saltOf(input.saltKey, "record", t), token, cacheRoot: word(t) };
+    });
+    return { tokens, records };
+  },
+} satisfies Partial<Engine> as unknown as Engine;
+
+/** An answer, and whatever about it is to be wrong; roots are those of the wrong content. */
+async function bundleOf(
+  wrong: {
+    outputs?: number[];
+    records?: (honest: TraceRecord[]) => void;
+    request?: Partial<Request>;
+    receipt?: Partial<Receipt>;
+  } = {},
+): Promise<Bundle> {
+  const salted = { requester: NOBODY, seed: toHex(word(9)), nonce: 0n };
+  const key = saltKey(salted);
+  const outputs = wrong.outputs ?? [6, 7, 8];
+  const request: Request = {
+    ...salted,
+    modelId: MODEL,
+    inputRoot: toHex(tokenTree(key, "input", PROMPT).root(TAGS.input)),
+    nIn: PROMPT.length,
+    maxOut: 3,
+    stopTokens: [],
+    sampler: 0,
+    temperature: 0,
+    deadline: 0n,
+    confidential: false,
+    watchers: [],
+    ...wrong.request,
+  };
+  const requestHash = hashRequest(DOMAIN, request);
+  const honest = await engine.replay(
+    { prompt: PROMPT, requestHash, temperature: 0, saltKey: key },
+    [6, 7, 8].slice(0, outputs.length),
+  );
+  const records = [...honest.records];
+  wrong.records?.(records);
+  const receipt: Receipt = {
+    ...{ machineVersion: 1, modelId: MODEL, executor: NOBODY, enclaveKey: NOBODY, seq: 0n, commitBy: 0n, expiry: 0n },
+    requestHash,
+    inputRoot: request.inputRoot,
+    nIn: PROMPT.length,
+    outputRoot: toHex(tokenTree(key, "output", outputs).root(TAGS.output)),
+    nOut: outputs.length,
+    stopReason: STOP_REASON.length,
+    traceRoot: toHex(traceTree(records).root(TAGS.trace)),
+    ...wrong.receipt,
+  };
+  const signature = toHex(new Uint8Array(65));
+  const signatures = { enclaveSignature: signature, operatorSignature: signature };
+  const receiptHash = hashReceipt(DOMAIN, receipt);
+  return {
+    domain: DOMAIN,
+    receiptHash,
+    receipt,
+    ...signatures,
+    request,
+    inputTokens: PROMPT,
+    outputTokens: outputs,
+    records,
+  };
+}
+
+const models = async (id: string) =>
+  id === MODEL ? { engine, disputed: {} as never, contextLength: CONTEXT } : undefined;
+
+describe("checkItem", () => {
+  it("finds an honest answer valid", async () => {
+    const bundle = await bundleOf();
+    expect(contradiction(DOMAIN, bundle)).toBeUndefined();
+    expect(await checkItem(DOMAIN, models, { bundle })).toMatchObject({ verdict: "valid" });
+  });
+
+  it("finds the first wrong record, be it a token, a sentinel or a cache root", async () => {
+    const at = async (step: number, change: Partial<TraceRecord>) =>
+      findFault(
+        engine,
+        await bundleOf({ records: (records) => (records[step] = { ...records[step], ...change }) }),
+        CONTEXT,
+      );
+    expect(await at(0, { token: 1 })).toEqual({ kind: "record", step: 0 });
+    expect(await at(2, { cacheRoot: word(99) })).toEqual({ kind: "record", step: 2 });
+    expect(await at(3, { token: 9 })).toEqual({ kind: "record", step: 3 });
+  });
+
+  it("accepts foreign salts: they hide, they claim nothing", async () => {
+    const bundle = await bundleOf({ records: (records) => (records[1] = { ...records[1], salt: word(7) }) });
+    expect(await findFault(engine, bundle, CONTEXT)).toBeUndefined();
+  });
+
+  it("finds output tokens that the records do not hold", async () => {
+    expect(await findFault(engine, await bundleOf({ outputs: [6, 7, 9] }), CONTEXT)).toEqual({
+      kind: "output",
+      index: 2,
+    });
+  });
+
+  it.each([
+    ["nOut", { request: { maxOut: 2 } }],
+    ["stopTokens", { request: { stopTokens: [7] } }],
+    ["stopReason", { receipt: { stopReason: STOP_REASON.stop } }],
+    ["stopReason", { request: { stopTokens: [8] } }],
+    ["stopReason", { request: { maxOut: 4 } }],
+    ["sampler", { request: { sampler: 2 } }],
+    ["modelId", { receipt: { modelId: toHex(word(2)) } }],
+  ] as const)("finds a wrong %s", async (field, wrong) => {
+    expect(fieldFault(await bundleOf(wrong as never), CONTEXT)).toEqual({ kind: "field", field });
+  });
+
+  it("accepts every honest reason to stop", async () => {
+    const stopped = { request: { stopTokens: [8] }, receipt: { stopReason: STOP_REASON.stop } };
+    const cancelled = { request: { maxOut: 9 }, receipt: { stopReason: STOP_REASON.cancelled } };
+    for (const honest of [stopped, cancelled]) expect(fieldFault(await bundleOf(honest), CONTEXT)).toBeUndefined();
+    const full = await bundleOf({ request: { maxOut: 9 } });
+    expect(fieldFault(full, PROMPT.length + 3 - 1)).toBeUndefined();
+  });
+
+  it("calls unavailable what contradicts its receipt, is withheld, or needs a model that is not here", async () => {
+    const honest = await bundleOf();
+    const reasonOf = async (bundle: Bundle) => (await checkItem(DOMAIN, models, { bundle })).reason;
+    expect(await reasonOf({ ...honest, inputTokens: [4, 4] })).toContain("inputRoot");
+    expect(await reasonOf({ ...honest, outputTokens: [6, 7] })).toContain("nOut");
+    expect(await reasonOf({ ...honest, records: honest.records.toReversed() })).toContain("traceRoot");
+    expect(await reasonOf({ ...honest, request: { ...honest.request, nonce: 5n } })).toContain("requestHash");
+    expect(await reasonOf(await bundleOf({ receipt: { modelId: toHex(word(2)) } }))).toContain("not loaded");
+    expect(await checkItem(DOMAIN, models, { head: honest })).toMatchObject({ verdict: "unavailable" });
+  });
+});
