@@ -167,7 +167,7 @@ contract DisputeGame is IDisputeGame {
             value = _evaluate(_context(subject, request), instruction, opened.element, witness);
         }
         if (value == game.openElement(opened)) revert NothingProven();
-        _executorLoses(gameId, game, subject);
+        _prove(gameId, game);
     }
 
     /// @inheritdoc IDisputeGame
@@ -238,7 +238,7 @@ contract DisputeGame is IDisputeGame {
         Block memory block_ = _blockOf(game, instruction, subject.step, opened);
         bytes32 computed = _evaluateBlock(_context(subject, request), instruction, game.element, block_, witness);
         if (computed == block_.claim) revert NothingProven();
-        _executorLoses(gameId, game, subject);
+        _prove(gameId, game);
     }
 
     // ---------------------------------------------------------------- record
@@ -254,7 +254,7 @@ contract DisputeGame is IDisputeGame {
         if (cacheRows == 0) {
             // INVARIANT: a program without cached rows has no cache root.
             if (record.cacheRoot == 0) revert NothingProven();
-            return _executorLoses(gameId, game, subject);
+            return _prove(gameId, game);
         }
         game.node = record.cacheRoot;
         game.enterTree(cacheRows);
@@ -285,7 +285,7 @@ contract DisputeGame is IDisputeGame {
         if (fine.index != opened.row) revert ChoiceOutOfRange(fine.index, opened.row);
         WalkLib.requireFineLeaf(_fineTop(subject), rows, fine);
         if (cached.leaf == fine.leaf) revert NothingProven();
-        _executorLoses(gameId, game, subject);
+        _prove(gameId, game);
     }
 
     /// @inheritdoc IDisputeGame
@@ -304,10 +304,19 @@ contract DisputeGame is IDisputeGame {
             token = _clampToken(RowLib.elementAt(chunk, ElementTypes.I64, 0));
         }
         if (token == record.token) revert NothingProven();
-        _executorLoses(gameId, game, subject);
+        _prove(gameId, game);
     }
 
     // ---------------------------------------------------------------- ends
+
+    /// @inheritdoc IDisputeGame
+    function conclude(Subject calldata subject) external {
+        (GameId gameId, Game storage game) = _subject(subject);
+        if (game.phase != Phase.Proven) revert WrongPhase(Phase.Proven, game.phase);
+        // INVARIANT: an executor is convicted once; a proof that comes second gets its bond back.
+        if (_isConvicted(subject)) return _moot(gameId, game, subject);
+        _executorLoses(gameId, game, subject);
+    }
 
     /// @inheritdoc IDisputeGame
     function timeout(Subject calldata subject) external {
@@ -348,6 +357,12 @@ contract DisputeGame is IDisputeGame {
     }
 
     // ---------------------------------------------------------------- internals: ends
+
+    /// @dev No move is left but `conclude` (or `close`): the deadline has no meaning any more.
+    function _prove(GameId gameId, Game storage game) private {
+        game.phase = Phase.Proven;
+        emit LieProven(gameId);
+    }
 
     function _executorLoses(GameId gameId, Game storage game, Subject calldata subject) private {
         game.phase = Phase.Over;

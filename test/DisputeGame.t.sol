@@ -41,7 +41,9 @@ contract DisputeGameTest is GameTest {
         _open(step);
     }
 
-    function assertExecutorLost() private view {
+    /// @dev Concludes a game that waits for it.
+    function assertExecutorLost() private {
+        if (_state().phase == Phase.Proven) game.conclude(subject);
         assertPhase(Phase.Over);
         assertStatus(committed, Status.Reverted);
         assertEq(vault.claimableOf(challenger), BOND + LOCK / 4, "bond and share");
@@ -435,7 +437,7 @@ contract DisputeGameTest is GameTest {
         record = _record();
         vm.prank(challenger);
         game.settleToken(subject, record, chunk, siblings);
-        assertPhase(Phase.Over);
+        assertPhase(Phase.Proven);
     }
 
     // ---------------------------------------------------------------- opening
@@ -830,6 +832,58 @@ contract DisputeGameTest is GameTest {
         game.settle(subject, instruction, opened, request, "look");
     }
 
+    // ---------------------------------------------------------------- conclusion
+
+    /// @dev A proof cannot be undone: no move, and no deadline, stands between it and the conviction, which anyone may send.
+    function test_conclude_byAnyone_succeeds() public {
+        _lie(1, ROW_MAP, 2, 1);
+        _start(1);
+        _playTo(ROW_MAP, 2);
+        _settle(ROW_MAP, 2);
+        assertPhase(Phase.Proven);
+        assertStatus(committed, Status.Challenged);
+        assertEq(vault.claimableOf(challenger), 0);
+        vm.warp(block.timestamp + 100 * TURN);
+        vm.prank(stranger);
+        game.conclude(subject);
+        assertExecutorLost();
+    }
+
+    function test_conclude_unproven_reverts() public {
+        _start(1);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.WrongPhase.selector, Phase.Proven, Phase.FinePost));
+        game.conclude(subject);
+        _playTo(ROW_MAP, 2);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.WrongPhase.selector, Phase.Proven, Phase.Chunks));
+        game.conclude(subject);
+    }
+
+    function test_conclude_twice_reverts() public {
+        _lie(1, ROW_MAP, 2, 1);
+        _start(1);
+        _playTo(ROW_MAP, 2);
+        _settle(ROW_MAP, 2);
+        game.conclude(subject);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.WrongPhase.selector, Phase.Proven, Phase.Over));
+        game.conclude(subject);
+    }
+
+    /// @dev Two proofs against one executor: the first convicts, the second gets its bond back.
+    function test_conclude_second_isMoot_succeeds() public {
+        _lie(1, ROW_MAP, 2, 1);
+        _start(1);
+        _playTo(ROW_MAP, 2);
+        _settle(ROW_MAP, 2);
+        Subject memory first = subject;
+        _openBy(stranger, 1);
+        _playTo(ROW_MAP, 2);
+        _settle(ROW_MAP, 2);
+        game.conclude(first);
+        game.conclude(subject);
+        assertEq(vault.claimableOf(stranger), BOND);
+        assertEq(vault.claimableOf(challenger), BOND + LOCK / 4);
+    }
+
     // ---------------------------------------------------------------- timeouts
 
     function _timeout() private {
@@ -1053,6 +1107,7 @@ contract DisputeGameSmallTest is GameTest {
         _playTo(0, 1);
         assertEq(_state().level, 0);
         _settle(0, 1);
+        game.conclude(subject);
         assertStatus(committed, Status.Reverted);
     }
 
@@ -1064,6 +1119,8 @@ contract DisputeGameSmallTest is GameTest {
         Record memory record = _record();
         vm.prank(challenger);
         game.chooseCache(subject, record);
+        assertPhase(Phase.Proven);
+        game.conclude(subject);
         assertPhase(Phase.Over);
         assertStatus(committed, Status.Reverted);
     }

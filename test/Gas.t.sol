@@ -91,6 +91,8 @@ contract GasTest is GameTest {
         vm.prank(challenger);
         game.settle(subject, opened.instruction, element, _noRequest(), "");
         total += _snap("settleWithoutOperands");
+        game.conclude(subject);
+        total += _snap("conclude");
         vm.snapshotValue("otr", "disputeOfMapWithoutOperands", total);
         assertStatus(committed, Status.Reverted);
     }

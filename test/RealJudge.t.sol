@@ -251,6 +251,7 @@ contract RealJudgeTest is Test {
         _play(1);
         _settle(1, 0, false, _fineRead(0));
         vm.snapshotGasLastCall("otr", "settleFoldSumsqSmall");
+        d.game.conclude(_subject);
         assertTrue(d.vault.convictedAt(_executor).isSet());
     }
 
@@ -263,6 +264,7 @@ contract RealJudgeTest is Test {
         _play(0);
         _settle(0, 5, true, _embedWitness());
         vm.snapshotGasLastCall("otr", "settleEmbedSmall");
+        d.game.conclude(_subject);
         assertTrue(d.vault.convictedAt(_executor).isSet());
     }
 
@@ -281,6 +283,7 @@ contract RealJudgeTest is Test {
         _rows[2][8] ^= 0x01;
         _play(2);
         _settle(2, 1, true, _fineRead(1));
+        d.game.conclude(_subject);
         assertTrue(d.vault.convictedAt(_executor).isSet());
     }
 

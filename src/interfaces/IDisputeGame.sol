@@ -15,7 +15,8 @@ type GameId is uint256;
 /// @dev FinePost: postFine. Fine: choose, or chooseRow once the leaves are known; at the top also chooseCache, settleToken.
 ///      FineReveal: reveal. RowReveal: revealRow. RowNodes: choose. RowNodesReveal: reveal or revealChunks. Chunks: settle or
 ///      chooseElement. AccumulatorsPost: postAccumulators. Blocks: choosePart or settleBlock. CacheReveal: revealCache.
-///      Cache: choose, or settleCache once the leaves are known. CacheNodesReveal: reveal. Over: decided.
+///      Cache: choose, or settleCache once the leaves are known. CacheNodesReveal: reveal. Proven: conclude,
+///      by anyone. Over: decided.
 enum Phase {
     None,
     FinePost,
@@ -30,6 +31,7 @@ enum Phase {
     CacheReveal,
     Cache,
     CacheNodesReveal,
+    Proven,
     Over
 }
 
@@ -203,6 +205,8 @@ interface IDisputeGame {
     event CacheChosen(GameId indexed gameId, Record record);
     /// @notice The cache tree's first nodes.
     event CacheRevealed(GameId indexed gameId, bytes32[] nodes);
+    /// @notice The challenger has proven the executor wrong: the game waits for `conclude`.
+    event LieProven(GameId indexed gameId);
     /// @notice The game is over.
     event GameEnded(GameId indexed gameId, Outcome outcome);
 
@@ -231,7 +235,7 @@ interface IDisputeGame {
     /// @notice Anyone: proves the chosen node of a row by its siblings and shows its chunks.
     function revealChunks(GameId gameId, bytes calldata siblings, bytes calldata chunks) external;
 
-    /// @notice Challenger: has the judge compute an element, and wins if the row holds another value.
+    /// @notice Challenger: has the judge compute an element; the lie is proven if the row holds another value.
     /// @param request None, or the receipt's request if the instruction reads request or prompt.
     function settle(
         Subject calldata subject,
@@ -252,7 +256,7 @@ interface IDisputeGame {
     function choosePart(Subject calldata subject, bytes calldata instruction, uint256 part, bytes calldata accumulators)
         external;
 
-    /// @notice Challenger: has the judge compute the accumulator after a block, and wins if the executor posted another.
+    /// @notice Challenger: has the judge compute the accumulator after a block; the lie is proven if the executor posted another.
     /// @param request None, or the receipt's request if the instruction reads request or prompt.
     function settleBlock(
         Subject calldata subject,
@@ -281,6 +285,10 @@ interface IDisputeGame {
     /// @param chunk The token row's chunk, `siblings` the opening of its leaf under the fine top; ignored at prompt positions.
     function settleToken(Subject calldata subject, Record calldata record, bytes32 chunk, bytes calldata siblings)
         external;
+
+    /// @notice Anyone: convicts an executor that was proven wrong, and pays.
+    /// @dev Apart from the proof, so that the transaction with the judge in it stays small; nobody can undo the proof in between.
+    function conclude(Subject calldata subject) external;
 
     /// @notice Anyone: the side whose deadline has passed loses.
     function timeout(Subject calldata subject) external;

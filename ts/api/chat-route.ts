@@ -72,7 +72,7 @@ async function chatOf(
     return typeof value === "string" ? value : undefined;
   };
   const carried = header(REQUEST_HEADER);
-  const idempotency = idempotencyOf(header(IDEMPOTENCY_HEADER), request.body, carried);
+  const idempotency = idempotencyOf(header(IDEMPOTENCY_HEADER), header("authorization"), request.body, carried);
   const earlier = idempotency && backend.resume(idempotency);
   if (earlier !== undefined) return earlier;
   const parameters = chatParameters(model, body);
@@ -89,14 +89,16 @@ async function chatOf(
   }
 }
 
+/** Keys belong to whoever holds the API key: two clients may use one key for two things. */
 function idempotencyOf(
   key: string | undefined,
+  client: string | undefined,
   body: unknown,
   carried: string | undefined,
 ): IdempotencyKey | undefined {
   if (key === undefined) return undefined;
   if (key.length < 1 || key.length > 255)
     throw invalidRequest("The key must have 1 to 255 characters.", "Idempotency-Key");
-  const text = JSON.stringify([body, carried ?? null]);
-  return { key, bodyHash: toHex(keccak_256(new TextEncoder().encode(text))) };
+  const digest = (value: unknown) => toHex(keccak_256(new TextEncoder().encode(JSON.stringify(value))));
+  return { key: digest([client ?? null, key]), bodyHash: digest([body, carried ?? null]) };
 }

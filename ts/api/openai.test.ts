@@ -346,6 +346,15 @@ describe("repeated requests", () => {
     });
   });
 
+  it("keeps the keys of two clients apart", async () => {
+    const { client, url } = await serve();
+    const other = new OpenAI({ baseURL: `${url}/v1`, apiKey: "sk-other" });
+    const headers = { "Idempotency-Key": "key-1" };
+    const a = await client.chat.completions.create(ask, { headers });
+    const b = await other.chat.completions.create({ ...ask, max_tokens: 3 }, { headers });
+    expect(b.id).not.toBe(a.id);
+  });
+
   it("starts again under a key whose first answer was cut short", async () => {
     const engine = new FakeEngine({ script: scriptOf(TEXT), delayMs: 10 });
     const { client } = await serve({ engine });

@@ -72,6 +72,7 @@ const PHASE_OF: Readonly<Record<ContractPhase, GamePhase>> = {
   CacheReveal: "revealCache",
   Cache: "choose",
   CacheNodesReveal: "reveal",
+  Proven: "conclude",
   Over: "over",
 };
 

@@ -86,6 +86,8 @@ export class GamePlayer {
       const gameLog = await loadGame(context, game, game.openedAt);
       return this.#send(game, state, closeCall(gameLog), "close");
     }
+    // A proven lie has no deadline: whoever proved it concludes.
+    if (state.phase === "Proven" && role === "executor") return false;
     if (state.turn !== role) {
       if (!(await this.#isLate(state))) return false;
       const gameLog = await loadGame(context, game, game.openedAt);

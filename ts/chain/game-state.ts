@@ -17,6 +17,7 @@ export const PHASES = [
   "CacheReveal",
   "Cache",
   "CacheNodesReveal",
+  "Proven",
   "Over",
 ] as const;
 export type ContractPhase = (typeof PHASES)[number];

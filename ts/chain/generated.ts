@@ -357,6 +357,55 @@ export const disputeGameAbi = [
   {
     type: 'function',
     inputs: [
+      {
+        name: 'subject',
+        internalType: 'struct Subject',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'step', internalType: 'uint32', type: 'uint32' },
+          { name: 'record', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'challenger', internalType: 'address', type: 'address' },
+          { name: 'bond', internalType: 'uint96', type: 'uint96' },
+        ],
+      },
+    ],
+    name: 'conclude',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
       { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
       { name: 'step', internalType: 'uint32', type: 'uint32' },
     ],
@@ -1212,6 +1261,19 @@ export const disputeGameAbi = [
       { name: 'bond', internalType: 'uint96', type: 'uint96', indexed: false },
     ],
     name: 'GameOpened',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'gameId',
+        internalType: 'GameId',
+        type: 'uint256',
+        indexed: true,
+      },
+    ],
+    name: 'LieProven',
   },
   {
     type: 'event',

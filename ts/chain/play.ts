@@ -47,6 +47,8 @@ export function moveCall(log: GameLog, view: GameView, move: Move): Call {
       const instruction = chosenInstruction(log);
       return callOf(address, "game", "choosePart", [subject, instruction, BigInt(move.part), move.accumulators]);
     }
+    case "conclude":
+      return callOf(address, "game", "conclude", [subject]);
     case "settleBlock": {
       const block = { index: move.block, accumulators: move.accumulators };
       const request = requestOf(move.disclosure);

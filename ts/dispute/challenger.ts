@@ -39,6 +39,8 @@ export function nextChallengerMove(view: GameView, knowledge: ChallengerKnowledg
       return settle(view, knowledge);
     case "settleBlock":
       return settleBlock(view, knowledge);
+    case "conclude":
+      return { call: "conclude" };
     default:
       throw new UnplayableGameError(view.id, `phase ${view.phase} has no challenger move`);
   }

@@ -50,7 +50,7 @@ describe("one wrong bit", () => {
       // The executor answers with the honest fine trace, so its record is what contradicts it.
       const verdict = await court.try(fault, { answersHonestly: true });
       expect(verdict.outcome).toBe("executorLost");
-      expect(verdict.moves.at(-1)).toBe(name === "fold_pick" ? "settleToken" : "settleCache");
+      expect(verdict.moves.at(-2)).toBe(name === "fold_pick" ? "settleToken" : "settleCache");
     }
   });
 

@@ -70,4 +70,5 @@ export type Move =
       readonly accumulators: Hex;
       readonly witness: Hex;
       readonly disclosure: Disclosure | undefined;
-    } & OpenedInstruction);
+    } & OpenedInstruction)
+  | { readonly call: "conclude" };

@@ -25,6 +25,8 @@ export type GamePhase =
   | "postAccumulators"
   /** Challenger: pick the first wrong accumulator. */
   | "settleBlock"
+  /** The lie is proven. Challenger (in fact anyone): have the executor convicted. */
+  | "conclude"
   /** Nobody: decided. */
   | "over";
 

@@ -1,7 +1,8 @@
 import { privateKeyToAccount } from "viem/accounts";
 import { type Hex, toHex } from "../commit/bytes.ts";
-import { saltKey, type TraceRecord, tokenTree, traceTree } from "../commit/record.ts";
+import { recordLeaf, saltKey, saltOf, type TraceRecord, tokenLeaf, tokenTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
+import { TreeFrontier } from "../commit/tree-frontier.ts";
 import {
   type Domain,
   effectiveTemperature,
@@ -105,14 +106,14 @@ export class SoftwareEnclave implements Enclave {
     checkOrder(order, this.#options);
     const { engine, domain, manifest } = this.#options;
     const { request, prompt } = order;
-    const sequence = engine.sequence({
-      prompt,
-      requestHash: hashRequest(domain, request),
-      temperature: effectiveTemperature(request),
-      saltKey: saltKey(request),
-    });
+    const requestHash = hashRequest(domain, request);
+    const key = saltKey(request);
+    const temperature = effectiveTemperature(request);
+    const sequence = engine.sequence({ prompt, requestHash, temperature, saltKey: key });
     return new SoftwareSession(order, sequence, {
       domain,
+      requestHash,
+      saltKey: key,
       manifest,
       enclaveKey: this.address,
       takeSeq: () => this.#nextSeq++,
@@ -132,6 +133,8 @@ export class SoftwareEnclave implements Enclave {
 
 interface SessionContext {
   readonly domain: Domain;
+  readonly requestHash: Hex;
+  readonly saltKey: Uint8Array;
   readonly manifest: SoftwareEnclaveOptions["manifest"];
   readonly enclaveKey: Hex;
   takeSeq(): bigint;
@@ -143,7 +146,9 @@ class SoftwareSession implements EnclaveSession {
   readonly #sequence: Sequence;
   readonly #context: SessionContext;
   readonly #outputs: number[] = [];
-  #recordsShown = 0;
+  // Hashed as the answer is made, so that its end does not wait for trees.
+  readonly #outputTree = new TreeFrontier();
+  readonly #traceTree = new TreeFrontier();
   #stopReason: number | undefined;
   #sealed: SealedOutput | undefined;
 
@@ -159,12 +164,14 @@ class SoftwareSession implements EnclaveSession {
     const { vocabSize } = this.#context.manifest;
     const token = await this.#sequence.next();
     if (!Number.isInteger(token) || token < 0 || token >= vocabSize) throw new EngineTokenError(token, vocabSize);
+    const salt = saltOf(this.#context.saltKey, "output", this.#outputs.length);
+    this.#outputTree.push(tokenLeaf(salt, token));
     this.#outputs.push(token);
     if (request.stopTokens.includes(token)) this.#stopReason = STOP_REASON.stop;
     else if (this.#outputs.length >= request.maxOut) this.#stopReason = STOP_REASON.length;
-    const cacheRoots = this.#sequence.records.slice(this.#recordsShown).map(({ cacheRoot }) => cacheRoot);
-    this.#recordsShown += cacheRoots.length;
-    return { token, cacheRoots };
+    const records = this.#sequence.records.slice(this.#traceTree.count);
+    for (const record of records) this.#traceTree.push(recordLeaf(record));
+    return { token, cacheRoots: records.map(({ cacheRoot }) => cacheRoot) };
   }
 
   async seal(terms: ReceiptTerms): Promise<SealedOutput | undefined> {
@@ -174,7 +181,8 @@ class SoftwareSession implements EnclaveSession {
     const { request, prompt } = this.#order;
     if (outputs.length === 0) return undefined;
     const steps = prompt.length + outputs.length - 1;
-    if (records.length !== steps) throw new EnclaveSequenceError(`${steps} records`, `${records.length}`);
+    const hashed = this.#traceTree.count;
+    if (hashed !== steps) throw new EnclaveSequenceError(`${steps} records`, `${hashed}`);
     const { domain, manifest, enclaveKey } = this.#context;
     const receipt: Receipt = {
       machineVersion: manifest.machineVersion,
@@ -184,13 +192,13 @@ class SoftwareSession implements EnclaveSession {
       seq: this.#context.takeSeq(),
       commitBy: terms.commitBy,
       expiry: terms.expiry,
-      requestHash: hashRequest(domain, request),
+      requestHash: this.#context.requestHash,
       inputRoot: request.inputRoot,
       nIn: prompt.length,
-      outputRoot: toHex(tokenTree(saltKey(request), "output", outputs).root(TAGS.output)),
+      outputRoot: toHex(this.#outputTree.root(TAGS.output)),
       nOut: outputs.length,
       stopReason: this.#stopReason,
-      traceRoot: toHex(traceTree(records).root(TAGS.trace)),
+      traceRoot: toHex(this.#traceTree.root(TAGS.trace)),
     };
     this.#sealed = { receipt, receiptHash: hashReceipt(domain, receipt), outputs, records };
     return this.#sealed;

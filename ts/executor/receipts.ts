@@ -2,6 +2,7 @@ import { type Clock, unixSeconds } from "../chain/time.ts";
 import type { Hex } from "../commit/bytes.ts";
 import type { Domain, Receipt, Request } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
+import { StoreStateError } from "../store/errors.ts";
 import type { ExecutorStore } from "../store/executor-store.ts";
 import type { EnclaveSession } from "./enclave.ts";
 import { CancelledError, OperatorSignerError } from "./errors.ts";
@@ -38,8 +39,9 @@ const SIGNER_ATTEMPTS = 3;
 const SIGNER_RETRY_MS = 200;
 
 /**
- * Turns finished sessions into receipts. Each step is on disk before the next: sealed (seq taken), attested (enclave's signature), queued
- * (operator's signature). So every receipt that could be held against the executor is known to it after any crash.
+ * Turns finished sessions into receipts. A receipt is on disk before anybody signs it (`sealed`), and both signatures are before anybody
+ * sees them (`queued`). So every receipt that could be held against the executor is known to it after any crash. If the operator's
+ * signer is away, the enclave's signature waits for it on disk (`attested`).
  */
 export class ReceiptIssuer {
   readonly #options: ReceiptIssuerOptions;
@@ -78,26 +80,26 @@ export class ReceiptIssuer {
       store.lose(receiptHash);
       throw error;
     });
-    store.attest(receiptHash, enclaveSignature);
-    await this.#countersign(receiptHash, receipt, SIGNER_ATTEMPTS);
+    await this.#countersign({ receiptHash, receipt, enclaveSignature }, SIGNER_ATTEMPTS);
     return { receiptHash, receipt };
   }
 
   /** Signs what an earlier attempt, or an earlier process, left with the enclave's signature only. */
   async completeAttested(): Promise<void> {
-    for (const { receiptHash, receipt } of this.#options.store.answersIn("attested"))
-      await this.#countersign(receiptHash, receipt, 1);
+    for (const { receiptHash, receipt, enclaveSignature } of this.#options.store.answersIn("attested"))
+      await this.#countersign({ receiptHash, receipt, enclaveSignature: enclaveSignature! }, 1);
   }
 
-  async #countersign(receiptHash: Hex, receipt: Receipt, attempts: number): Promise<void> {
+  async #countersign({ receiptHash, receipt, enclaveSignature }: AttestedReceipt, attempts: number): Promise<void> {
     const { store, operator, domain, clock, log } = this.#options;
     for (let attempt = 1; ; attempt++) {
       try {
-        const signature = await operator.signReceipt(domain, receipt);
-        // Two passes may sign the same receipt; the first one to finish queues it.
-        if (store.answerOf(receipt.requestHash)?.state === "attested") store.enqueue(receiptHash, signature);
+        store.enqueue(receiptHash, enclaveSignature, await operator.signReceipt(domain, receipt));
         break;
       } catch (cause) {
+        if (cause instanceof StoreStateError) throw cause;
+        // The enclave's signature must outlive this process: with it, the answer can still be completed.
+        store.attest(receiptHash, enclaveSignature);
         if (attempt >= attempts) throw new OperatorSignerError(attempt, cause);
         log.warn({ receiptHash, attempt, err: cause }, "operator signer failed");
         await clock.sleep(SIGNER_RETRY_MS * attempt);
@@ -106,4 +108,10 @@ export class ReceiptIssuer {
     log.debug({ receiptHash, seq: receipt.seq, nIn: receipt.nIn, nOut: receipt.nOut }, "receipt queued");
     this.#options.onQueued();
   }
+}
+
+interface AttestedReceipt {
+  readonly receiptHash: Hex;
+  readonly receipt: Receipt;
+  readonly enclaveSignature: Hex;
 }

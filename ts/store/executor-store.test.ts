@@ -72,8 +72,7 @@ function answer(n: number, change: Partial<SealedAnswer> = {}): SealedAnswer {
 function queue(store: ExecutorStore, ...answers: SealedAnswer[]): void {
   for (const sealed of answers) {
     store.addSealed(sealed);
-    store.attest(sealed.receiptHash, SIGNATURE);
-    store.enqueue(sealed.receiptHash, SIGNATURE);
+    store.enqueue(sealed.receiptHash, SIGNATURE, SIGNATURE);
   }
 }
 
@@ -100,7 +99,7 @@ describe("ExecutorStore", () => {
     expect(store.bundle(sealed.receiptHash)).toBeUndefined();
     store.attest(sealed.receiptHash, SIGNATURE);
     expect(store.bundle(sealed.receiptHash)).toBeUndefined();
-    store.enqueue(sealed.receiptHash, SIGNATURE);
+    store.enqueue(sealed.receiptHash, SIGNATURE, SIGNATURE);
     expect(store.bundle(sealed.receiptHash)).toMatchObject({
       domain: DOMAIN,
       inputTokens: sealed.inputTokens,
@@ -112,10 +111,13 @@ describe("ExecutorStore", () => {
     const store = open(":memory:");
     const sealed = answer(1);
     expect(() => store.attest(sealed.receiptHash, SIGNATURE)).toThrow(StoreStateError);
+    expect(() => store.enqueue(sealed.receiptHash, SIGNATURE, SIGNATURE)).toThrow(StoreStateError);
     store.addSealed(sealed);
-    expect(() => store.enqueue(sealed.receiptHash, SIGNATURE)).toThrow(StoreStateError);
+    store.enqueue(sealed.receiptHash, SIGNATURE, SIGNATURE);
+    store.enqueue(sealed.receiptHash, SIGNATURE, SIGNATURE);
     store.attest(sealed.receiptHash, SIGNATURE);
-    expect(() => store.attest(sealed.receiptHash, SIGNATURE)).toThrow(StoreStateError);
+    expect(store.answerOf(sealed.requestHash)?.state).toBe("queued");
+    expect(() => store.lose(sealed.receiptHash)).toThrow(StoreStateError);
   });
 
   it("takes no second receipt for a request, and no seq twice", () => {

@@ -92,24 +92,29 @@ export class ExecutorStore {
     });
   }
 
-  /** The enclave has signed. */
+  /** The enclave has signed, and the operator has not yet. If it has meanwhile, nothing changes. */
   attest(receiptHash: Hex, enclaveSignature: Hex): void {
-    this.moveAnswer(receiptHash, "sealed", "attested");
-    this.database.run("UPDATE answers SET enclave_signature = ? WHERE receipt_hash = ?", enclaveSignature, receiptHash);
+    this.database.transaction(() => {
+      if (this.isLiable(receiptHash)) return;
+      this.moveAnswer(receiptHash, ["sealed", "attested"], "attested");
+      const sql = "UPDATE answers SET enclave_signature = ? WHERE receipt_hash = ?";
+      this.database.run(sql, enclaveSignature, receiptHash);
+    });
   }
 
-  /** The operator has signed: the receipt is a liability from here on and waits for a batch. */
-  enqueue(receiptHash: Hex, operatorSignature: Hex): void {
+  /** Both have signed: the receipt is a liability from here on and waits for a batch. A second call changes nothing. */
+  enqueue(receiptHash: Hex, enclaveSignature: Hex, operatorSignature: Hex): void {
     this.database.transaction(() => {
-      this.moveAnswer(receiptHash, "attested", "queued");
-      const sql = "UPDATE answers SET operator_signature = ? WHERE receipt_hash = ?";
-      this.database.run(sql, operatorSignature, receiptHash);
+      if (this.isLiable(receiptHash)) return;
+      this.moveAnswer(receiptHash, ["sealed", "attested"], "queued");
+      const sql = "UPDATE answers SET enclave_signature = ?, operator_signature = ? WHERE receipt_hash = ?";
+      this.database.run(sql, enclaveSignature, operatorSignature, receiptHash);
     });
   }
 
   /** The enclave did not sign. */
   lose(receiptHash: Hex): void {
-    this.moveAnswer(receiptHash, "sealed", "lost");
+    this.moveAnswer(receiptHash, ["sealed"], "lost");
   }
 
   /** After a start: what was sealed by an enclave that no longer runs can never be signed. Returns how many. */
@@ -196,7 +201,7 @@ export class ExecutorStore {
         this.clock(),
       );
       leaves.forEach((leaf, index) => {
-        this.moveAnswer(leaf, "queued", "batched");
+        this.moveAnswer(leaf, ["queued"], "batched");
         this.database.run(
           "UPDATE answers SET batch_root = ?, leaf_index = ? WHERE receipt_hash = ?",
           root,
@@ -266,10 +271,21 @@ export class ExecutorStore {
     this.database.close();
   }
 
-  private moveAnswer(receiptHash: Hex, from: AnswerState, to: AnswerState): void {
-    const sql = "UPDATE answers SET state = ? WHERE receipt_hash = ? AND state = ?";
-    if (this.database.run(sql, to, receiptHash, from) === 1) return;
+  /** True once both signatures are stored. */
+  private isLiable(receiptHash: Hex): boolean {
+    const state = this.stateOf(receiptHash);
+    return state === "queued" || state === "batched";
+  }
+
+  private stateOf(receiptHash: Hex): string | undefined {
     const row = this.database.get("SELECT state FROM answers WHERE receipt_hash = ?", receiptHash);
-    throw new StoreStateError(`The answer with receipt ${receiptHash}`, from, String(row?.state ?? "no such answer"));
+    return row && String(row.state);
+  }
+
+  private moveAnswer(receiptHash: Hex, from: readonly AnswerState[], to: AnswerState): void {
+    const state = this.stateOf(receiptHash);
+    if (!from.some((expected) => expected === state))
+      throw new StoreStateError(`The answer with receipt ${receiptHash}`, from.join(" or "), state ?? "no such answer");
+    this.database.run("UPDATE answers SET state = ? WHERE receipt_hash = ?", to, receiptHash);
   }
 }
