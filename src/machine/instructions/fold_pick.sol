@@ -22,13 +22,29 @@ library FoldPick {
             token = ElementTypes.load(ElementTypes.I64, pair, 0);
             threshold = ElementTypes.load(ElementTypes.I64, pair, 1);
         }
+        if (token >= 0) return (token, threshold);
         int256 first = i.p(0) + int256(k * VectorBlocks.SIZE);
-        // SAFETY: only what the threshold covers is taken from it; tokens are below 2^31 + 2^28.
-        unchecked {
-            for (uint256 j; j < n && token < 0; ++j) {
-                int256 v = Numbers.max(ElementTypes.load(ElementTypes.I32, pointer, j), 0);
-                if (v > threshold) token = first + int256(j);
-                else threshold -= v;
+        // SAFETY: reads memory only. Eight little-endian elements are loaded at a time and reversed within their four bytes; `v` is an
+        // element or 0 if that is negative. What the threshold covers is taken from it, so it does not wrap; tokens are below
+        // 2^31 + 2^28.
+        assembly ("memory-safe") {
+            let w
+            for { let j := 0 } lt(j, n) { j := add(j, 1) } {
+                if iszero(and(j, 7)) {
+                    w := mload(add(pointer, shl(2, j)))
+                    let m := 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff
+                    w := or(and(shr(8, w), m), shl(8, and(w, m)))
+                    m := 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff
+                    w := or(and(shr(16, w), m), shl(16, and(w, m)))
+                }
+                let v := signextend(3, shr(224, w))
+                w := shl(32, w)
+                v := mul(v, sgt(v, 0))
+                if sgt(v, threshold) {
+                    token := add(first, j)
+                    break
+                }
+                threshold := sub(threshold, v)
             }
         }
         return (token, threshold);

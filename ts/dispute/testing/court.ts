@@ -1,5 +1,6 @@
 import { createTestClient, createWalletClient, http, parseEther } from "viem";
-import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
+import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
+import { getTransactionReceipt } from "viem/actions";
 import { lyingAccumulators } from "../../adversary/accumulators.ts";
 import { type Asked, type Fault, type FaultyModel, generate, randomPrompt } from "../../adversary/random-fault.ts";
 import { type Anvil, anvilKey, startAnvil } from "../../chain/anvil.ts";
@@ -13,7 +14,7 @@ import { type OtrActions, otrActions } from "../../chain/otr-actions.ts";
 import { moveCall, timeoutCall } from "../../chain/play.ts";
 import { walletSender } from "../../chain/wallet-sender.ts";
 import { batchRoot, openRecord } from "../../commit/batch.ts";
-import { equal, type Hex, toHex, word } from "../../commit/bytes.ts";
+import { equal, type Hex, tag, toHex, word } from "../../commit/bytes.ts";
 import { programTree, rowsTree } from "../../commit/model-trees.ts";
 import { recordLeaf, saltKey, tokenTree, traceTree } from "../../commit/record.ts";
 import { TAGS } from "../../commit/tags.ts";
@@ -59,6 +60,7 @@ const STAKE = parseEther("1");
 /** A local chain with the whole deployment: commits answers of lying engines and plays their games to the end, on the EVM. */
 export class Court {
   readonly models: CourtModel[] = [];
+  private accounts = 0;
 
   private constructor(
     private readonly anvil: Anvil,
@@ -79,33 +81,39 @@ export class Court {
     return this.anvil.stop();
   }
 
-  /** Compiles the random model of a seed and brings it through the on-chain validator. */
-  async addModel(seed: number, overrides: Partial<ReturnType<typeof randomConfig>> = {}): Promise<CourtModel> {
+  /** Compiles the random model of a seed, and registers it. */
+  addModel(seed: number, overrides: Partial<ReturnType<typeof randomConfig>> = {}): Promise<CourtModel> {
     const config = { ...randomConfig(seed), ...overrides };
     const { program, weights } = compileLlama(config, randomTensors(config, seed));
+    return this.register({ program, weights, vocabSize: config.vocab_size });
+  }
+
+  /** Registers a model under a manifest of its own and brings its program through the on-chain validator. */
+  async register({ program, weights, vocabSize }: FaultyModel): Promise<CourtModel> {
     const instructions = program.instructions.map(encodeInstruction);
     const tree = programTree(instructions);
     const weightsTree = rowsTree(weights.count, (i) => {
       const row = weights.row(i);
       return { typeCode: ELEMENT_CODE[row.type], length: row.data.length, bytes: rowBytes(row) };
     });
+    // What the game does not read is any value here.
+    const unread = toHex(word(this.models.length + 1));
     const { modelId } = await this.deployer.registerModel({
       machineVersion: 1,
       programRoot: toHex(tree.root(TAGS.program)),
       weightsRoot: toHex(weightsTree.root(TAGS.weights)),
-      // What the game does not read is any value here.
-      weightsRootP: wordOf(seed),
-      tokenizerHash: wordOf(seed),
-      chatTemplateHash: wordOf(seed),
-      tokenBytesRoot: wordOf(seed),
+      weightsRootP: unread,
+      tokenizerHash: unread,
+      chatTemplateHash: unread,
+      tokenBytesRoot: unread,
       instructions: instructions.length,
       weightRows: weights.count,
       cacheRows: cacheRowCount(program),
       contextLength: program.contextLength,
-      vocabSize: config.vocab_size,
+      vocabSize,
     });
     await this.deployer.validateProgram({ modelId, instructions });
-    const model = { program, weights, programTree: tree, weightsTree, modelId, vocabSize: config.vocab_size };
+    const model = { program, weights, programTree: tree, weightsTree, modelId, vocabSize };
     this.models.push(model);
     return model;
   }
@@ -155,11 +163,13 @@ export class Court {
     return this.play({ model, honest, request, input, outputs, records }, claimed, 0, challengerMove);
   }
 
-  private async play(
+  /** Plays a game in which `claimed` answers for a step of an honest answer. */
+  async play(
     answer: Omit<Fault<CourtModel>, "name" | "row" | "liar">,
     claimed: StepTrace,
     step: number,
-    challengerMove: typeof nextChallengerMove,
+    challengerMove: typeof nextChallengerMove = nextChallengerMove,
+    accumulators = lyingAccumulators(claimed),
   ): Promise<Verdict> {
     const { model, honest, request, input, outputs, records } = answer;
     const [executor, challenger] = [await this.account(), await this.account()];
@@ -174,7 +184,7 @@ export class Court {
       record: openRecord(records, step),
     });
     const trace = await StepTrace.build(model, honest, { input, outputs, records }, step);
-    const responder = { trace: claimed, accumulators: lyingAccumulators(claimed) };
+    const responder = { trace: claimed, accumulators };
     const replay = await honest.replay(input, outputs);
     const knowledge = { trace, record: replay.records[step], request };
 
@@ -236,9 +246,19 @@ export class Court {
     return { chainId: this.client.chain.id, rollup: this.deployment.addresses.rollup };
   }
 
+  /** Gas of one commitment of `count` receipts, the executor's second: the first writes fresh slots. */
+  async commitGas(count: number): Promise<bigint> {
+    const executor = await this.account();
+    await executor.deposit({ amount: 2n * STAKE });
+    await executor.commitBatch({ root: toHex(tag("first")), count: 1 });
+    const { hash } = await executor.commitBatch({ root: toHex(tag("second")), count });
+    return (await getTransactionReceipt(this.client, { hash })).gasUsed;
+  }
+
   /** A fresh funded account: a conviction suspends an executor for good. */
   private async account(): Promise<OtrActions> {
-    const account = privateKeyToAccount(generatePrivateKey());
+    // Keys by number: the same games cost the same gas, down to the zero bytes of addresses.
+    const account = privateKeyToAccount(toHex(tag(`court ${this.accounts++}`)));
     await this.chain.setBalance({ address: account.address, value: 10n * STAKE });
     return actionsOf(this.client, this.deployment, account);
   }
@@ -248,9 +268,4 @@ function actionsOf(client: ChainClient, deployment: Deployment, account: Private
   const { chain, pollingInterval } = client;
   const wallet = createWalletClient({ account, chain, transport: http(chain.rpcUrls.default.http[0]) });
   return otrActions({ addresses: deployment.addresses, sender: walletSender(wallet, pollingInterval) })(client);
-}
-
-/** A recognisable 32-byte value. */
-function wordOf(value: number): Hex {
-  return toHex(word(value));
 }

@@ -1,0 +1,47 @@
+// `npm run -s bench -- NAME --json`: measurements, one JSON line each.
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { BaseError } from "../errors.ts";
+import { GAS_SNAPSHOT, measureGas } from "./gas.ts";
+
+const USAGE = `Usage: npm run -s bench -- NAME [OPTIONS]
+
+Benches:
+  gas      gas of commitments and of the one-step transaction of every instruction, as whole transactions
+
+Options:
+  --json   print one JSON line
+  --write  gas: write ${GAS_SNAPSHOT}
+  --help   this text
+
+Build the contracts first: npx forge build`;
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { json: { type: "boolean" }, write: { type: "boolean" }, help: { type: "boolean" } },
+  });
+  const [name] = positionals;
+  if (values.help || name !== "gas") {
+    (values.help ? console.log : console.error)(USAGE);
+    process.exitCode = values.help ? 0 : 2;
+    return;
+  }
+  const progress = (done: number, total: number) => {
+    if (process.stderr.isTTY) process.stderr.write(`\r${done}/${total} instructions${done === total ? "\n" : ""}`);
+  };
+  const figures = await measureGas(progress);
+  if (values.write) writeFileSync(GAS_SNAPSHOT, `${JSON.stringify(figures, null, 2)}\n`);
+  if (values.json) {
+    console.log(JSON.stringify(figures));
+    return;
+  }
+  console.log(`commit, per receipt in a batch of 1,000: ${figures.commitPerReceipt}`);
+  for (const [instruction, gas] of Object.entries(figures.oneStep))
+    console.log(`${instruction.padEnd(12)} ${String(gas).padStart(8)}`);
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof BaseError ? `${error.name}: ${error.message}` : error);
+  process.exitCode = 1;
+});
