@@ -1054,7 +1054,7 @@ contract DisputeGameTest is GameTest {
         assertEq(vault.claimableOf(challenger), BOND + LOCK / 4);
     }
 
-    function test_settle_convictedElsewhere_reverts() public {
+    function test_conclude_convictedElsewhere_bondBack_succeeds() public {
         _lie(1, ROW_MAP, 2, 1);
         _start(0);
         Subject memory first = subject;
@@ -1063,12 +1063,8 @@ contract DisputeGameTest is GameTest {
         _playTo(ROW_MAP, 2);
         vm.warp(block.timestamp + TURN - 10);
         game.timeout(first);
-        OpenedElement memory opened = _element(ROW_MAP, 2);
-        bytes memory instruction = program[ROW_MAP];
-        vm.prank(challenger);
-        vm.expectRevert();
-        game.settle(subject, instruction, opened, _noRequest(), "");
-        game.close(subject);
+        _settle(ROW_MAP, 2);
+        game.conclude(subject);
         assertEq(vault.claimableOf(challenger), 2 * BOND + LOCK / 4);
     }
 

@@ -153,6 +153,7 @@ contract GasTest is GameTest {
         vm.prank(challenger);
         game.settleBlock(subject, instruction, OpenedBlock(40, accumulators), _noRequest(), "");
         _snap("settleBlockWithoutOperands");
+        game.conclude(subject);
         assertStatus(committed, Status.Reverted);
     }
 

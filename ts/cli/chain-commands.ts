@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { generatePrivateKey, privateKeyToAddress } from "viem/accounts";
 import { z } from "zod";
@@ -47,7 +47,10 @@ export function chainCommands(program: Command, run: Run): void {
         const key = generatePrivateKey();
         try {
           const password = readFileSync(options.passwordFile, "utf8").trim();
-          writeFileSync(path, sealKeystore(key, password, random(48)), { mode: 0o600, flag: "wx" });
+          // Taken first: deriving the file's key takes a second, which a name that exists already should not cost.
+          const file = openSync(path, "wx", 0o600);
+          writeFileSync(file, sealKeystore(key, password, random(48)));
+          closeSync(file);
         } catch (cause) {
           const reason = cause instanceof Error ? cause.message : String(cause);
           throw new UsageError("The keystore cannot be written.", reason);

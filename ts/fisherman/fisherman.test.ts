@@ -1,13 +1,16 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseEventLogs } from "viem";
 import { generatePrivateKey } from "viem/accounts";
-import { getLogs } from "viem/actions";
+import { getLogs, getTransactionCount } from "viem/actions";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { randomFault } from "../adversary/random-fault.ts";
 import { ABIS } from "../chain/abis.ts";
 import { openReceipt } from "../chain/committed.ts";
+import { deploymentPath } from "../chain/deployment.ts";
 import { CHAIN_SQL, SqliteIntentStore } from "../chain/sqlite.ts";
 import { openRecord } from "../commit/batch.ts";
 import type { Hex } from "../commit/bytes.ts";
@@ -118,6 +121,22 @@ describe("Fisherman", () => {
       log.topics[3]?.endsWith(challenger.slice(2).toLowerCase()),
     ).length;
 
+  /** The challenger's game, and how many transactions it has sent in all. */
+  const lastGame = async (challenger: Hex) => {
+    const actor = await scene.actor();
+    const { game: address } = scene.deployment.addresses;
+    const logs = await getLogs(scene.client, { address, fromBlock: 0n });
+    const [opened] = parseEventLogs({ abi: ABIS.game, logs, eventName: "GameOpened", args: { challenger } });
+    const game = await actor.actions.loadGame({ address, gameId: opened!.args.gameId }, opened!.blockNumber);
+    return { game, sent: await getTransactionCount(scene.client, { address: challenger }) };
+  };
+
+  const claimedBy = async (account: Hex) => {
+    const logs = await getLogs(scene.client, { address: scene.deployment.addresses.vault, fromBlock: 0n });
+    const [claimed] = parseEventLogs({ abi: ABIS.vault, logs, eventName: "Claimed", args: { account } });
+    return claimed?.args.amount;
+  };
+
   it("finds honest answers valid and leaves them alone", async () => {
     const executor = await scene.executor();
     const items = [await scene.answer(executor.address), await scene.answer(executor.address, [5], 3)];
@@ -141,10 +160,8 @@ describe("Fisherman", () => {
     expect(fisherman.store.verdict(item.receiptHash)).toMatchObject({ dispute: "done" });
     expect((await actor.actions.getExecutor(executor.address)).convictedAt).toBeGreaterThan(0n);
     expect(await actor.actions.claim()).toBe(0n);
-    const logs = await getLogs(scene.client, { address: scene.deployment.addresses.vault, fromBlock: 0n });
-    const [paid] = parseEventLogs({ abi: ABIS.vault, logs, eventName: "Claimed", args: { account: actor.address } });
     const { bond, lockPerReceipt, challengerBps } = await actor.actions.getRules();
-    expect(paid?.args.amount).toBe(bond + (lockPerReceipt * BigInt(challengerBps)) / 10_000n);
+    expect(await claimedBy(actor.address)).toBe(bond + (lockPerReceipt * BigInt(challengerBps)) / 10_000n);
     expect(await games(actor.address)).toBe(1);
   });
 
@@ -179,6 +196,70 @@ describe("Fisherman", () => {
     const last = await fish("c.sqlite", key);
     await until(() => last.fisherman.games.all()[0]?.outcome === "executorLost");
     expect(await games(last.actor.address)).toBe(1);
+  });
+
+  it("survives kill -9 at any time: one game, every move once, no transaction in vain", async () => {
+    const executor = await scene.executor();
+    const { item, liar } = await lie(executor.address);
+    await scene.commit(executor, [item]);
+    await respond(executor, [item], liar);
+    const key = generatePrivateKey();
+    const { address } = await scene.actor(undefined, key);
+    const keyFile = join(folder, "key");
+    writeFileSync(keyFile, key);
+    const script = fileURLToPath(new URL("./testing/fisherman-process.ts", import.meta.url));
+    const place = [scene.anvil.url, deploymentPath(scene.client.chain.id), join(folder, "k.sqlite"), keyFile];
+    const convicted = async () => (await executor.actions.getExecutor(executor.address)).convictedAt !== 0n;
+    const paid = async () => (await claimedBy(address)) !== undefined;
+    for (let life = 0; !(await paid()); life++) {
+      const child = spawn(process.execPath, ["--import", "tsx", script, ...place], {
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      await Promise.race([gone, new Promise((resolve) => child.stderr.once("data", resolve))]);
+      // Later lives are longer, so that the game comes to its end.
+      const end = Date.now() + 60 * 2 ** life;
+      while (Date.now() < end && !(await paid())) await new Promise((resolve) => setTimeout(resolve, 20));
+      child.kill("SIGKILL");
+      await gone;
+    }
+    expect(await convicted()).toBe(true);
+    expect(await games(address)).toBe(1);
+    const { game, sent } = await lastGame(address);
+    const choices = ["ChildChosen", "RowChosen", "ElementChosen", "PartChosen", "CacheChosen"];
+    const own = new Set(["GameOpened", ...choices, "LieProven", "GameEnded"]);
+    const moves = game.events.filter(({ eventName }) => own.has(eventName)).length;
+    // The claim at the end is the only transaction that is no move.
+    expect(sent).toBe(moves + 1);
+  });
+
+  it("shares a liar with another fisherman: one is rewarded, the other gets its bond back", async () => {
+    const executor = await scene.executor();
+    const { item, liar } = await lie(executor.address);
+    await scene.commit(executor, [item]);
+    const both = [await fish("a.sqlite"), await fish("b.sqlite")];
+    for (const { fisherman } of both) await until(() => fisherman.games.all().length === 1);
+    await respond(executor, [item], liar);
+    for (const { fisherman } of both) await until(() => fisherman.games.all()[0]?.status === "over");
+    const outcomes = both.map(({ fisherman }) => fisherman.games.all()[0]?.outcome);
+    expect(outcomes.toSorted()).toEqual(["executorLost", "moot"]);
+    const { bond } = await executor.actions.getRules();
+    const paid = await claimedBy(both[outcomes.indexOf("moot")].actor.address);
+    expect(paid).toBe(bond);
+  });
+
+  it("forgets a batch that a reorganisation took out, and checks it again when it is back", async () => {
+    const executor = await scene.executor();
+    const item = await scene.answer(executor.address);
+    const snapshot = await scene.chain.snapshot();
+    const { batchId } = await scene.commit(executor, [item]);
+    const { fisherman, verdict } = await fish();
+    expect(await verdict(item)).toMatchObject({ verdict: "valid" });
+    await scene.chain.revert({ id: snapshot });
+    await until(() => fisherman.store.batch(batchId) === undefined);
+    expect(fisherman.store.verdict(item.receiptHash)).toBeUndefined();
+    await scene.commit(executor, [item]);
+    expect(await verdict(item)).toMatchObject({ verdict: "valid", batchId });
   });
 
   it("calls unavailable what is not served, does not lead to the root, or contradicts its receipt", async () => {

@@ -13,20 +13,15 @@ import { type IntentStore, MemoryIntentStore } from "../../chain/intent.ts";
 import { type OtrActions, otrActions } from "../../chain/otr-actions.ts";
 import { Transactor } from "../../chain/transactor.ts";
 import { batchRoot } from "../../commit/batch.ts";
-import { type Hex, toHex, word } from "../../commit/bytes.ts";
-import { programTree, rowsTree } from "../../commit/model-trees.ts";
+import { type Hex, toHex } from "../../commit/bytes.ts";
 import { saltKey, type TraceRecord, tokenTree, traceTree } from "../../commit/record.ts";
 import { TAGS } from "../../commit/tags.ts";
 import { hashReceipt, hashRequest, NOBODY, type Receipt, type Request, STOP_REASON } from "../../commit/typed-data.ts";
-import { compileLlama } from "../../compiler/llama.ts";
-import { randomConfig, randomTensors } from "../../compiler/random.ts";
 import type { DisputedModel } from "../../dispute/step-trace.ts";
 import { referenceEngine } from "../../engine/reference.ts";
 import type { Engine } from "../../engine/types.ts";
-import { encodeInstruction } from "../../machine/instruction.ts";
-import { cacheRowCount } from "../../machine/program.ts";
-import { ELEMENT_CODE, rowBytes } from "../../machine/types.ts";
 import { type Bundle, bundleJson } from "../../sdk/bundle.ts";
+import { sceneModel, wordOf } from "./scene-model.ts";
 
 /** A model on the scene's chain. */
 export interface SceneModel extends FaultyModel, DisputedModel {
@@ -51,7 +46,7 @@ export class Scene {
   nonce = 0n;
 
   private constructor(
-    private readonly anvil: Anvil,
+    readonly anvil: Anvil,
     readonly client: ChainClient,
     readonly deployment: Deployment,
     private readonly server: Server,
@@ -69,7 +64,7 @@ export class Scene {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const deployer = actor(client, deployment, anvilKey(0)).actions;
-    const model = await addModel(deployer, 4);
+    const model = await addModel(deployer);
     const scene = new Scene(anvil, client, deployment, server, model, referenceEngine(model.program, model.weights));
     server.on("request", (request, response) => {
       const body = scene.served.get((request.url ?? "").split(/[/?]/)[4] as Hex);
@@ -195,38 +190,14 @@ function actor(client: ChainClient, deployment: Deployment, key: Hex, store?: In
   return { address: account.address, actions, context: { ...actions.otr, sender } };
 }
 
-async function addModel(deployer: OtrActions, seed: number): Promise<SceneModel> {
-  const config = randomConfig(seed);
-  const { program, weights } = compileLlama(config, randomTensors(config, seed));
-  const instructions = program.instructions.map(encodeInstruction);
-  const tree = programTree(instructions);
-  const weightsTree = rowsTree(weights.count, (i) => {
-    const row = weights.row(i);
-    return { typeCode: ELEMENT_CODE[row.type], length: row.data.length, bytes: rowBytes(row) };
-  });
-  const { modelId } = await deployer.registerModel({
-    machineVersion: 1,
-    programRoot: toHex(tree.root(TAGS.program)),
-    weightsRoot: toHex(weightsTree.root(TAGS.weights)),
-    weightsRootP: wordOf(1),
-    tokenizerHash: wordOf(2),
-    chatTemplateHash: wordOf(3),
-    tokenBytesRoot: wordOf(4),
-    instructions: instructions.length,
-    weightRows: weights.count,
-    cacheRows: cacheRowCount(program),
-    contextLength: program.contextLength,
-    vocabSize: config.vocab_size,
-  });
+async function addModel(deployer: OtrActions): Promise<SceneModel> {
+  const { content, instructions, manifest } = sceneModel();
+  const { modelId } = await deployer.registerModel(manifest);
   await deployer.validateProgram({ modelId, instructions });
-  return { program, weights, programTree: tree, weightsTree, modelId, vocabSize: config.vocab_size };
+  return { ...content, modelId };
 }
 
 function testClient(client: ChainClient): TestClient<"anvil"> {
   const { chain } = client;
   return createTestClient({ mode: "anvil", chain, transport: http(chain.rpcUrls.default.http[0]) });
-}
-
-function wordOf(value: number): Hex {
-  return toHex(word(value));
 }
