@@ -94,13 +94,14 @@ export async function chainFacts(
     read(context, "enclaves", "isActive", [enclaveKey, executor, modelId], at),
     read(context, "rollup", "currentRules", [], at),
   ]);
-  const { lockPerReceipt, requesterBps } = await read(context, "rollup", "rulesOf", [version], at);
+  const { lockPerReceipt, requesterBps, expiryCap } = await read(context, "rollup", "rulesOf", [version], at);
   return {
     ...subject,
     blockNumber,
     blockTime: block.timestamp,
     freeStake,
     lockPerReceipt,
+    expiryCap: BigInt(expiryCap),
     coverage: (lockPerReceipt * BigInt(requesterBps)) / WHOLE,
     suspended: account.convictedAt !== 0,
     exiting: account.exitRequestedAt !== 0,

@@ -51,7 +51,9 @@ export const configSchema = z.strictObject({
       endpoint: url.optional().describe("Public URL, announced on the chain"),
       batchSeconds: seconds.default(10).describe("Between two batches, if there are receipts"),
       commitSeconds: seconds.default(600).describe("In which a receipt is promised to be committed"),
-      expirySeconds: seconds.default(86_400).describe("After which nobody can commit a receipt"),
+      expirySeconds: seconds
+        .default(82_800)
+        .describe("After which nobody can commit a receipt; clients refuse more than the rules' expiryCap"),
       devRootFile: z
         .string()
         .optional()

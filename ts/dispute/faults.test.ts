@@ -54,6 +54,20 @@ describe("one wrong bit", () => {
     }
   });
 
+  it("in a cache tree that takes two reveals is found by walking it", async () => {
+    const deep = await court.addModel(12, { num_hidden_layers: 9, hidden_size: 20, vocab_size: 40 });
+    const random = prng(13);
+    for (let k = 0; k < 2; k++) {
+      const fault = await randomFault([deep], "rope", random, court.ask, { propagate: false });
+      const verdict = await court.try(fault, { answersHonestly: true });
+      expect(verdict.outcome).toBe("executorLost");
+      // 18 cached rows: the top shows their 5 levels but one.
+      expect(verdict.moves).toEqual(
+        expect.arrayContaining(["chooseCache", "revealCache", "choose", "reveal", "settleCache"]),
+      );
+    }
+  });
+
   it("in a fold of more blocks than one post shows is found in two", async () => {
     const longContext = await court.addModel(11, { max_position_embeddings: 96, sliding_window: null });
     const random = prng(5);
@@ -79,6 +93,6 @@ function expectConviction(fault: Fault, verdict: Verdict): void {
     outcome: "executorLost",
     judged: instructionName(instructions[fault.row].opcode),
   });
-  // Moves of the executor in the worst case (machine.md: nine, ten for attention).
+  // The design's bar on real geometries: nine moves of the executor, ten for attention.
   expect(verdict.executorMoves).toBeLessThanOrEqual(10);
 }

@@ -56,7 +56,8 @@ export interface ExecutorOptions {
 
 const CLOSE_GRACE_MS = 1000;
 const PRUNE_EVERY_MS = 3600 * 1000;
-const RETENTION_MS = 30 * 24 * 3600 * 1000;
+/** Longer than any game under the default rules: 7 days of window and 34 turns of a day. */
+const RETENTION_MS = 90 * 24 * 3600 * 1000;
 
 /**
  * An executor: HTTP server, enclaves, receipts, batches, and the answers to games. It keeps serving while the chain is away, as long as

@@ -78,7 +78,14 @@ describe("a compiled model behind the API", () => {
     const { bundle } = await fetchReceipt(id, { url });
     const { executor, enclaveKey, modelId } = bundle.receipt;
     const now = BigInt(Math.floor(Date.now() / 1000));
-    const standing = { keyActive: true, exiting: false, suspended: false, freeStake: 1n, lockPerReceipt: 1n };
+    const standing = {
+      keyActive: true,
+      exiting: false,
+      suspended: false,
+      freeStake: 1n,
+      lockPerReceipt: 1n,
+      expiryCap: 86_400n,
+    };
     const facts = { executor, enclaveKey, modelId, blockNumber: 1n, blockTime: now, coverage: 0n, ...standing };
     const { checks } = await verifyReceipt({ prepared, model, bundle, text, facts, now });
     expect(checks.filter(({ ok }) => !ok)).toEqual([]);

@@ -15,6 +15,8 @@ export interface ChainFacts {
   readonly freeStake: bigint;
   /** Stake that a committed receipt locks. */
   readonly lockPerReceipt: bigint;
+  /** Seconds from signature to expiry that the executor's exit delay covers at most. */
+  readonly expiryCap: bigint;
   /** What the requester of a reverted receipt can be paid from that lock, given the key's assurance. */
   readonly coverage: bigint;
 }

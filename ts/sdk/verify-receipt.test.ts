@@ -74,6 +74,7 @@ beforeAll(async () => {
     suspended: false,
     freeStake: 100n,
     lockPerReceipt: 10n,
+    expiryCap: 86_400n,
     coverage: 5n,
   };
   good = { prepared, text, bundle, facts, now, model: TEST_MODEL, risk: 5n };
@@ -143,6 +144,10 @@ const BREAKS: Record<ReceiptCheckName, Break> = {
 };
 
 describe("verifyReceipt", () => {
+  it("refuses an expiry that the stake may not outlive", async () => {
+    expect(await failed({ ...good, facts: { ...good.facts, expiryCap: 1n } })).toEqual(["expiry"]);
+  });
+
   it("passes an honest receipt in every item", async () => {
     const { ok, checks } = await verifyReceipt(good);
     expect(checks).toEqual(RECEIPT_CHECKS.map((name) => ({ name, ok: true })));

@@ -183,14 +183,18 @@ function stopProblem(
 
 /** Can it still be committed, and was it made in time? */
 function timeChecks(
-  { prepared, now }: ReceiptExpectations,
+  { prepared, now, facts }: ReceiptExpectations,
   { commitBy, expiry }: Receipt,
 ): Failures<"deadline" | "commit-by" | "expiry"> {
   const { deadline } = prepared.request;
   return {
     deadline: unless(now <= deadline, `now ${now}, the request's deadline was ${deadline}`),
     "commit-by": unless(now <= commitBy && commitBy <= expiry, `now ${now}, commitBy ${commitBy}, expiry ${expiry}`),
-    expiry: unless(now < expiry, `now ${now}, expired at ${expiry}`),
+    // Beyond the cap a receipt can outlive the stake behind it: the executor's exit waits no longer.
+    expiry: unless(
+      now < expiry && expiry - now <= facts.expiryCap,
+      `now ${now}, expiry ${expiry}, at most ${facts.expiryCap} s ahead allowed`,
+    ),
   };
 }
 
