@@ -197,10 +197,9 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         // INVARIANT: only who asked, and only once.
         if ($.compensated[requestHash]) revert AlreadyCompensated(requestHash);
         address requester = request.requester;
-        if (
-            requester == address(0)
-                || !Signatures.isBy(requester, RequestHash.unwrap(requestHash), signature)
-        ) revert RequesterSignature(requester);
+        if (requester == address(0) || !Signatures.isBy(requester, RequestHash.unwrap(requestHash), signature)) {
+            revert RequesterSignature(requester);
+        }
         Rules storage rules = $.rules[batch.rules];
         uint256 amount = Ratio.shareRoundedDown(rules.lockPerReceipt, rules.requesterBps);
         $.compensated[requestHash] = true;

@@ -37,7 +37,8 @@ library ReceiptLib {
             let dirty := shr(32, or(or(mload(words), mload(add(words, 0x120))), mload(add(words, 0x160))))
             dirty := or(dirty, shr(160, or(mload(add(words, 0x40)), mload(add(words, 0x60)))))
             dirty := or(
-                dirty, shr(64, or(or(mload(add(words, 0x80)), mload(add(words, 0xa0))), mload(add(words, 0xc0))))
+                dirty,
+                shr(64, or(or(mload(add(words, 0x80)), mload(add(words, 0xa0))), mload(add(words, 0xc0))))
             )
             if or(dirty, shr(8, mload(add(words, 0x180)))) { revert(0, 0) }
             structHash := keccak256(buffer, 0x1e0)
