@@ -23,8 +23,8 @@ export const CHALLENGE_WINDOW = 30;
 const TURN = 30;
 const STAKE = parseEther("1");
 const YEAR = 365 * 24 * 3600;
-/** Milliseconds between looks at the chain: a local chain answers at once. */
-const POLL_MS = 100;
+/** Milliseconds between looks at the chain; all daemons share this process. */
+const POLL_MS = 300;
 
 /** Who is who, by account of the local chain. */
 const ACCOUNTS = ["governance", "honest", "downgrader", "bitflipper", "fisherman", "requester"] as const;

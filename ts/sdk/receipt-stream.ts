@@ -1,10 +1,10 @@
-import { recoverAddress } from "viem";
 import type { Hex } from "../commit/bytes.ts";
 import { hashReceipt } from "../commit/typed-data.ts";
 import { type AnswerContent, ContentHasher } from "./answer-content.ts";
 import { ReceiptMissingError } from "./errors.ts";
 import type { PreparedRequest } from "./prepare-request.ts";
-import { parseComment, type StreamedReceipt } from "./stream-comments.ts";
+import { recoverSigner } from "./recover-signer.ts";
+import { parseComment, receiptComment, type StreamedReceipt } from "./stream-comments.ts";
 import { type ReceiptExpectations, type ReceiptVerdict, verifyContent } from "./verify-receipt.ts";
 
 /**
@@ -80,10 +80,27 @@ export class ReceiptStream {
 /** A point of the curve as `r`: recovery takes its whole way with it. */
 const ANY_SIGNATURE: Hex = `0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798${"1".padStart(64, "0")}1b`;
 
+/** Rounds until the engine has compiled what the check runs through. */
+const WARM_UPS = 8;
+
+/** Reads and hashes a made-up receipt and recovers its signers, while the answer streams: the real one then finds compiled code. */
 async function warmUp({ domain, request, requestHash }: PreparedRequest): Promise<void> {
   const { modelId, inputRoot, nIn, requester } = request;
   const digests = { modelId, inputRoot, requestHash, outputRoot: inputRoot, traceRoot: inputRoot };
-  const numbers = { machineVersion: 0, nIn, nOut: 1, stopReason: 0, seq: 0n, commitBy: 0n, expiry: 0n };
-  const hash = hashReceipt(domain, { ...digests, ...numbers, executor: requester, enclaveKey: requester });
-  await recoverAddress({ hash, signature: ANY_SIGNATURE }).catch(() => undefined);
+  const numbers = { machineVersion: 1, nIn, nOut: 1, stopReason: 0, seq: 0n, commitBy: 1n, expiry: 1n };
+  const receipt = { ...digests, ...numbers, executor: requester, enclaveKey: requester };
+  const head = {
+    domain,
+    receiptHash: requestHash,
+    receipt,
+    enclaveSignature: ANY_SIGNATURE,
+    operatorSignature: ANY_SIGNATURE,
+  };
+  const comment = receiptComment("warm-up", { ...head, request });
+  // One turn of the event loop each, so that the stream goes on in between.
+  for (let i = 0; i < WARM_UPS; i++) {
+    parseComment(comment.trimEnd());
+    recoverSigner(hashReceipt(domain, receipt), ANY_SIGNATURE);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
 }

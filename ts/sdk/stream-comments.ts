@@ -27,7 +27,7 @@ export function stepComment({ token, cacheRoots }: StreamedStep): string {
 }
 
 /** The receipt as a comment of the stream: the last one before `[DONE]`. */
-export function receiptComment(chatId: string, bundle: Bundle): string {
+export function receiptComment(chatId: string, bundle: BundleHead & Pick<Bundle, "request">): string {
   return `${PREFIX}${JSON.stringify({ chatId, ...headJson(bundle), request: jsonOf(bundle.request) })}\n\n`;
 }
 

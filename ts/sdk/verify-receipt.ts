@@ -1,4 +1,3 @@
-import { recoverAddress } from "viem";
 import type { Hex } from "../commit/bytes.ts";
 import { hashReceipt, type Receipt, type Request, STOP_REASON } from "../commit/typed-data.ts";
 import { type AnswerContent, bundleContent } from "./answer-content.ts";
@@ -7,6 +6,7 @@ import type { ChainFacts } from "./chain-facts.ts";
 import { ReceiptInvalidError } from "./errors.ts";
 import type { PreparedRequest } from "./prepare-request.ts";
 import { answerText, type PromptModel } from "./prompt-model.ts";
+import { recoverSigner } from "./recover-signer.ts";
 
 /** Every item that a receipt is checked for; docs/sdk.md says what each one rules out. */
 export const RECEIPT_CHECKS = [
@@ -81,10 +81,8 @@ export async function verifyContent(
   const { prepared } = expected;
   const { receipt } = head;
   const receiptHash = hashReceipt(prepared.domain, receipt);
-  const [enclave, operator] = await Promise.all([
-    signerOf(receiptHash, head.enclaveSignature),
-    signerOf(receiptHash, head.operatorSignature),
-  ]);
+  const enclave = recoverSigner(receiptHash, head.enclaveSignature);
+  const operator = recoverSigner(receiptHash, head.operatorSignature);
   const failures: Record<ReceiptCheckName, string | undefined> = {
     ...boundChecks(expected, head, receiptHash),
     "enclave-signature": differ(enclave, receipt.enclaveKey),
@@ -120,11 +118,6 @@ function differ(got: unknown, expected: unknown): string | undefined {
 
 function unless(ok: boolean, detail: string): string | undefined {
   return ok ? undefined : detail;
-}
-
-async function signerOf(hash: Hex, signature: Hex): Promise<string> {
-  const signer = await recoverAddress({ hash, signature }).catch(() => "no valid signature");
-  return signer.toLowerCase();
 }
 
 /** What the receipt is bound to. */
