@@ -1,7 +1,7 @@
-import { setImmediate } from "node:timers/promises";
 import { cacheRootOf, SENTINEL_TOKEN, saltOf, type TraceRecord } from "../commit/record.ts";
 import { rowLeaf } from "../commit/row.ts";
-import type { Engine, FineTrace, Replay, Sequence, SequenceInput } from "../engine/types.ts";
+import { type Run, runEngine } from "../engine/run-engine.ts";
+import type { Engine, FineTrace, SequenceInput } from "../engine/types.ts";
 import { KvCache } from "../machine/kv-cache.ts";
 import type { Program } from "../machine/program.ts";
 import { semanticsOf } from "../machine/registry.ts";
@@ -12,54 +12,13 @@ import type { Lie } from "./lie.ts";
 
 /** An engine that computes the program and lies as told. Its receipts look like any other. */
 export function lyingEngine(program: Program, weights: Weights, lie: Lie): Engine {
-  const start = (input: SequenceInput) => new LyingRun(program, weights, lie, input);
-  return {
-    backend: `lying (${lie.name})`,
-    sequence: (input) => lyingSequence(start(input)),
-    async replay(input, outputs): Promise<Replay> {
-      const run = start(input);
-      const tokens: number[] = [];
-      for (let t = 0; t < input.prompt.length + outputs.length - 1; t++) {
-        await setImmediate();
-        const token = run.step(t, outputs);
-        if (token !== undefined) tokens.push(token);
-      }
-      return { tokens, records: run.records };
-    },
-    async fine(input, outputs, step): Promise<FineTrace> {
-      const run = start(input);
-      for (let t = 0; t < step; t++) {
-        await setImmediate();
-        run.rows(t, outputs);
-      }
-      return { rows: run.rows(step, outputs), cache: run.committed };
-    },
-    close() {},
-  };
+  return runEngine(`lying (${lie.name})`, (input) => new LyingRun(program, weights, lie, input));
 }
 
-function lyingSequence(run: LyingRun): Sequence {
-  const outputs: number[] = [];
-  return {
-    outputs,
-    records: run.records,
-    async next(): Promise<number> {
-      for (;;) {
-        await setImmediate();
-        const token = run.step(run.records.length, outputs);
-        if (token === undefined) continue;
-        outputs.push(token);
-        return token;
-      }
-    },
-    close() {},
-  };
-}
-
-class LyingRun {
+class LyingRun implements Run {
   readonly records: TraceRecord[] = [];
   /** Cached rows as committed. */
-  readonly committed: KvCache;
+  private readonly committed: KvCache;
   /** Cached rows as computed with. */
   private readonly cache: KvCache;
 
@@ -85,8 +44,16 @@ class LyingRun {
     return token;
   }
 
+  fill(t: number, outputs: readonly number[]): void {
+    this.rows(t, outputs);
+  }
+
+  fine(t: number, outputs: readonly number[]): FineTrace {
+    return { rows: this.rows(t, outputs), cache: this.committed };
+  }
+
   /** The rows of step t as committed. */
-  rows(t: number, outputs: readonly number[]): Row[] {
+  private rows(t: number, outputs: readonly number[]): Row[] {
     const { prompt, requestHash, temperature } = this.input;
     const token = t < prompt.length ? prompt[t] : outputs[t - prompt.length];
     const context = stepContext({ t, nIn: prompt.length, token, requestHash, temperature });

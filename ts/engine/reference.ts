@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers/promises";
 import { cacheRootOf, SENTINEL_TOKEN, saltOf, type TraceRecord } from "../commit/record.ts";
 import { rowLeaf } from "../commit/row.ts";
 import { KvCache } from "../machine/kv-cache.ts";
@@ -6,41 +5,19 @@ import type { Program } from "../machine/program.ts";
 import { cachePlan, fillCache, runStep, stepContext, stepToken } from "../machine/step.ts";
 import { ELEMENT_CODE, type Row, rowBytes } from "../machine/types.ts";
 import type { Weights } from "../machine/weights.ts";
-import type { Engine, FineTrace, Replay, Sequence, SequenceInput } from "./types.ts";
+import { type Run, runEngine } from "./run-engine.ts";
+import type { Engine, FineTrace, SequenceInput } from "./types.ts";
 
 /** The specification as a backend: the reference machine, one step after the other, on this thread. */
 export function referenceEngine(program: Program, weights: Weights): Engine {
   const plan = cachePlan(program);
-  const start = (input: SequenceInput) => new Run(program, weights, plan, input);
-  return {
-    backend: "reference",
-    sequence: (input) => new ReferenceSequence(start(input)),
-    async replay(input, outputs): Promise<Replay> {
-      const run = start(input);
-      const tokens: number[] = [];
-      for (let t = 0; t < input.prompt.length + outputs.length - 1; t++) {
-        await setImmediate();
-        const token = run.step(t, outputs);
-        if (token !== undefined) tokens.push(token);
-      }
-      return { tokens, records: run.records };
-    },
-    async fine(input, outputs, step): Promise<FineTrace> {
-      const run = start(input);
-      for (let t = 0; t < step; t++) {
-        await setImmediate();
-        run.fill(t, outputs);
-      }
-      return { rows: run.rows(step, outputs), cache: run.cache };
-    },
-    close() {},
-  };
+  return runEngine("reference", (input) => new ReferenceRun(program, weights, plan, input));
 }
 
 /** The machine's state along one sequence. */
-class Run {
+class ReferenceRun implements Run {
   readonly records: TraceRecord[] = [];
-  readonly cache: KvCache;
+  private readonly cache: KvCache;
 
   constructor(
     private readonly program: Program,
@@ -51,7 +28,6 @@ class Run {
     this.cache = new KvCache(program);
   }
 
-  /** Runs step t and keeps its record; the token it makes, `undefined` at prompt positions before the last. */
   step(t: number, outputs: readonly number[]): number | undefined {
     const emits = t >= this.input.prompt.length - 1;
     const token = emits ? stepToken(this.rows(t, outputs)) : undefined;
@@ -69,7 +45,11 @@ class Run {
     fillCache(this.program, this.weights, this.context(t, outputs), this.cache, this.plan);
   }
 
-  rows(t: number, outputs: readonly number[]): Row[] {
+  fine(t: number, outputs: readonly number[]): FineTrace {
+    return { rows: this.rows(t, outputs), cache: this.cache };
+  }
+
+  private rows(t: number, outputs: readonly number[]): Row[] {
     return runStep(this.program, this.weights, this.context(t, outputs), this.cache);
   }
 
@@ -85,27 +65,4 @@ class Run {
       return rowLeaf(ELEMENT_CODE[row.type], row.data.length, rowBytes(row));
     });
   }
-}
-
-class ReferenceSequence implements Sequence {
-  readonly outputs: number[] = [];
-
-  constructor(private readonly run: Run) {}
-
-  get records(): readonly TraceRecord[] {
-    return this.run.records;
-  }
-
-  async next(): Promise<number> {
-    for (;;) {
-      // One turn of the event loop per step keeps the server answering while this thread computes.
-      await setImmediate();
-      const token = this.run.step(this.run.records.length, this.outputs);
-      if (token === undefined) continue;
-      this.outputs.push(token);
-      return token;
-    }
-  }
-
-  close(): void {}
 }
