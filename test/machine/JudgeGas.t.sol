@@ -31,12 +31,12 @@ contract JudgeGasTest is Test {
         _measure("fold_max, initial value", 0x03, s, T, 0, 0, STEP);
         _measure("fold_sum, initial value", 0x04, s, T, 0, 0, STEP);
         _measure("fold_pick, initial value", 0x05, s, T, 0, 0, STEP);
-        _measure("fold_dot i8, row of 1536", 0x06, s, T, 1, 0, WHOLE_ROW);
+        _measure("fold_dot i8, row of 1024", 0x06, _sizes(1, 1024, 3), T, 1, 0, WHOLE_ROW);
         _measure("fold_dot i8, row of 576", 0x06, _sizes(1, 576, 3), T, 1, 0, STEP);
         _measure("fold_dot i8, block of 512", 0x06, _sizes(1, 8192, 2), T, 1, 5, STEP);
-        s = _sizes(1, 1024, 3);
+        s = _sizes(1, 512, 3);
         s.wide = true;
-        _measure("fold_dot i16, row of 1024", 0x06, s, T, 1, 0, WHOLE_ROW);
+        _measure("fold_dot i16, row of 512", 0x06, s, T, 1, 0, WHOLE_ROW);
         s.size = 8192;
         _measure("fold_dot i16, block of 512", 0x06, s, T, 1, 5, STEP);
     }

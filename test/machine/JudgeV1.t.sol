@@ -48,10 +48,10 @@ contract JudgeV1Test is Test {
         _assertBlocks(_sum(128), 0, 1, 16);
         _assertBlocks(_sum(129), 0, 2, 16);
         _assertBlocks(_pick(257), 0, 3, 16);
-        _assertBlocks(_dot(I8, 1536), 0, 1, 8);
-        _assertBlocks(_dot(I8, 1537), 0, 4, 8);
-        _assertBlocks(_dot(I16, 1024), 0, 1, 8);
-        _assertBlocks(_dot(I16, 1025), 0, 3, 8);
+        _assertBlocks(_dot(I8, 1024), 0, 1, 8);
+        _assertBlocks(_dot(I8, 1025), 0, 3, 8);
+        _assertBlocks(_dot(I16, 512), 0, 1, 8);
+        _assertBlocks(_dot(I16, 513), 0, 2, 8);
         _assertBlocks(_scores(), 500, 1, 8);
         _assertBlocks(_mix(), 0, 1, 8);
         _assertBlocks(_mix(), 499, 500, 8);

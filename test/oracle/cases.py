@@ -206,8 +206,8 @@ def fold_dot(s):
         s.add(out, n, a=row(code, s.values(code, k, regime)), b=weights(I8, s.matrix(I8, n, k, other)))
 
     for code, lengths in (
-        (I8, (1, 5, 31, 128, 512, 1535, 1536, 1537, 2048, 2100)),
-        (I16, (1, 7, 513, 1023, 1024, 1025, 1536)),
+        (I8, (1, 5, 31, 128, 512, 1023, 1024, 1025, 2048, 2100)),
+        (I16, (1, 7, 511, 512, 513, 1024, 1536)),
     ):
         for k in lengths:
             dot(code, k, 3 if k < 600 else 2, "honest", "honest")

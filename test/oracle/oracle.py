@@ -194,7 +194,7 @@ def _element(row, index):
 
 VECTOR_BLOCK = 128
 DOT_BLOCK = 512
-DOT_SINGLE = {I8: 1536, I16: 1024}
+DOT_SINGLE = {I8: 1024, I16: 512}
 
 
 def _split(start, stop, size):

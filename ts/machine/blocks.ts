@@ -6,7 +6,7 @@ import { groupSize, outShape } from "./shape.ts";
 /** Elements of a block of the folds over groups. */
 export const GROUP_BLOCK = 128;
 /** Longest dot product decided whole, by type of a. */
-export const DOT_WHOLE = { i8: 1536, i16: 1024 } as const;
+export const DOT_WHOLE = { i8: 1024, i16: 512 } as const;
 /** Elements of a block of a longer dot product. */
 export const DOT_BLOCK = 512;
 

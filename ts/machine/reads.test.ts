@@ -45,7 +45,7 @@ function expected({ instruction, context }: Case, e: number, k: number): Short[]
       return k === 0 ? [...reads, ["b", -1, 0, 2]] : reads;
     },
     fold_dot: () => {
-      const whole = b.length <= (a.type === "i8" ? 1536 : 1024);
+      const whole = b.length <= (a.type === "i8" ? 1024 : 512);
       const first = whole ? 0 : 512 * k;
       const count = whole ? b.length : Math.min(512, b.length - first);
       return [

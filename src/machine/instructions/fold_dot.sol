@@ -12,8 +12,8 @@ import {Step} from "../Step.sol";
 library FoldDot {
     uint256 private constant BLOCK = 512;
     /// @dev Rows up to these lengths are one block.
-    uint256 private constant WHOLE_I8 = 1536;
-    uint256 private constant WHOLE_I16 = 1024;
+    uint256 private constant WHOLE_I8 = 1024;
+    uint256 private constant WHOLE_I16 = 512;
     /// @dev Products of i8 rows up to this length fit an int32.
     uint256 private constant MAX_LENGTH_I8 = 1 << 16;
 
