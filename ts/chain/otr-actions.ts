@@ -1,4 +1,5 @@
 import type { Address, Hex } from "viem";
+import type { Manifest } from "../model/manifest.ts";
 import { getBatch, releaseBatch } from "./actions/batch.ts";
 import { claim } from "./actions/claim.ts";
 import { type ClaimCompensationParameters, claimCompensation } from "./actions/claim-compensation.ts";
@@ -17,7 +18,7 @@ import {
   revokeEnclave,
 } from "./actions/register-enclave.ts";
 import { type RegisterExecutorParameters, registerExecutor } from "./actions/register-executor.ts";
-import { getManifest, isModelUsable, type ModelManifest, registerModel } from "./actions/register-model.ts";
+import { getManifest, isModelUsable, registerModel } from "./actions/register-model.ts";
 import { getRules } from "./actions/rules.ts";
 import { setPolicy } from "./actions/set-policy.ts";
 import { statusOf } from "./actions/status-of.ts";
@@ -54,7 +55,7 @@ export function otrActions({ addresses, sender }: OtrActionsParameters) {
       cancelExit: () => cancelExit(context),
       withdraw: (parameters: { to: Address }) => withdraw(context, parameters),
       claim: (parameters?: { to?: Address; id?: string }) => claim(context, parameters),
-      registerModel: (manifest: ModelManifest) => registerModel(context, manifest),
+      registerModel: (manifest: Manifest) => registerModel(context, manifest),
       validateProgram: (parameters: ValidateProgramParameters) => validateProgram(context, parameters),
       getManifest: (modelId: Hex) => getManifest(context, modelId),
       isModelUsable: (modelId: Hex) => isModelUsable(context, modelId),

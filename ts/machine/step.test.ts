@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { SENTINEL_TOKEN } from "../commit/record.ts";
 import { compileLlama } from "../compiler/llama.ts";
 import { prng } from "../compiler/prng.ts";
 import { randomConfig, randomTensors } from "../compiler/random.ts";
 import { CacheRangeError, RowMismatchError, StepInputError, WeightRangeError } from "./errors.ts";
 import { evaluateElement, memoryReader } from "./evaluate.ts";
 import { KvCache } from "./kv-cache.ts";
-import { cachePlan, fillCache, runStep, stepContext, stepToken, TOKEN_SENTINEL } from "./step.ts";
+import { cachePlan, fillCache, runStep, stepContext, stepToken } from "./step.ts";
 import { FUZZ } from "./testing/fuzz.ts";
 import { elementAt, type Row, rowOf, rowsEqual, viewRow } from "./types.ts";
 
@@ -154,6 +155,6 @@ describe("stepToken", () => {
     const token = (x: bigint) => stepToken([{ type: "i64", data: BigInt64Array.of(x, 0n) }]);
     expect(token(-1n)).toBe(0);
     expect(token(5n)).toBe(5);
-    expect(token(2n ** 40n)).toBe(TOKEN_SENTINEL - 1);
+    expect(token(2n ** 40n)).toBe(SENTINEL_TOKEN - 1);
   });
 });

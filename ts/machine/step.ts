@@ -1,4 +1,5 @@
 import { fromHex } from "../commit/bytes.ts";
+import { SENTINEL_TOKEN } from "../commit/record.ts";
 import { RowMismatchError, StepInputError } from "./errors.ts";
 import type { KvCache } from "./kv-cache.ts";
 import { clamp } from "./numbers.ts";
@@ -8,9 +9,6 @@ import type { RunInputs, StepContext } from "./semantics.ts";
 import { within } from "./shape.ts";
 import { dataOf, type Row } from "./types.ts";
 import type { Weights } from "./weights.ts";
-
-/** The token of records at prompt positions before the last (docs/machine.md, section 4). */
-export const TOKEN_SENTINEL = 2 ** 32 - 1;
 
 /** What a step's context is made of: the rest follows. */
 export type StepInput = Omit<StepContext, "outputIndex">;
@@ -68,7 +66,7 @@ export function fillCache(
 /** The step's token, from the row that the last instruction made. */
 export function stepToken(rows: readonly Row[]): number {
   const [token] = dataOf(rows[rows.length - 1], "i64");
-  return Number(clamp(token, 0n, BigInt(TOKEN_SENTINEL - 1)));
+  return Number(clamp(token, 0n, BigInt(SENTINEL_TOKEN - 1)));
 }
 
 function execute(

@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { fromHex, type Hex, toHex } from "../commit/bytes.ts";
+import { SENTINEL_TOKEN } from "../commit/record.ts";
 import { evaluateElement, memoryReader } from "./evaluate.ts";
 import { decodeInstruction, encodeInstruction, type Instruction, type Operand } from "./instruction.ts";
 import { KvCache } from "./kv-cache.ts";
 import { type Program, validateProgram } from "./program.ts";
 import { semanticsOf } from "./registry.ts";
 import type { Accumulator, Reader, StepContext } from "./semantics.ts";
-import { runStep, stepContext, stepToken, TOKEN_SENTINEL } from "./step.ts";
+import { runStep, stepContext, stepToken } from "./step.ts";
 import { INSTRUCTIONS, type InstructionName } from "./table.ts";
 import { ELEMENT_BYTES, type ElementType, elementAt, type Row, rowBytes, viewRow } from "./types.ts";
 import { type WeightSection, WeightStore } from "./weights.ts";
@@ -128,7 +129,7 @@ describe("program", () => {
       rows.forEach((row, i) => {
         expect(`${i} ${toHex(rowBytes(row))}`).toBe(`${i} ${expected[i]}`);
       });
-      expect(t < run.nIn - 1 ? TOKEN_SENTINEL : stepToken(rows)).toBe(recorded);
+      expect(t < run.nIn - 1 ? SENTINEL_TOKEN : stepToken(rows)).toBe(recorded);
       const reader = memoryReader({ rows, weights, cache, token });
       rows.forEach((row, i) => {
         for (const e of new Set([0, row.data.length - 1])) {
