@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -74,9 +74,16 @@ export async function deploy(options: DeployOptions): Promise<Deployment & { cha
     writeFileSync(keystore, sealKeystore(privateKey, secret, randomBytes(48), 2 ** 12), { mode: 0o600 });
     writeFileSync(password, secret, { mode: 0o600 });
     mkdirSync(join(ROOT, "deployments"), { recursive: true });
+    // forge rewrites its cache file on each run, compiled or not. A second forge that reads it meanwhile would find it cut
+    // short and compile everything again, so each deployment works on a copy.
+    const [cache, file] = [join(folder, "cache"), "solidity-files-cache.json"];
+    mkdirSync(cache);
+    if (existsSync(join(ROOT, "cache", file))) copyFileSync(join(ROOT, "cache", file), join(cache, file));
     const args = ["script", "script/Deploy.s.sol:Deploy", "--rpc-url", url, "--broadcast", "--non-interactive"];
     args.push("--keystore", keystore, "--password-file", password);
-    await run(foundryBinary("forge"), args, { ...environment, ...variables(parameters ?? {}) }, onOutput);
+    const { HOME, PATH, TMPDIR } = process.env;
+    const env = { HOME, PATH, TMPDIR, ...environment, FOUNDRY_CACHE_PATH: cache, ...variables(parameters ?? {}) };
+    await run(foundryBinary("forge"), args, env, onOutput);
   } finally {
     rmSync(folder, { recursive: true });
   }
