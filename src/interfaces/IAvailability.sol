@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {Timestamp} from "../libraries/Clock.sol";
+import {Request, RequestHash} from "../types/OtrTypes.sol";
+import {BatchId, CommittedReceipt, IOtrRollup} from "./IOtrRollup.sol";
+import {IUptime} from "./IUptime.sol";
+
+/// @notice Where a demand stands.
+enum DemandState {
+    None,
+    Open,
+    Answered,
+    Unanswered,
+    Paid
+}
+
+/// @notice A demand for the data of one leaf of a batch.
+/// @param deadline Until when it can be answered; once it is over, when it ended.
+struct Demand {
+    address demander;
+    Timestamp openedAt;
+    Timestamp deadline;
+    DemandState state;
+    uint96 bond;
+}
+
+/// @title Demands for what cannot be recomputed
+/// @notice Output and trace follow from request and prompt; these and the receipt must be available. Whoever cannot get them demands them in
+///         the first half of the window, for a bond; the executor posts them within a turn and earns the bond, or is convicted
+///         (docs/protocol.md, section 7). Of a confidential receipt the prompt stays hidden: its requester and watchers have it.
+///         Immutable, one of the courts of the rules.
+interface IAvailability {
+    /// @notice The bond is exactly this.
+    error BondAmount(uint256 expected, uint256 got);
+    /// @notice The demand is in another state.
+    error WrongState(DemandState expected, DemandState got);
+    /// @notice The demand's time is over.
+    error DeadlinePassed(Timestamp deadline);
+    /// @notice The demand's time is not over.
+    error DeadlineNotPassed(Timestamp deadline);
+    /// @notice The leaf is not this receipt.
+    error LeafMismatch(BatchId batchId, uint256 index);
+    /// @notice The request is not the receipt's.
+    error RequestMismatch(RequestHash expected, RequestHash got);
+    /// @notice The prompt's tokens do not lead to the input root.
+    error RootMismatch(bytes32 expected, bytes32 got);
+    /// @notice Paid after the air gap.
+    error NotDue(Timestamp dueAt);
+
+    /// @notice The data of a leaf is demanded.
+    event Demanded(BatchId indexed batchId, uint256 indexed index, address indexed demander, Timestamp deadline);
+    /// @notice The data is in this transaction's calldata.
+    event Answered(BatchId indexed batchId, uint256 indexed index, RequestHash indexed requestHash);
+    /// @notice The executor did not answer.
+    event Unanswered(BatchId indexed batchId, uint256 indexed index, address indexed demander);
+
+    /// @notice Demands the data of leaf `index`, for the bond.
+    function demand(BatchId batchId, uint256 index) external payable;
+
+    /// @notice Posts receipt, request and prompt of a demanded leaf. Anyone may.
+    /// @param input The prompt's tokens; none if the request is confidential.
+    function answer(CommittedReceipt calldata committed, Request calldata request, uint32[] calldata input) external;
+
+    /// @notice Ends a demand that was not answered in time. Anyone may.
+    function timeout(BatchId batchId, uint256 index) external;
+
+    /// @notice Ends a demand whose executor was convicted elsewhere: the bond goes back. Anyone may.
+    function close(BatchId batchId, uint256 index) external;
+
+    /// @notice Pays out after the air gap: the bond to the executor if it answered, else back to the demander with its gas. Anyone may.
+    function payOut(BatchId batchId, uint256 index) external;
+
+    /// @notice A demand.
+    function demandOf(BatchId batchId, uint256 index) external view returns (Demand memory);
+
+    /// @notice The rollup that this court reports to.
+    function ROLLUP() external view returns (IOtrRollup);
+
+    /// @notice Decides whether deadlines have passed.
+    function UPTIME() external view returns (IUptime);
+}
