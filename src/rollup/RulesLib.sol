@@ -38,10 +38,9 @@ library RulesLib {
         // INVARIANT: locks wait for the air gap, and for every case opened before the winning one.
         uint256 claimPeriod = rules.claimPeriod.inSeconds();
         _require(claimPeriod >= longest && claimPeriod >= rules.airGap.inSeconds(), "claimPeriod");
-        // INVARIANT: stake outlives every receipt signed before an exit, its window, extended by a demand, and its longest game.
+        // INVARIANT: stake outlives every receipt signed before an exit, its window, made a turn longer by a demand, and its longest game.
         uint256 window = rules.challengeWindow.inSeconds();
-        uint256 extended = window / 2 + turn + window / 2;
-        uint256 liability = rules.expiryCap.inSeconds() + (extended < window ? window : extended) + longest;
+        uint256 liability = rules.expiryCap.inSeconds() + window + turn + longest;
         _require(exitDelay.inSeconds() >= liability, "exitDelay");
     }
 
