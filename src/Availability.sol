@@ -86,8 +86,9 @@ contract Availability is IAvailability {
     /// @inheritdoc IAvailability
     function postPart(Request calldata request, uint256 part, uint32[] calldata input) external {
         RequestHash requestHash = request.hash(address(ROLLUP));
+        if (request.confidential) revert TokenCount(0, input.length);
         (uint256 first, uint256 count) = PartLib.range(request.nIn, part);
-        _requireCount(request.confidential ? 0 : count, input.length);
+        _requireCount(count, input.length);
         bytes32[] memory leaves = SaltLib.inputLeaves(SaltLib.key(request, request.seed), first, input);
         // INVARIANT: a part is what its poster says, and counts for its poster only: nobody can spoil another's answer.
         _parts[msg.sender][requestHash][part] = PartLib.nodeOf(leaves, request.nIn);
@@ -186,6 +187,8 @@ contract Availability is IAvailability {
         if (BinaryTree.rootOf(Tags.BATCH, leaf, index, batch.count, committed.siblings) != batch.root) {
             revert LeafMismatch(batchId, index);
         }
+        // What has no prompt can never stand.
+        if (committed.receipt.nIn == 0) revert TokenCount(1, 0);
         requestHash = request.hash(address(ROLLUP));
         if (RequestHash.unwrap(requestHash) != RequestHash.unwrap(committed.receipt.requestHash)) {
             revert RequestMismatch(committed.receipt.requestHash, requestHash);
