@@ -28,7 +28,7 @@ contract Availability is IAvailability {
     /// @inheritdoc IAvailability
     uint256 public constant ANSWER_GAS = ANSWER_BASE + PROMPT_LIMIT * TOKEN_GAS;
     /// @inheritdoc IAvailability
-    uint256 public constant DEMAND_GAS = 230_000;
+    uint256 public constant DEMAND_GAS = 240_000;
 
     /// @inheritdoc IAvailability
     IOtrRollup public immutable ROLLUP;
