@@ -217,7 +217,7 @@ abstract contract OtrTest is Test {
         vm.prank(executor);
         enclaves.register(
             registration,
-            _evidence(rd0, MEASUREMENT, uint64(block.timestamp + 365 days), devRootKey),
+            _evidence(rd0, MEASUREMENT, uint64(block.timestamp + 3650 days), devRootKey),
             _sign(enclaveKey, challenge)
         );
     }
