@@ -4,17 +4,15 @@ pragma solidity ^0.8.30;
 import {
     Game,
     GameId,
-    IDisputeGame,
-    OpenedBlock,
     OpenedElement,
     OpenedInstruction,
-    OpenedLeaf,
-    Outcome,
+    OpenedRow,
     Phase,
     Record,
     Subject
 } from "src/interfaces/IDisputeGame.sol";
 import {CommittedReceipt} from "src/interfaces/IOtrRollup.sol";
+import {Timestamp} from "src/libraries/Clock.sol";
 import {Request} from "src/types/OtrTypes.sol";
 import {OtrTest} from "./OtrTest.sol";
 import {Trees} from "./Trees.sol";
@@ -22,6 +20,8 @@ import {Trees} from "./Trees.sol";
 /// @title Plays both sides of a game on the toy machine
 abstract contract GameTest is OtrTest {
     using Trees for Trees.Tree;
+
+    uint32 internal constant UNKNOWN_STEP = type(uint32).max;
 
     CommittedReceipt internal committed;
     Subject internal subject;
@@ -36,26 +36,58 @@ abstract contract GameTest is OtrTest {
         Trees.Tree memory trace = _traceTree();
         vm.deal(by, by.balance + BOND);
         vm.prank(by);
-        gameId = game.open{value: BOND}(c, step, trace.levels[0][step], trace.siblings(step));
-        subject = Subject({
-            receipt: c.receipt,
-            batchId: c.batchId,
+        gameId = game.open{value: BOND}(c, _request(), step, trace.levels[0][step], trace.siblings(step));
+        subject = _subjectOf(by, step, trace.levels[0][step]);
+    }
+
+    /// @dev A game that opens now.
+    function _subjectOf(address by, uint32 step, bytes32 record) internal view returns (Subject memory) {
+        return Subject({
+            receipt: committed.receipt,
+            batchId: committed.batchId,
             step: step,
-            record: trace.levels[0][step],
+            record: record,
             challenger: by,
-            bond: BOND
+            bond: BOND,
+            openedAt: Timestamp.wrap(uint40(block.timestamp))
         });
+    }
+
+    function _openTrace() internal {
+        CommittedReceipt memory c = committed;
+        Request memory request = _request();
+        vm.prank(challenger);
+        gameId = game.openTrace{value: BOND}(c, request);
+        subject = _subjectOf(challenger, UNKNOWN_STEP, 0);
+    }
+
+    function _revealTrace() internal {
+        game.revealTrace(subject, _traceTree().first());
+    }
+
+    /// @dev Names a record below the known node, which is at `level`.
+    function _chooseStep(uint32 step, uint256 level) internal {
+        Trees.Tree memory trace = _traceTree();
+        bytes memory siblings = trace.range(step, step, 0, level);
+        vm.prank(challenger);
+        gameId = game.chooseStep(subject, step, trace.levels[0][step], siblings);
+        (subject.step, subject.record) = (step, trace.levels[0][step]);
     }
 
     function _postFine() internal {
         bytes32[] memory nodes = _fineTree(subject.step).first();
+        Record memory record = _record();
         vm.prank(executor);
-        game.postFine(subject, nodes);
+        game.postFine(subject, record, nodes);
     }
 
     function _choose(uint256 child) internal {
+        _choose(4, child);
+    }
+
+    function _choose(uint256 levels, uint256 child) internal {
         vm.prank(subject.challenger);
-        game.choose(gameId, child);
+        game.choose(gameId, levels, child);
     }
 
     function _state() internal view returns (Game memory) {
@@ -128,6 +160,28 @@ abstract contract GameTest is OtrTest {
         uint256 k = (element << elementType) / 32;
         uint256 level = tree.depthOf() <= 4 ? tree.depthOf() : tree.depthOf() - 4;
         return OpenedElement({element: uint32(element), chunk: _chunkAt(data, k), siblings: tree.range(k, k, 0, level)});
+    }
+
+    /// @dev The same for `settleJump`: up to the row's top.
+    function _elementToTop(uint256 row, uint256 element) internal view returns (OpenedElement memory) {
+        bytes memory data = _row(subject.step, row);
+        Trees.Tree memory tree = _rowTree(data);
+        (uint8 elementType,) = judge.rowShape(program[row], subject.step);
+        uint256 k = (element << elementType) / 32;
+        return OpenedElement({element: uint32(element), chunk: _chunkAt(data, k), siblings: tree.siblings(k)});
+    }
+
+    function _openedRow(uint256 row) internal view returns (OpenedRow memory) {
+        Trees.Tree memory fine = _fineTree(subject.step);
+        return OpenedRow({byteRoot: _rowTree(_row(subject.step, row)).top(), siblings: fine.siblings(row)});
+    }
+
+    function _settleJump(uint256 row, uint256 element) internal {
+        OpenedInstruction memory opened = _opened(row);
+        OpenedRow memory openedRow = _openedRow(row);
+        OpenedElement memory openedElement = _elementToTop(row, element);
+        vm.prank(subject.challenger);
+        game.settleJump(subject, opened, openedRow, openedElement, _noRequest(), "");
     }
 
     function _noRequest() internal pure returns (Request[] memory) {
