@@ -24,6 +24,10 @@ contract Availability is IAvailability {
     uint256 private constant TOKEN_GAS = 600;
 
     /// @inheritdoc IAvailability
+    uint256 public constant PROMPT_LIMIT = 65_536;
+    /// @inheritdoc IAvailability
+    uint256 public constant ANSWER_GAS = ANSWER_BASE + PROMPT_LIMIT * TOKEN_GAS;
+    /// @inheritdoc IAvailability
     uint256 public constant DEMAND_GAS = 400_000;
 
     /// @inheritdoc IAvailability
@@ -34,18 +38,15 @@ contract Availability is IAvailability {
     IUptime public immutable UPTIME;
     /// @inheritdoc IAvailability
     Duration public immutable TURN_DURATION;
-    /// @inheritdoc IAvailability
-    uint256 public immutable PROMPT_LIMIT;
 
     mapping(BatchId batchId => mapping(uint256 index => Demand)) private _demands;
     mapping(address poster => mapping(RequestHash requestHash => mapping(uint256 part => bytes32 node))) private _parts;
 
-    constructor(IOtrRollup rollup, IStakeVault vault, IUptime uptime, Duration turnDuration, uint256 promptLimit) {
+    constructor(IOtrRollup rollup, IStakeVault vault, IUptime uptime, Duration turnDuration) {
         ROLLUP = rollup;
         VAULT = vault;
         UPTIME = uptime;
         TURN_DURATION = turnDuration;
-        PROMPT_LIMIT = promptLimit;
     }
 
     // ---------------------------------------------------------------- demands
@@ -154,11 +155,6 @@ contract Availability is IAvailability {
     /// @inheritdoc IAvailability
     function demandOf(BatchId batchId, uint256 index) external view returns (Demand memory) {
         return _demands[batchId][index];
-    }
-
-    /// @inheritdoc IAvailability
-    function ANSWER_GAS() external view returns (uint256) {
-        return ANSWER_BASE + PROMPT_LIMIT * TOKEN_GAS;
     }
 
     // ---------------------------------------------------------------- internals
