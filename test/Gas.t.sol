@@ -99,7 +99,8 @@ contract GasTest is GameTest {
         assertEq(fine.depthOf(), 10);
         assertEq(row.depthOf(), 6);
         committed = _commit(_receipt(), 600, 1000);
-        uint256 total = _openAndPost(fine) + _walk(fine, WIDE);
+        uint256 total = _openAndPost(fine);
+        total += _walk(fine, WIDE);
         OpenedInstruction memory opened = _opened(WIDE);
         vm.prank(challenger);
         game.chooseRow(subject, opened);
