@@ -23,7 +23,12 @@ library SaltLib {
 
     /// @notice Key of all salts of a request.
     function key(Request calldata request, bytes32 secret) internal pure returns (bytes32) {
-        return keccak256(abi.encode(Tags.SALT_KEY, request.requester, secret, request.nonce));
+        return keyOf(request.requester, secret, request.nonce);
+    }
+
+    /// @notice The same, from the fields that it is made of.
+    function keyOf(address requester, bytes32 secret, uint64 nonce) internal pure returns (bytes32) {
+        return keccak256(abi.encode(Tags.SALT_KEY, requester, secret, nonce));
     }
 
     /// @notice Salt of item `index` of a list.
@@ -39,8 +44,23 @@ library SaltLib {
     {
         uint256 count = tokens.length;
         bytes32[] memory leaves = new bytes32[](count);
-        for (uint256 i; i < count; ++i) {
-            leaves[i] = keccak256(abi.encode(Tags.TOKEN, salt(saltKey, kind, i), tokens[i]));
+        bytes32 saltTag = Tags.SALT;
+        bytes32 tokenTag = Tags.TOKEN;
+        // SAFETY: leaf `i` is `keccak256(abi.encode(TOKEN, salt(saltKey, kind, i), tokens[i]))`, made in seven words beyond the free pointer,
+        // which are scratch: memory does not grow with the number of tokens. Reads and writes stay within `tokens` and `leaves`.
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            mstore(buffer, saltTag)
+            mstore(add(buffer, 0x20), saltKey)
+            mstore(add(buffer, 0x40), kind)
+            let leaf := add(buffer, 0x80)
+            mstore(leaf, tokenTag)
+            for { let at := 0 } lt(at, shl(5, count)) { at := add(at, 0x20) } {
+                mstore(add(buffer, 0x60), shr(5, at))
+                mstore(add(leaf, 0x20), keccak256(buffer, 0x80))
+                mstore(add(leaf, 0x40), mload(add(add(tokens, 0x20), at)))
+                mstore(add(add(leaves, 0x20), at), keccak256(leaf, 0x60))
+            }
         }
         return BinaryTree.root(tag, count, BinaryTree.fold(leaves, BinaryTree.depth(count)));
     }
