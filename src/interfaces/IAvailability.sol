@@ -74,6 +74,9 @@ interface IAvailability {
     /// @notice A demand.
     function demandOf(BatchId batchId, uint256 index) external view returns (Demand memory);
 
+    /// @notice Most gas of an answer, which the bond covers at the rules' price.
+    function ANSWER_GAS() external view returns (uint256);
+
     /// @notice The rollup that this court reports to.
     function ROLLUP() external view returns (IOtrRollup);
 

@@ -149,6 +149,8 @@ interface IOtrRollup {
     error NotDue(Timestamp dueAt);
     /// @notice These rules are in refund mode: everyone gets its own back.
     error RefundMode(RulesVersion version);
+    /// @notice The batch has no lock that could pay: a stranger committed it when the executor's stake was taken.
+    error NoLock(BatchId batchId);
     /// @notice The executor was not convicted, or its challenger's share is paid.
     error NothingToReward(address executor);
     /// @notice Data is demanded in the first half of the window, and once.
@@ -212,7 +214,8 @@ interface IOtrRollup {
     /// @notice The same by a delegate of `executor`.
     function commitBatchFor(address executor, bytes32 root, uint256 count) external returns (BatchId batchId);
 
-    /// @notice Commits one signed receipt as a batch of one. Its executor at any time before expiry, anyone from `commitBy` on.
+    /// @notice Commits one signed receipt as a batch of one. Its executor at any time before expiry, anyone from `commitBy` on: nobody can
+    ///         hide a receipt that it signed, not by a pause, nor by having no free stake left (then the batch has no lock).
     function commitReceipt(Receipt calldata receipt, bytes calldata enclaveSignature, bytes calldata operatorSignature)
         external
         returns (BatchId batchId);
