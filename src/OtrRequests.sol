@@ -5,7 +5,7 @@ import {RequestBook} from "./RequestBook.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IOtrDelivery} from "./interfaces/IOtrDelivery.sol";
 import {IOtrRequests} from "./interfaces/IOtrRequests.sol";
-import {CommittedReceipt, IOtrRollup, Status} from "./interfaces/IOtrRollup.sol";
+import {Batch, CommittedReceipt, IOtrRollup, Status} from "./interfaces/IOtrRollup.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {IUptime} from "./interfaces/IUptime.sol";
 import {Duration, Timestamp} from "./libraries/Clock.sol";
@@ -54,7 +54,10 @@ contract OtrRequests is RequestBook, IOtrDelivery {
         Timestamp until = deadline.plus(DELIVERY_PERIOD);
         if (_hasPassed(until)) revert DeliveryOver(until);
         _checkAnswer(requestHash, request_, committed.receipt, output);
-        Timestamp committedAt = ROLLUP.batchOf(committed.batchId).committedAt;
+        Batch memory batch = ROLLUP.batchOf(committed.batchId);
+        // INVARIANT: behind every answer stands a lock: nobody would dispute a lie that pays nothing.
+        if (batch.scarce) revert NoLock(committed.batchId);
+        Timestamp committedAt = batch.committedAt;
         // INVARIANT: every candidate was committed by the deadline, so that the end of all of them is bounded.
         if (deadline.isBefore(committedAt)) revert CommittedLate(deadline, committedAt);
         Status status = ROLLUP.statusOf(committed);

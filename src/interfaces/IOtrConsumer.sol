@@ -11,7 +11,7 @@ interface IOtrConsumer {
     ///         fails, nothing is lost: `IOtrRequests.answerOf` says the same to whoever asks.
     /// @param state Provisional: `output` stands on its receipt alone. Final: `output` is the answer, for good. Open: the provisional answer
     ///        was reverted, there may be another one. Refunded: there will be none, the payment is the requester's claim in the vault.
-    /// @param round Number of the answer, from 1; another number is another output.
+    /// @param round Number of the answer, from 1; under one number there is one output.
     /// @param output The answer's tokens; none in states Open and Refunded.
     function onOtrResult(RequestHash requestHash, RequestState state, uint32 round, uint32[] calldata output) external;
 }

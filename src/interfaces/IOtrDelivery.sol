@@ -2,9 +2,9 @@
 pragma solidity ^0.8.30;
 
 import {Timestamp} from "../libraries/Clock.sol";
-import {ModelId, ReceiptHash, Request, RequestHash} from "../types/OtrTypes.sol";
+import {ReceiptHash, Request, RequestHash} from "../types/OtrTypes.sol";
 import {IModelRegistry} from "./IModelRegistry.sol";
-import {CommittedReceipt, IOtrRollup, Status} from "./IOtrRollup.sol";
+import {BatchId, CommittedReceipt, IOtrRollup, Status} from "./IOtrRollup.sol";
 import {IUptime} from "./IUptime.sol";
 
 /// @title Requests of contracts: the executor's side
@@ -30,6 +30,8 @@ interface IOtrDelivery {
     error ReceiptContradicts(bytes32 field);
     /// @notice The answer was committed after the deadline.
     error CommittedLate(Timestamp deadline, Timestamp committedAt);
+    /// @notice The batch has no lock: a stranger committed it when the executor's stake was taken. The executor commits the receipt itself.
+    error NoLock(BatchId batchId);
     /// @notice Answers are delivered until `until`.
     error DeliveryOver(Timestamp until);
     /// @notice The receipt does not stand.

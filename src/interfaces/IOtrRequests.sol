@@ -28,7 +28,7 @@ enum RequestState {
 /// @param deadline Until when the answer's batch must be committed.
 /// @param callbackGas Gas of each callback; zero for none.
 /// @param candidates Delivered answers that are not settled.
-/// @param round Number of the answer shown last; other numbers are other outputs.
+/// @param round Number of the answer shown last, from 1; under one number there is one output.
 struct RequestInfo {
     address requester;
     uint96 payment;
