@@ -123,11 +123,16 @@ contract OtrRequests is RequestBook, IOtrDelivery {
     }
 
     /// @dev Index of the first output token that is a stop token; the number of tokens if none is.
-    function _firstStop(uint32[] calldata stopTokens, uint32[] calldata output) private pure returns (uint256 i) {
-        for (; i < output.length; ++i) {
-            uint32 token = output[i];
-            for (uint256 j; j < stopTokens.length; ++j) {
-                if (stopTokens[j] == token) return i;
+    function _firstStop(uint32[] calldata stopTokens, uint32[] calldata output) private pure returns (uint256 index) {
+        // SAFETY: reads words within the two arrays, whose bounds Solidity has checked. Both are clean: bits beyond a token would have changed
+        // the request's hash, or the output root.
+        assembly ("memory-safe") {
+            let stopEnd := add(stopTokens.offset, shl(5, stopTokens.length))
+            for {} lt(index, output.length) { index := add(index, 1) } {
+                let token := calldataload(add(output.offset, shl(5, index)))
+                let at := stopTokens.offset
+                for {} lt(at, stopEnd) { at := add(at, 0x20) } { if eq(calldataload(at), token) { break } }
+                if lt(at, stopEnd) { break }
             }
         }
     }
