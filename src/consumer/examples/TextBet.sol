@@ -17,6 +17,7 @@ import {OtrConsumer} from "../OtrConsumer.sol";
 ///        learns it earlier than the other should not be bet against.
 ///      - A lie of an executor costs it the lock of its receipt, if one watcher is awake. Stakes far beyond that lock make a lie, or a bribe,
 ///        worth more than it costs: bet less.
+///      - Compensation for a reverted answer stays in this contract: no side of the bet has a better claim to it.
 contract TextBet is OtrConsumer {
     using SafeCast for uint256;
 
