@@ -18,7 +18,7 @@ contract Availability is IAvailability {
     using ReceiptLib for Receipt;
     using ReceiptLib for Request;
 
-    /// @dev Gas of an answer besides its tokens: an opening in the largest batch, and 64 stop tokens and watchers in all.
+    /// @dev Gas of an answer besides its tokens: an opening in the largest batch, 64 stop tokens, 16 watchers.
     uint256 private constant ANSWER_BASE = 250_000;
     /// @dev Gas of each token of the prompt, with its share of the transactions of a long one.
     uint256 private constant TOKEN_GAS = 640;
