@@ -452,14 +452,15 @@ contract AvailabilityTest is OtrTest {
         assertSolvent();
     }
 
-    function test_payOut_answered_paysExecutor() public {
+    function test_payOut_answered_paysExecutorHalf() public {
         _demand();
         _answer();
         vm.expectEmit(address(availability));
         emit IAvailability.DemandPaid(committed.batchId, INDEX, executor);
         _payOut();
-        assertEq(vault.claimableOf(executor), DEMAND_BOND);
+        assertEq(vault.claimableOf(executor), DEMAND_BOND / 2);
         assertEq(vault.claimableOf(demander), 0);
+        assertEq(vault.burnt(), DEMAND_BOND / 2);
     }
 
     function test_payOut_unanswered_paysDemander() public {
@@ -545,7 +546,7 @@ contract AvailabilityTest is OtrTest {
         rollup.dropDuplicate(single, committed);
         vm.warp(block.timestamp + AIR_GAP);
         availability.payOut(single, 0);
-        assertEq(vault.claimableOf(executor), DEMAND_BOND);
+        assertEq(vault.claimableOf(executor), DEMAND_BOND / 2);
     }
 
     // ---------------------------------------------------------------- many demands
@@ -573,8 +574,8 @@ contract AvailabilityTest is OtrTest {
         for (uint256 i; i < COUNT; ++i) {
             availability.payOut(batchId, i);
         }
-        assertEq(vault.claimableOf(executor), COUNT * DEMAND_BOND);
-        assertGe(DEMAND_BOND, availability.ANSWER_GAS() * GAS_PRICE);
+        assertEq(vault.claimableOf(executor), COUNT * (DEMAND_BOND / 2));
+        assertGe(DEMAND_BOND / 2, availability.ANSWER_GAS() * GAS_PRICE);
         assertSolvent();
     }
 }

@@ -783,7 +783,7 @@ contract OtrRollupTest is GameTest {
         rules.bond = uint96(2 * game.EXECUTOR_GAS() * GAS_PRICE - 2);
         _expectInvalid(rules, "bond");
         rules = _rules();
-        rules.demandBond = uint96(d.availability.ANSWER_GAS() * GAS_PRICE - 1);
+        rules.demandBond = uint96(2 * d.availability.ANSWER_GAS() * GAS_PRICE - 1);
         _expectInvalid(rules, "demandBond");
         rules = _rules();
         rules.reserve = uint96(game.gasOf(game.MAX_TURNS()) * GAS_PRICE - 1);

@@ -53,5 +53,11 @@ CREATE UNIQUE INDEX answers_by_leaf ON answers (batch_root, leaf_index) WHERE ba
 ${CHAIN_SQL}`,
     // Of confidential requests: what their seed commits to.
     "ALTER TABLE answers ADD COLUMN secret TEXT;",
+    // Requests whose answers were forgotten, until their deadline. The deadline is in seconds since 1970.
+    `
+CREATE TABLE answered (
+  request_hash TEXT PRIMARY KEY,
+  deadline INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;`,
   ],
 };
