@@ -22,6 +22,8 @@ export interface Order {
   readonly requestHash: Hex;
   readonly requestSignature?: Hex;
   readonly prompt: readonly number[];
+  /** An answer cut short is worth nothing: cancelled, it gets no receipt. */
+  readonly whole?: boolean;
 }
 
 export interface ReceiptIssuerOptions {
