@@ -407,6 +407,27 @@ contract DisputeGameTest is GameTest {
         game.postFine(subject, record, new bytes32[](16));
     }
 
+    /// @dev An executor that does not know its own record cannot answer.
+    function testFuzz_postFine_wrongRecord_reverts(uint256 field, uint256 change) public {
+        _start(1);
+        Record memory record = _record();
+        bytes32[] memory nodes = _fineTree(1).first();
+        if (change == 0) change = 1;
+        field %= 3;
+        if (field == 0) record.salt ^= bytes32(change);
+        if (field == 1) record.token ^= uint32(1 + change % type(uint32).max);
+        if (field == 2) record.cacheRoot ^= bytes32(change);
+        vm.prank(executor);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IDisputeGame.RecordMismatch.selector,
+                subject.record,
+                keccak256(abi.encode(Tags.RECORD, record.salt, record.token, record.cacheRoot))
+            )
+        );
+        game.postFine(subject, record, nodes);
+    }
+
     function test_postFine_anotherSubject_reverts() public {
         _start(0);
         Record memory record = _record();
@@ -519,13 +540,8 @@ contract DisputeGameTest is GameTest {
     function test_chooseRow_notUnderNode_reverts() public {
         _start(0);
         _postFine();
-        OpenedInstruction memory opened = _opened(0);
-        vm.startPrank(challenger);
-        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.LevelMismatch.selector, 6));
-        game.chooseRow(subject, opened);
-        vm.stopPrank();
         _walkFine(0);
-        opened = _opened(4);
+        OpenedInstruction memory opened = _opened(4);
         vm.prank(challenger);
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ChoiceOutOfRange.selector, 4, 40));
         game.chooseRow(subject, opened);

@@ -173,13 +173,17 @@ export class Answerer {
       if (run.cancelled) throw new CancelledError();
       const session = await enclave.open({ request, prompt, ...(secret === undefined ? {} : { secret }) });
       try {
+        let complete = false;
         while (!run.cancelled) {
           const step = await session.next();
+          complete = step === undefined;
           if (step === undefined) break;
           run.push(step);
           // An engine on this thread must not starve sockets: a disconnect is noticed between two tokens.
           await setImmediate();
         }
+        // Its request could never be answered again: one request has one receipt.
+        if (!complete && run.order.whole) throw new CancelledError();
         const { receiptHash, receipt } = await issuer.issue(session, run.order);
         run.end({ receiptHash, stopReason: receipt.stopReason });
       } finally {

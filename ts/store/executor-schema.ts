@@ -59,5 +59,17 @@ CREATE TABLE answered (
   request_hash TEXT PRIMARY KEY,
   deadline INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;`,
+    `
+CREATE TABLE asked (
+  request_hash TEXT PRIMARY KEY,
+  request TEXT NOT NULL,
+  input_tokens BLOB NOT NULL,
+  finality TEXT NOT NULL,
+  state TEXT NOT NULL,
+  note TEXT,
+  block INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX asked_by_state ON asked (state);`,
   ],
 };
