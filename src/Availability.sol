@@ -21,14 +21,14 @@ contract Availability is IAvailability {
     /// @dev Gas of an answer besides its tokens: an opening in the largest batch, and 64 stop tokens and watchers in all.
     uint256 private constant ANSWER_BASE = 250_000;
     /// @dev Gas of each token of the prompt, with its share of the transactions of a long one.
-    uint256 private constant TOKEN_GAS = 600;
+    uint256 private constant TOKEN_GAS = 640;
 
     /// @inheritdoc IAvailability
-    uint256 public constant PROMPT_LIMIT = 65_536;
+    uint256 public constant PROMPT_LIMIT = 32_768;
     /// @inheritdoc IAvailability
     uint256 public constant ANSWER_GAS = ANSWER_BASE + PROMPT_LIMIT * TOKEN_GAS;
     /// @inheritdoc IAvailability
-    uint256 public constant DEMAND_GAS = 400_000;
+    uint256 public constant DEMAND_GAS = 240_000;
 
     /// @inheritdoc IAvailability
     IOtrRollup public immutable ROLLUP;
@@ -144,9 +144,13 @@ contract Availability is IAvailability {
         // INVARIANT: nothing is paid before governance could switch faulty rules to refund mode; then everyone gets its own back.
         if (!dueAt.hasCome()) revert NotDue(dueAt);
         bool earned = state == DemandState.Answered && !refunds;
+        address to = earned ? d.executor : d.demander;
+        // INVARIANT: a sham demand has a price: an executor that demands of itself, to have a case of its own open before any other, loses
+        // half a bond each time that nobody else challenges it.
+        uint256 burn = earned ? d.bond - d.bond / 2 : 0;
         d.state = DemandState.Paid;
-        emit DemandPaid(batchId, index, earned ? d.executor : d.demander);
-        VAULT.payBond(earned ? d.executor : d.demander, d.bond, 0);
+        emit DemandPaid(batchId, index, to);
+        VAULT.payBond(to, d.bond - burn, burn);
         if (state != DemandState.Answered) ROLLUP.repayGas(batchId, d.demander, DEMAND_GAS);
     }
 

@@ -30,7 +30,7 @@ struct Demand {
 
 /// @title Demands for what cannot be recomputed
 /// @notice Output and trace follow from request and prompt; these and the receipt must be available. Whoever cannot get them demands them in
-///         the first half of the window, for a bond; the executor posts them within a turn and earns the bond, or is convicted
+///         the first half of the window, for a bond; the executor posts them within a turn and earns half of the bond, or is convicted
 ///         (docs/protocol.md, section 7). Of a confidential receipt the prompt stays hidden: its requester and watchers have it.
 ///         Immutable, one of the courts of the rules.
 interface IAvailability {
@@ -90,19 +90,20 @@ interface IAvailability {
     ///         case, only its demander.
     function close(BatchId batchId, uint256 index) external;
 
-    /// @notice Pays out after the air gap: the bond to the executor if it answered, else back to the demander with its gas. Anyone may.
+    /// @notice Pays out after the air gap. Answered: half of the bond to the executor, the rest is burnt. Else, or in refund mode: the bond to the
+    ///         demander, with its gas if the executor was convicted. Anyone may.
     function payOut(BatchId batchId, uint256 index) external;
 
     /// @notice A demand.
     function demandOf(BatchId batchId, uint256 index) external view returns (Demand memory);
 
-    /// @notice Most gas of an answer to a prompt of `PROMPT_LIMIT` tokens: the bond covers it at the rules' price.
+    /// @notice Most gas of an answer to a prompt of `PROMPT_LIMIT` tokens: half of the bond covers it at the rules' price.
     function ANSWER_GAS() external view returns (uint256);
 
     /// @notice Gas that is repaid for a demand that was not answered.
     function DEMAND_GAS() external view returns (uint256);
 
-    /// @notice Longest prompt whose answer the bond covers. Executors refuse longer ones, unless confidential.
+    /// @notice Longest prompt whose answer half of the bond covers. Executors refuse longer ones, unless confidential.
     function PROMPT_LIMIT() external view returns (uint256);
 
     /// @notice Time for an answer.

@@ -17,9 +17,10 @@ export interface PlayableModel {
 export type ModelSource = (modelId: Hex) => Promise<PlayableModel | undefined>;
 
 /** What a machine needs to re-execute an answer. */
-export function sequenceInput({ receipt, request, inputTokens }: Bundle): SequenceInput {
+export function sequenceInput({ receipt, request, secret = request.seed, inputTokens }: Bundle): SequenceInput {
   const { requestHash } = receipt;
-  return { prompt: inputTokens, requestHash, temperature: effectiveTemperature(request), saltKey: saltKey(request) };
+  const key = saltKey({ ...request, secret });
+  return { prompt: inputTokens, requestHash, temperature: effectiveTemperature(request), saltKey: key };
 }
 
 /** Tokens that the records claim: what the machine's steps after the prompt read. */
