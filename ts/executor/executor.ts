@@ -28,6 +28,8 @@ export interface ExecutorOptions {
   readonly chain: ChainPort;
   /** Answers games; left out, somebody else must. */
   readonly responder?: DisputeResponder;
+  /** Keeps enclave keys registered; left out, somebody else must. */
+  readonly keys?: Upkeep;
   /** Owned from here on: `stop` closes it. */
   readonly store: ExecutorStore;
   readonly clock: Clock;
@@ -52,6 +54,13 @@ export interface ExecutorOptions {
   /** Settled answers are forgotten after this long. */
   readonly retentionMs?: number;
   readonly http?: Pick<ApiServerOptions, "apiKeys" | "bodyLimit" | "defaultMaxOut" | "heartbeatMs">;
+}
+
+/** Work in the background. */
+export interface Upkeep {
+  start(): void;
+  /** Resolves when nothing is half done. */
+  stop(): Promise<void>;
 }
 
 const CLOSE_GRACE_MS = 1000;
@@ -124,12 +133,13 @@ export class Executor {
 
   /** Takes up what an earlier process left, and listens. Resolves to the server's URL. */
   async start(listen: { host: string; port: number }): Promise<string> {
-    const { store, log, responder } = this.#options;
+    const { store, log, responder, keys } = this.#options;
     const lost = store.loseSealed();
     if (lost > 0) log.warn({ answers: lost }, "answers were lost with the enclave that made them");
     await this.#standing.refresh();
     this.#standing.start();
     this.#batcher.start();
+    keys?.start();
     await responder?.start({ bundle: (receiptHash) => store.bundle(receiptHash) });
     await this.#server.listen(listen);
     const { address, port, family } = this.#server.server.address() as AddressInfo;
@@ -148,7 +158,7 @@ export class Executor {
   }
 
   async #stop(deadlineMs: number): Promise<void> {
-    const { chain, store, served, responder, clock, log } = this.#options;
+    const { chain, store, served, responder, keys, clock, log } = this.#options;
     const deadline = new AbortController();
     const timeUp = clock.sleep(deadlineMs, deadline.signal);
     log.info({ active: this.#answerer.active }, "stopping");
@@ -162,7 +172,7 @@ export class Executor {
     this.#server.server.closeAllConnections();
     await closed;
     const flushed = Promise.all([this.#batcher.stop(), this.#standing.stop()]).then(() => this.#batcher.flush());
-    const settled = Promise.all([flushed, responder?.stop()]);
+    const settled = Promise.all([flushed, responder?.stop(), keys?.stop()]);
     await Promise.race([settled, timeUp]);
     deadline.abort();
     await chain.close();
