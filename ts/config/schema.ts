@@ -4,6 +4,7 @@ const address = z.templateLiteral(["0x", z.string().regex(/^[0-9a-fA-F]{40}$/)])
 const url = z.url({ protocol: /^https?$/ });
 const milliseconds = z.number().int().min(1);
 const seconds = z.number().int().min(1);
+const port = z.number().int().min(0).max(65_535);
 
 /** Every key that a configuration may have. Keys not named here are errors. */
 export const configSchema = z.strictObject({
@@ -43,11 +44,16 @@ export const configSchema = z.strictObject({
       format: z.enum(["json", "text"]).default("json"),
     })
     .prefault({}),
+  metrics: z
+    .strictObject({
+      host: z.string().default("127.0.0.1").describe("Address at which daemons serve health and metrics"),
+    })
+    .prefault({}),
   models: z.array(z.string()).default([]).describe("Model folders to load; in the environment separated by commas"),
   executor: z
     .strictObject({
       host: z.string().default("127.0.0.1").describe("Address to listen on"),
-      port: z.number().int().min(0).max(65_535).default(8700).describe("Port to listen on; 0 takes a free one"),
+      port: port.default(8700).describe("Port to listen on; 0 takes a free one"),
       endpoint: url.optional().describe("Public URL, announced on the chain"),
       batchSeconds: seconds.default(10).describe("Between two batches, if there are receipts"),
       commitSeconds: seconds.default(600).describe("In which a receipt is promised to be committed"),
@@ -59,6 +65,7 @@ export const configSchema = z.strictObject({
         .optional()
         .describe("Key file of the development evidence's root; development chains only"),
       shutdownSeconds: seconds.default(30).describe("For answers under way when the process is asked to stop"),
+      metricsPort: port.default(8701).describe("Port of health and metrics; 0 takes a free one"),
       batchReceipts: z.number().int().min(1).default(1000).describe("Receipts per batch at most"),
     })
     .prefault({}),
@@ -70,6 +77,7 @@ export const configSchema = z.strictObject({
       maxBundleBytes: z.number().int().min(1).default(268_435_456).describe("Larger bundles are refused"),
       executors: z.array(address).default([]).describe("Only these executors are checked; empty: all"),
       dispute: z.boolean().default(true).describe("Open games; false only reports"),
+      metricsPort: port.default(8702).describe("Port of health and metrics; 0 takes a free one"),
       maxGames: z.number().int().min(1).default(16).describe("Own games open at a time: bounds the bonds at risk"),
     })
     .prefault({}),

@@ -4,6 +4,7 @@ import { enclaveExpiry } from "../chain/actions/register-enclave.ts";
 import { type OtrContext, read } from "../chain/context.ts";
 import type { Clock } from "../chain/time.ts";
 import type { Logger } from "../config/logger.ts";
+import { gaugeBy, type Metric } from "../metrics/metric.ts";
 import type { SoftwareEnclave } from "./enclave.ts";
 import { registerSoftwareEnclave } from "./register-software-enclave.ts";
 
@@ -39,9 +40,11 @@ export class KeyKeeper {
     this.#o = { pollMs: 60_000, ...options };
   }
 
-  /** When each key's registration ends, in seconds since 1970, as last seen. */
-  get expiries(): ReadonlyMap<Address, bigint> {
-    return this.#expiries;
+  /** When each key's registration ends, as last seen. */
+  metrics(): Metric[] {
+    const ends = Object.fromEntries([...this.#expiries].map(([key, expiry]) => [key, Number(expiry)]));
+    const help = "End of each enclave key's registration, in seconds since 1970.";
+    return [gaugeBy("otr_enclave_key_expiry_timestamp_seconds", help, "key", ends)];
   }
 
   /** Registers the keys that are not active. @throws what the registry's refusal says, for the operator to act on */

@@ -54,7 +54,7 @@ describe("an executor", () => {
       // A killed daemon cannot end in order; it only lets go of its file.
       await started?.executor.stop(life.death.aborted ? 1 : 2000).catch(() => undefined);
     };
-    return { url: started?.url, stop };
+    return { url: started?.url, executor: started?.executor, stop };
   };
   /** One answer in full, or undefined if the daemon fails or refuses. */
   const ask = async (url: string | undefined) => {
@@ -206,6 +206,12 @@ describe("an executor", () => {
     const subject = { enclaveKey, executor: actor.address, modelId };
     expect(await actor.actions.isEnclaveActive(subject)).toBe(true);
     expect(await until(() => ask(daemon.url))).toBeDefined();
+    // Its operator sees the new end.
+    const metrics = daemon.executor!.metrics();
+    const [end] = metrics.find(({ name }) => name === "otr_enclave_key_expiry_timestamp_seconds")!.samples;
+    expect(end).toEqual({ labels: { key: enclaveKey.toLowerCase() }, value: all[1]!.args.enclave.expiresAt });
+    const [ready] = metrics.find(({ name }) => name === "otr_ready")!.samples;
+    expect(ready!.value).toBe(1);
     await daemon.stop();
   });
 });

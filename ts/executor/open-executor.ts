@@ -3,7 +3,8 @@ import type { ChainClient } from "../chain/client.ts";
 import type { OtrContext } from "../chain/context.ts";
 import type { Deployment } from "../chain/deployment.ts";
 import { ExecutorPort } from "../chain/executor-port.ts";
-import { SqliteIntentStore } from "../chain/sqlite.ts";
+import { GameStore } from "../chain/game-store.ts";
+import { SqliteCursorStore, SqliteIntentStore } from "../chain/sqlite.ts";
 import { systemClock } from "../chain/time.ts";
 import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
 import type { Hex } from "../commit/bytes.ts";
@@ -11,6 +12,8 @@ import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import type { ReadyModel } from "../dispute/load-models.ts";
+import { ChainPulse } from "../metrics/chain-pulse.ts";
+import { TransactionLog } from "../metrics/transaction-log.ts";
 import { Database, type DatabaseHooks } from "../store/database.ts";
 import { ExecutorStore } from "../store/executor-store.ts";
 import { SoftwareEnclave } from "./enclave.ts";
@@ -35,6 +38,8 @@ export interface OpenExecutorOptions {
   readonly transactions?: Partial<TransactorOptions>;
   /** Milliseconds between two looks at the keys' registrations. */
   readonly keyPollMs?: number;
+  /** Milliseconds between two looks at what only metrics need. */
+  readonly pulseMs?: number;
   readonly random: Random;
   /** Tests end the daemon in them. */
   readonly hooks?: DatabaseHooks;
@@ -47,7 +52,9 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   const { addresses } = deployment;
   const domain = { chainId: client.chain.id, rollup: addresses.rollup.toLowerCase() as Hex };
   const database = Database.open(options.path, ExecutorStore.schema, options.hooks);
-  const sender = new Transactor({ client, account, store: new SqliteIntentStore(database), ...options.transactions });
+  const transactions = new TransactionLog(log);
+  const intents = { store: new SqliteIntentStore(database), onEvent: transactions.note };
+  const sender = new Transactor({ client, account, ...intents, ...options.transactions });
   const context: OtrContext & { readonly sender: Transactor } = { client, addresses, sender };
   // What an earlier process left in the pool is followed in the background; asking for it again joins in.
   sender.resume().catch((err: unknown) => log.warn({ err }, "earlier transactions are not settled"));
@@ -66,6 +73,17 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   });
   const chain = { context, executor, fromBlock: BigInt(config.fromBlock) };
   const reading = { maxRange: BigInt(config.rpc.maxBlockRange) };
+  const pulse = new ChainPulse({
+    context,
+    account: executor,
+    games: new GameStore(database),
+    role: "executor",
+    cursors: new SqliteCursorStore(database),
+    watcher: "responder",
+    clock: systemClock,
+    log,
+    ...(options.pulseMs === undefined ? {} : { pollMs: options.pulseMs }),
+  });
   return new Executor({
     domain,
     served,
@@ -79,7 +97,8 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
       log,
       pollMs: config.rpc.pollMs,
     }),
-    ...(keys === undefined ? {} : { keys }),
+    upkeep: keys === undefined ? [pulse] : [pulse, keys],
+    metrics: () => [...pulse.metrics(), ...transactions.metrics(), ...(keys?.metrics() ?? [])],
     store: new ExecutorStore(database, domain, systemClock.now),
     clock: systemClock,
     random,
