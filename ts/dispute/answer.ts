@@ -22,7 +22,12 @@ export interface PlayableModel {
 export type ModelSource = (modelId: Hex) => Promise<PlayableModel | undefined>;
 
 /** What a machine needs to re-execute an answer. */
-export function sequenceInput({ receipt, request, secret = request.seed, inputTokens }: Bundle): SequenceInput {
+export function sequenceInput({
+  receipt,
+  request,
+  secret = request.seed,
+  inputTokens,
+}: Pick<Bundle, "receipt" | "request" | "secret" | "inputTokens">): SequenceInput {
   const { requestHash } = receipt;
   const key = saltKey({ ...request, secret });
   return { prompt: inputTokens, requestHash, temperature: effectiveTemperature(request), saltKey: key };

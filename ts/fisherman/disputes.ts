@@ -95,7 +95,7 @@ export class Disputes {
       const committed = openReceipt(batchId, evidence.bundle.receipt, evidence.hashes, verdict.index);
       const record = openRecord(evidence.bundle.records, step);
       const id = `open:${batchId}:${receiptHash}`;
-      const game = await openGame(context, { rules, committed, step, record, id });
+      const game = await openGame(context, { rules, committed, request: evidence.bundle.request, step, record, id });
       store.transaction(() => {
         games.add({ ...game, receiptHash, batchId });
         store.saveVerdict({ ...verdict, dispute: "open", gameId: game.gameId });
