@@ -325,7 +325,9 @@ describe("troubles of a fisherman", () => {
       const sham = await scene.actor();
       const rules = await sham.actions.getRules();
       const committed = openReceipt(batchId, item.receipt, [item.receiptHash], 0);
-      const key = await sham.actions.openGame({ rules, committed, step: 1, record: openRecord(item.records, 1) });
+      const { request } = item;
+      const record = openRecord(item.records, 1);
+      const key = await sham.actions.openGame({ rules, committed, request, step: 1, record });
       const state = () => sham.actions.getGame(key);
       const client = await through();
       const miner = what === "blocks" ? new SlowMiner(scene, 10) : undefined;
@@ -342,7 +344,7 @@ describe("troubles of a fisherman", () => {
       await until(async () => (await state()).turn === "challenger");
       await scene.chain.increaseTime({ seconds: DAY + 3600 });
       await scene.chain.mine({ blocks: 1 });
-      await until(async () => (await state()).phase === "Over");
+      await until(async () => /Won|Lost|Paid/.test((await state()).phase));
       await miner?.stop();
       const outcome: GameOutcome = (await convicted(executor)) ? "executorLost" : "challengerLost";
       expect(outcome).toBe("challengerLost");
