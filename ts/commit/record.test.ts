@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fromHex, hashWords, type Hex, toHex, word } from "./bytes.ts";
+import { fromHex, type Hex, hashWords, toHex, word } from "./bytes.ts";
 import { recordLeaf, saltKey, saltOf, secretOf, seedOf, tokenTree } from "./record.ts";
 import { TAGS } from "./tags.ts";
 import { Tree } from "./tree.ts";

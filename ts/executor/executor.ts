@@ -10,7 +10,7 @@ import type { ExecutorStore } from "../store/executor-store.ts";
 import { Answerer } from "./answerer.ts";
 import { Batcher } from "./batcher.ts";
 import type { Enclave } from "./enclave.ts";
-import type { ChainPort, DisputeResponder, OperatorSigner, Random } from "./ports.ts";
+import type { ChainPort, DisputeResponder, OperatorSigner, Random, RequestServer } from "./ports.ts";
 import { ReceiptIssuer, type TermsPolicy } from "./receipts.ts";
 import { StandingMonitor } from "./standing.ts";
 
@@ -28,6 +28,8 @@ export interface ExecutorOptions {
   readonly chain: ChainPort;
   /** Answers games; left out, somebody else must. */
   readonly responder?: DisputeResponder;
+  /** Serves requests of contracts; left out, nobody does. */
+  readonly requests?: RequestServer;
   /** Owned from here on: `stop` closes it. */
   readonly store: ExecutorStore;
   readonly clock: Clock;
@@ -124,13 +126,14 @@ export class Executor {
 
   /** Takes up what an earlier process left, and listens. Resolves to the server's URL. */
   async start(listen: { host: string; port: number }): Promise<string> {
-    const { store, log, responder } = this.#options;
+    const { store, log, responder, requests } = this.#options;
     const lost = store.loseSealed();
     if (lost > 0) log.warn({ answers: lost }, "answers were lost with the enclave that made them");
     await this.#standing.refresh();
     this.#standing.start();
     this.#batcher.start();
     await responder?.start({ bundle: (receiptHash) => store.bundle(receiptHash) });
+    await requests?.start({ begin: (order) => this.#answerer.begin(order) });
     await this.#server.listen(listen);
     const { address, port, family } = this.#server.server.address() as AddressInfo;
     const url = `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
@@ -148,11 +151,12 @@ export class Executor {
   }
 
   async #stop(deadlineMs: number): Promise<void> {
-    const { chain, store, served, responder, clock, log } = this.#options;
+    const { chain, store, served, responder, requests, clock, log } = this.#options;
     const deadline = new AbortController();
     const timeUp = clock.sleep(deadlineMs, deadline.signal);
     log.info({ active: this.#answerer.active }, "stopping");
     this.#answerer.close();
+    const requesting = requests?.stop();
     const closed = this.#server.close();
     await Promise.race([this.#answerer.idle(), timeUp]);
     this.#answerer.cancelAll();
@@ -162,7 +166,7 @@ export class Executor {
     this.#server.server.closeAllConnections();
     await closed;
     const flushed = Promise.all([this.#batcher.stop(), this.#standing.stop()]).then(() => this.#batcher.flush());
-    const settled = Promise.all([flushed, responder?.stop()]);
+    const settled = Promise.all([flushed, responder?.stop(), requesting]);
     await Promise.race([settled, timeUp]);
     deadline.abort();
     await chain.close();

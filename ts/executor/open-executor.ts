@@ -1,4 +1,4 @@
-import type { LocalAccount } from "viem";
+import { type LocalAccount, parseGwei } from "viem";
 import { getBlock } from "viem/actions";
 import type { ChainClient } from "../chain/client.ts";
 import type { OtrContext } from "../chain/context.ts";
@@ -16,6 +16,8 @@ import { Database } from "../store/database.ts";
 import { ExecutorStore } from "../store/executor-store.ts";
 import { SoftwareEnclave } from "./enclave.ts";
 import { Executor, type Served } from "./executor.ts";
+import type { Offer } from "./offer.ts";
+import { OnChainRequests } from "./on-chain-requests.ts";
 import { accountSigner } from "./operator.ts";
 import type { Random } from "./ports.ts";
 import { registerSoftwareEnclave } from "./register-software-enclave.ts";
@@ -62,11 +64,16 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   }
   const chain = { context, executor: account.address, fromBlock: BigInt(config.fromBlock) };
   const reading = { maxRange: BigInt(config.rpc.maxBlockRange) };
+  const port = new ExecutorPort({ ...chain, ...reading });
+  const store = new ExecutorStore(database, domain, systemClock.now);
+  const offer = offerOf(config.executor.requests);
+  const modelIds = served.map(({ model }) => model.modelId);
+  const confirmations = Math.max(1, config.rpc.confirmations);
   return new Executor({
     domain,
     served,
     operator: accountSigner(account),
-    chain: new ExecutorPort({ ...chain, ...reading }),
+    chain: port,
     responder: new Responder({
       ...chain,
       ...reading,
@@ -75,7 +82,25 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
       log,
       pollMs: config.rpc.pollMs,
     }),
-    store: new ExecutorStore(database, domain, systemClock.now),
+    ...(offer === undefined
+      ? {}
+      : {
+          requests: new OnChainRequests({
+            ...reading,
+            context,
+            fromBlock: chain.fromBlock,
+            chain: port,
+            domain,
+            modelIds,
+            offer,
+            database,
+            answers: store,
+            log,
+            pollMs: config.rpc.pollMs,
+            confirmations,
+          }),
+        }),
+    store,
     clock: systemClock,
     random,
     log,
@@ -86,8 +111,22 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
     batches: {
       intervalMs: config.executor.batchSeconds * 1000,
       maxReceipts: config.executor.batchReceipts,
-      confirmations: Math.max(1, config.rpc.confirmations),
+      confirmations,
       pollMs: config.rpc.pollMs,
     },
   });
+}
+
+/** What requests of contracts cost; undefined if they are not served. */
+function offerOf(prices: Config["executor"]["requests"]): Offer | undefined {
+  const { gweiPerOutputToken, gweiPerInputToken, gweiPerRequest, gweiPerCallbackGas, marginSeconds } = prices;
+  if (gweiPerOutputToken === undefined) return undefined;
+  const wei = (gwei: number) => parseGwei(gwei.toFixed(9));
+  return {
+    perOutputToken: wei(gweiPerOutputToken),
+    perInputToken: wei(gweiPerInputToken),
+    perRequest: wei(gweiPerRequest),
+    perCallbackGas: wei(gweiPerCallbackGas),
+    marginSeconds,
+  };
 }
