@@ -25,6 +25,9 @@ import { accountSigner } from "./operator.ts";
 import type { Random } from "./ports.ts";
 import { Responder } from "./responder.ts";
 
+/** How long the start waits for the registration of keys. */
+const REGISTRATION_MS = 30_000;
+
 /** What an executor over a chain is opened with. */
 export interface OpenExecutorOptions {
   readonly client: ChainClient;
@@ -48,7 +51,10 @@ export interface OpenExecutorOptions {
   readonly log: Logger;
 }
 
-/** Puts an executor together: database, transactor, enclaves (registered), chain port, responder. It is not started. */
+/**
+ * Puts an executor together: database, transactor, enclaves (registered, if the registry lets them), chain port, responder. It is not
+ * started.
+ */
 export async function openExecutor(options: OpenExecutorOptions): Promise<Executor> {
   const { client, deployment, account, models, config, log, random, devRoot } = options;
   const { addresses } = deployment;
@@ -68,11 +74,12 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   const polls = options.keyPollMs === undefined ? {} : { pollMs: options.keyPollMs };
   const executor = account.address;
   const keys = devRoot && new KeyKeeper({ context, executor, enclaves, devRoot, clock: systemClock, log, ...polls });
-  await keys?.register().catch(async (error: unknown) => {
-    await sender.close();
-    database.close();
-    throw error;
-  });
+  // Nobody can be served before, but games must not wait for longer.
+  if (keys !== undefined) {
+    const patience = new AbortController();
+    await Promise.race([keys.pass(), systemClock.sleep(REGISTRATION_MS, patience.signal)]);
+    patience.abort();
+  }
   const chain = { context, executor, fromBlock: BigInt(config.fromBlock) };
   const reading = { maxRange: BigInt(config.rpc.maxBlockRange) };
   const port = new ExecutorPort({ ...chain, ...reading });

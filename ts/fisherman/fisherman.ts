@@ -121,8 +121,11 @@ export class Fisherman {
     const loops = [loop("watch", () => watcher.sync(signal)), loop("check", () => this.#checkDue(signal))];
     const disputes = this.#disputes;
     if (disputes !== undefined) {
-      await disputes.collect().catch((err: unknown) => log.warn({ err }, "nothing claimed"));
-      loops.push(loop("dispute", () => disputes.tick()));
+      const claimed = disputes.collect().catch((err: unknown) => log.warn({ err }, "nothing claimed"));
+      loops.push(
+        loop("dispute", () => disputes.tick()),
+        claimed.then(() => undefined),
+      );
     }
     await Promise.all(loops);
   }
