@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { foundryBinary } from "../ts/chain/anvil.ts";
 
 const BAR = { lines: 98, branches: 95 };
 // Bars of gas hold for optimized code only.
@@ -75,7 +76,7 @@ function run(report: string): Promise<{ code: number; output: string }> {
   args.push("--no-match-contract", UNOPTIMIZED_FAILS);
   return new Promise((resolve) => {
     const env = { ...process.env, FORGE_SNAPSHOT_EMIT: "false", FORGE_SNAPSHOT_CHECK: "false" };
-    const child = spawn("forge", args, { stdio: ["ignore", "pipe", "pipe"], env });
+    const child = spawn(foundryBinary("forge"), args, { stdio: ["ignore", "pipe", "pipe"], env });
     let output = "";
     const begin = Date.now();
     const keep = (chunk: Buffer) => {
