@@ -37,16 +37,17 @@ const { values: options } = parseArgs({
   },
 });
 const BAR = 85;
-const NEAR_LIMIT_MS = 120_000;
-const FAR_LIMIT_MS = 400_000;
+/** A run that takes so many times longer than without a fault is taken for an endless loop. */
+const PATIENCE = 8;
+const SPARE_MS = 60_000;
 
 /** Fewer cases than in `npm test`, and always the same ones, so that a verdict can be repeated. */
 const FORGE_ENV = {
   FOUNDRY_OPTIMIZER: "false",
-  FOUNDRY_FUZZ_RUNS: "32",
+  FOUNDRY_FUZZ_RUNS: "24",
   FOUNDRY_FUZZ_SEED: "0x1",
-  FOUNDRY_INVARIANT_RUNS: "4",
-  FOUNDRY_INVARIANT_DEPTH: "48",
+  FOUNDRY_INVARIANT_RUNS: "3",
+  FOUNDRY_INVARIANT_DEPTH: "40",
   FORGE_SNAPSHOT_CHECK: "false",
   FORGE_SNAPSHOT_EMIT: "false",
   FOUNDRY_DYNAMIC_TEST_LINKING: "false",
@@ -77,25 +78,37 @@ function targets(): string[] {
 /** All forge tests but those of gas, whose bars hold for optimized code. */
 const allTests = solidity("test").filter((file) => file.endsWith(".t.sol") && !/Gas\.t\.sol$|symbolic/.test(file));
 
-const NEAR: [source: RegExp, tests: RegExp][] = [
-  [/machine\/instructions\//, /machine\/(Instructions|InstructionRules|Vectors|Totality|DotProduct)/],
-  [/machine\/(ProgramValidatorV1|Validation|Rules)\./, /machine\/(ProgramValidator|InstructionRules)/],
-  [/machine\/Reader\./, /machine\/(Reader|JudgeV1)/],
-  [/machine\/DotProduct\./, /machine\/DotProduct/],
-  [/machine\/Numbers\./, /machine\/(Numbers|Instructions)/],
-  [/machine\//, /machine\/(JudgeV1|Instructions|InstructionRules|Vectors|ProgramValidator|Reader)/],
-  [/libraries\/(BinaryTree|Clock|Ratio|RowLib)\./, /test\/Libraries/],
-  [/libraries\/(ReceiptLib|Signatures)\./, /test\/OtrRollup/],
-  [/libraries\/ProgramLib\./, /test\/ModelRegistry/],
-  [/libraries\//, /test\/(Libraries|DisputeGame)\./],
-  [/attestation\//, /test\/EnclaveRegistry/],
+/** Tests by distance from a source file: those most likely to notice a fault come first, what they miss goes to the next. */
+const NEAR: [source: RegExp, ...tests: RegExp[]][] = [
+  [
+    /machine\/instructions\//,
+    /machine\/(Instructions|InstructionRules)\./,
+    /machine\/(Vectors|Program|DotProduct)\./,
+    /machine\//,
+  ],
+  [/machine\/(ProgramValidatorV1|Validation|Rules)\./, /machine\/(ProgramValidatorV1|InstructionRules)\./, /machine\//],
+  [/machine\/Reader\./, /machine\/Reader\./, /machine\//],
+  [/machine\/DotProduct\./, /machine\/DotProduct\./, /machine\//],
+  [/machine\/Numbers\./, /machine\/(Numbers|Instructions)\./, /machine\//],
+  [/machine\//, /machine\/(JudgeV1|Instructions|InstructionRules|ProgramValidatorV1)\./, /machine\//],
+  [/libraries\/(ReceiptLib|Signatures)\./, /test\/OtrRollup/, /./],
+  [/libraries\/ProgramLib\./, /test\/ModelRegistry/, /./],
+  [/libraries\/(WalkLib|FoldLib|SubjectLib)\./, /test\/DisputeGame/, /./],
+  [/libraries\//, /test\/Libraries/, /./],
+  [/attestation\//, /test\/EnclaveRegistry/, /./],
 ];
 
-/** The tests that are most likely to notice a fault in a file; what they miss is tried on all tests. */
-function nearTests(file: string): string[] {
-  const name = basename(file, ".sol");
-  const pattern = NEAR.find(([source]) => source.test(file))?.[1] ?? new RegExp(`test/${name}`);
-  return allTests.filter((test) => pattern.test(test));
+function stagesOf(file: string): string[][] {
+  const own = new RegExp(`test/${basename(file, ".sol")}`);
+  const [, ...patterns] = NEAR.find(([source]) => source.test(file)) ?? [own, own, /./];
+  const left = new Set(allTests);
+  return patterns
+    .map((pattern) => {
+      const stage = [...left].filter((test) => pattern.test(test));
+      for (const test of stage) left.delete(test);
+      return stage;
+    })
+    .filter((stage) => stage.length > 0);
 }
 
 const hash = (...parts: string[]) => createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, 16);
@@ -106,6 +119,7 @@ class Workshop {
   #server: ChildProcess;
   #ready: Promise<void>;
   #mutated: string | undefined;
+  #taken = new Map<string, number>();
 
   constructor(root: string) {
     this.root = root;
@@ -183,21 +197,31 @@ class Workshop {
     });
   }
 
-  /** The tests must pass on the code as it is, or every mutant would count as killed. */
-  async baseline(tests: string[]): Promise<void> {
+  /** Time that the tests take on the code as it is. They must pass, or every mutant would count as killed. */
+  async #baseline(tests: string[]): Promise<number> {
+    const key = hash(...tests);
+    const taken = this.#taken.get(key);
+    if (taken !== undefined) return taken;
     this.#restore();
-    const { verdict, output } = await this.#forge(tests, FAR_LIMIT_MS);
+    const start = Date.now();
+    const { verdict, output } = await this.#forge(tests, 3_600_000);
     if (verdict !== "survived") throw new Error(`Tests fail without a mutant (${verdict}):\n${output.slice(-4000)}`);
+    this.#taken.set(key, Date.now() - start);
+    return Date.now() - start;
   }
 
   async judge(mutant: Mutant): Promise<{ verdict: Verdict; by?: string }> {
-    this.#restore();
-    writeFileSync(join(this.root, mutant.file), apply(readFileSync(mutant.file, "utf8"), mutant));
-    this.#mutated = mutant.file;
-    let result = await this.#forge(nearTests(mutant.file), NEAR_LIMIT_MS);
-    if (result.verdict === "survived") result = await this.#forge(allTests, FAR_LIMIT_MS);
-    const failed = /\[FAIL[^\n]*\] (\w+)/.exec(result.output)?.[1];
-    return { verdict: result.verdict, ...(failed === undefined ? {} : { by: failed }) };
+    for (const tests of stagesOf(mutant.file)) {
+      const limit = PATIENCE * (await this.#baseline(tests)) + SPARE_MS;
+      this.#restore();
+      writeFileSync(join(this.root, mutant.file), apply(readFileSync(mutant.file, "utf8"), mutant));
+      this.#mutated = mutant.file;
+      const { verdict, output } = await this.#forge(tests, limit);
+      if (verdict === "survived") continue;
+      const failed = /\[FAIL[^\n]*\] (\w+)/.exec(output)?.[1];
+      return { verdict, ...(failed === undefined ? {} : { by: failed }) };
+    }
+    return { verdict: "survived" };
   }
 
   #restore() {
@@ -271,13 +295,8 @@ try {
   const queue = [...Map.groupBy(todo, ({ mutant }) => mutant.file).values()];
   await Promise.all(
     workshops.map(async (workshop) => {
-      const passed = new Set<string>();
-      await workshop.baseline(allTests);
       for (let group = queue.shift(); group !== undefined; group = queue.shift()) {
-        const near = nearTests(group[0].mutant.file);
-        if (near.length === 0) throw new Error(`No test is known to be near ${group[0].mutant.file}`);
-        if (!passed.has(hash(...near))) await workshop.baseline(near);
-        passed.add(hash(...near));
+        if (stagesOf(group[0].mutant.file).length === 0) throw new Error(`No tests for ${group[0].mutant.file}`);
         for (const { mutant, key } of group) {
           const { from: _, to: __, ...shown } = mutant;
           const row: Row = { key, ...shown, ...(await workshop.judge(mutant)), tests: testsHash };
