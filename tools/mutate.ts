@@ -40,6 +40,7 @@ const BAR = 85;
 /** A run that takes so many times longer than without a fault is taken for an endless loop. */
 const PATIENCE = 8;
 const SPARE_MS = 60_000;
+const OWN_RUNS = 6;
 
 /** Fewer cases than in `npm test`, and always the same ones, so that a verdict can be repeated. */
 const FORGE_ENV = {
@@ -117,6 +118,7 @@ const hash = (...parts: string[]) => createHash("sha256").update(parts.join("\0"
 class Workshop {
   readonly root: string;
   #server: ChildProcess;
+  #forgeProcess: ChildProcess | undefined;
   #ready: Promise<void>;
   #mutated: string | undefined;
   #taken = new Map<string, number>();
@@ -125,6 +127,15 @@ class Workshop {
     this.root = root;
     for (const name of ["src", "test", "script", "lib", "snapshots", "deployments", "foundry.toml"])
       if (existsSync(name)) cpSync(name, join(root, name), { recursive: true, verbatimSymlinks: true });
+    // Tests that set their own number of fuzz cases get ours.
+    for (const file of solidity(join(root, "test"))) {
+      const text = readFileSync(file, "utf8");
+      const runs = text.replaceAll(
+        /forge-config: default\.fuzz\.runs = \d+/g,
+        `forge-config: default.fuzz.runs = ${OWN_RUNS}`,
+      );
+      if (runs !== text) writeFileSync(file, runs);
+    }
     symlinkSync(realpathSync("node_modules"), join(root, "node_modules"));
     mkdirSync(join(root, "tools"));
     const socket = join(root, "solc.sock");
@@ -174,6 +185,7 @@ class Workshop {
         env,
         stdio: ["ignore", "pipe", "pipe"],
       });
+      this.#forgeProcess = child;
       let output = "";
       let late = false;
       const timer = setTimeout(() => {
@@ -230,6 +242,7 @@ class Workshop {
   }
 
   close() {
+    this.#forgeProcess?.kill("SIGKILL");
     this.#server.kill();
     rmSync(this.root, { recursive: true, force: true });
   }

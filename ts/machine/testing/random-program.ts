@@ -103,12 +103,11 @@ class Producer {
 /** Whether some instruction makes such a row: nothing makes an i64 per position but what takes one. */
 const canBeMade = (operand: Operand) => !(operand.kind === "row" && operand.mode === 1 && operand.type === "i64");
 
-/** A program around one to three random instructions, one of them of this name. Valid, as far as its instructions are. */
-export function randomProgram(name: InstructionName, random: Prng): ProgramBytes {
+/** A program around a random instruction of this name and `extra` others. Valid for the shorter contexts at least. */
+export function randomProgram(name: InstructionName, random: Prng, extra = random.int(0, 2)): ProgramBytes {
   const producer = new Producer();
   const names = [name];
-  for (let extra = random.int(0, 2); extra > 0; extra--)
-    names.push(random.pick(Object.keys(INSTRUCTIONS) as InstructionName[]));
+  for (let k = 0; k < extra; k++) names.push(random.pick(Object.keys(INSTRUCTIONS) as InstructionName[]));
   for (const each of names) {
     let { instruction } = randomCase(each, random);
     while (![instruction.a, instruction.b, instruction.c].every(canBeMade))
@@ -194,7 +193,7 @@ export function mutatedProgram(program: ProgramBytes, random: Prng): ProgramByte
         break;
       }
       case 4:
-        weightRows = random.pick([0, Math.max(weightRows - 1, 0), weightRows + 1, 2 ** 32 - 1]);
+        weightRows = random.pick([0, Math.max(weightRows - 1, 0), Math.min(weightRows + 1, 2 ** 32 - 1), 2 ** 32 - 1]);
         break;
       case 5:
         contextLength = random.pick([0, 1, 2 ** 14, 2 ** 14 + 1, 2 ** 22, 2 ** 22 + 1, 2 ** 32 - 1]);
@@ -209,4 +208,21 @@ export function mutatedProgram(program: ProgramBytes, random: Prng): ProgramByte
     }
   }
   return { instructions, weightRows, contextLength };
+}
+
+/** The program, once for each field of its instruction `at` and each value at which a rule of that field may begin or end. */
+export function programsAtBorders(program: ProgramBytes, at: number): ProgramBytes[] {
+  const original = program.instructions[at];
+  return FIELDS.flatMap(([offset, width]) => {
+    const view = new DataView(original.buffer, original.byteOffset);
+    const old = width === 1 ? view.getUint8(offset) : view.getUint32(offset);
+    const values = width === 1 ? [0, 1, 2, 3, 4, 5, old + 1, 255] : [...BORDERS, old - 1, old + 1, old * 2];
+    const limit = 256 ** width;
+    return [...new Set(values.map((value) => (value + limit) % limit))].map((value) => {
+      const bytes = Uint8Array.from(original);
+      if (width === 1) bytes[offset] = value;
+      else new DataView(bytes.buffer).setUint32(offset, value);
+      return { ...program, instructions: program.instructions.with(at, bytes) };
+    });
+  });
 }
