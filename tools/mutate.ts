@@ -80,28 +80,25 @@ function targets(): string[] {
 const allTests = solidity("test").filter((file) => file.endsWith(".t.sol") && !/Gas\.t\.sol$|symbolic/.test(file));
 
 /** Tests by distance from a source file: those most likely to notice a fault come first, what they miss goes to the next. */
-const NEAR: [source: RegExp, ...tests: RegExp[]][] = [
-  [
-    /machine\/instructions\//,
-    /machine\/(Instructions|InstructionRules)\./,
-    /machine\/(Vectors|Program|DotProduct)\./,
-    /machine\//,
-  ],
-  [/machine\/(ProgramValidatorV1|Validation|Rules)\./, /machine\/(ProgramValidatorV1|InstructionRules)\./, /machine\//],
-  [/machine\/Reader\./, /machine\/Reader\./, /machine\//],
-  [/machine\/DotProduct\./, /machine\/DotProduct\./, /machine\//],
-  [/machine\/Numbers\./, /machine\/(Numbers|Instructions)\./, /machine\//],
-  [/machine\//, /machine\/(JudgeV1|Instructions|InstructionRules|ProgramValidatorV1)\./, /machine\//],
-  [/libraries\/(ReceiptLib|Signatures)\./, /test\/OtrRollup/, /./],
-  [/libraries\/ProgramLib\./, /test\/ModelRegistry/, /./],
-  [/libraries\/(WalkLib|FoldLib|SubjectLib)\./, /test\/DisputeGame/, /./],
-  [/libraries\//, /test\/Libraries/, /./],
-  [/attestation\//, /test\/EnclaveRegistry/, /./],
+const MACHINE = /machine\/(Vectors|Program|JudgeV1|Reader|ProgramValidatorV1)\./;
+const CONTRACTS = /test\/(?!machine|Deploy|Invariants)/;
+const STAGES: [source: RegExp, ...tests: RegExp[]][] = [
+  [/machine\/instructions\//, /machine\/(Instructions|InstructionRules)\./, /machine\/(Vectors|Program)\./],
+  [/machine\/(ProgramValidatorV1|Validation|Rules)\./, /machine\/(ProgramValidatorV1|InstructionRules)\./],
+  [/machine\/Reader\./, /machine\/Reader\./, MACHINE],
+  [/machine\/DotProduct\./, /machine\/DotProduct\./],
+  [/machine\/Numbers\./, /machine\/(Numbers|Instructions)\./, MACHINE],
+  [/machine\//, /machine\/(JudgeV1|Instructions|InstructionRules|ProgramValidatorV1)\./, MACHINE],
+  [/libraries\/(ReceiptLib|Signatures)\./, /test\/OtrRollup/, CONTRACTS],
+  [/libraries\/ProgramLib\./, /test\/ModelRegistry/, CONTRACTS],
+  [/libraries\/(WalkLib|FoldLib|SubjectLib)\./, /test\/DisputeGame/, CONTRACTS],
+  [/libraries\//, /test\/Libraries/, CONTRACTS],
+  [/attestation\//, /test\/EnclaveRegistry/],
 ];
 
 function stagesOf(file: string): string[][] {
   const own = new RegExp(`test/${basename(file, ".sol")}`);
-  const [, ...patterns] = NEAR.find(([source]) => source.test(file)) ?? [own, own, /./];
+  const [, ...patterns] = STAGES.find(([source]) => source.test(file)) ?? [own, own, CONTRACTS];
   const left = new Set(allTests);
   return patterns
     .map((pattern) => {
