@@ -12,7 +12,7 @@ import { getEndpoint, getExecutor } from "./actions/executor.ts";
 import { cancelExit, requestExit, withdraw } from "./actions/exit.ts";
 import { type FinishRequestParameters, finishRequest } from "./actions/finish-request.ts";
 import { getAnswer, getRequest } from "./actions/get-request.ts";
-import { type OpenGameParameters, openGame } from "./actions/open-game.ts";
+import { type OpenGameParameters, type OpenTraceGameParameters, openGame, openTraceGame } from "./actions/open-game.ts";
 import { refundRequest } from "./actions/refund-request.ts";
 import {
   type EnclaveRegistration,
@@ -26,6 +26,15 @@ import { type RegisterExecutorParameters, registerExecutor } from "./actions/reg
 import { getManifest, isModelUsable, registerModel } from "./actions/register-model.ts";
 import { getRules } from "./actions/rules.ts";
 import { setPolicy } from "./actions/set-policy.ts";
+import {
+  closeGame,
+  type GameParameters,
+  gamePayoutDueAt,
+  getConviction,
+  payOutGame,
+  payReward,
+  rewardDueAt,
+} from "./actions/settle-game.ts";
 import { statusOf } from "./actions/status-of.ts";
 import { type ValidateProgramParameters, validateProgram } from "./actions/validate-program.ts";
 import type { ChainClient } from "./client.ts";
@@ -84,6 +93,13 @@ export function otrActions({ addresses, sender }: OtrActionsParameters) {
       getRequest: (requestHash: Hex) => getRequest(context, requestHash),
       getAnswer: (requestHash: Hex) => getAnswer(context, requestHash),
       openGame: (parameters: OpenGameParameters) => openGame(context, parameters),
+      openTraceGame: (parameters: OpenTraceGameParameters) => openTraceGame(context, parameters),
+      closeGame: (parameters: GameParameters) => closeGame(context, parameters),
+      gamePayoutDueAt: (game: GameKey & { batchId: bigint }) => gamePayoutDueAt(context, game),
+      payOutGame: (parameters: GameParameters) => payOutGame(context, parameters),
+      getConviction: (executor: Address) => getConviction(context, executor),
+      rewardDueAt: (executor: Address) => rewardDueAt(context, executor),
+      payReward: (parameters: { executor: Address; id?: string }) => payReward(context, parameters),
       getGame: (key: GameKey, blockNumber?: bigint) => getGame(context, key, blockNumber),
       loadGame: (key: GameKey, fromBlock: bigint) => loadGame(context, key, fromBlock),
     };
