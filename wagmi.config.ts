@@ -8,6 +8,8 @@ const CONTRACTS = [
   "ModelRegistry",
   "EnclaveRegistry",
   "DisputeGame",
+  "IFraudProofs",
+  "IAvailability",
   "IJudge",
   "IProgramValidator",
   "IEvidenceVerifier",

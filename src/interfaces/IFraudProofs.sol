@@ -3,11 +3,12 @@ pragma solidity ^0.8.30;
 
 import {Duration, Timestamp} from "../libraries/Clock.sol";
 import {Receipt, ReceiptHash, Request, RequestHash} from "../types/OtrTypes.sol";
+import {IModelRegistry} from "./IModelRegistry.sol";
 import {BatchId, CommittedReceipt, IOtrRollup} from "./IOtrRollup.sol";
-import {Record} from "./IDisputeGame.sol";
 
 /// @notice What a one-shot fraud contradicts.
-/// @dev Field: receipt and request differ. Length: more output than asked for. Stop: a stop token before the end, or a wrong stop reason.
+/// @dev Field: receipt and request differ, or nobody may answer the request. Length: more output than asked for. Stop: a stop token before
+///      the end, or a wrong stop reason.
 ///      Output: the output root is not over the records' tokens. SecondAnswer: two receipts for one request. SeqReuse: two receipts of
 ///      one key with one `seq`.
 enum Fraud {
@@ -35,22 +36,27 @@ interface IFraudProofs {
     error SecretMismatch(bytes32 expected, bytes32 got);
     /// @notice The opening does not lead to the committed root.
     error RootMismatch(bytes32 expected, bytes32 got);
-    /// @notice The other receipt does not bear both signatures of this executor and enclave key.
-    error OtherReceiptUnsigned(ReceiptHash receiptHash);
-    /// @notice Both receipts are the same one, or not about the same thing.
+    /// @notice So many records have another number of bytes.
+    error RecordBytes(uint256 expected, uint256 got);
+    /// @notice This part of the output was not noted.
+    error PartMissing(uint256 part);
+    /// @notice Both receipts are the same one, not about the same thing, or of two executors.
     error NotTwice();
     /// @notice Nothing in it contradicts the receipt.
     error NothingProven();
 
     /// @notice A proof was announced.
     event Announced(bytes32 indexed announcement, address indexed by);
+    /// @notice A part of a long output was noted.
+    event OutputPartNoted(ReceiptHash indexed receiptHash, uint256 part);
     /// @notice A lie was proven.
     event FraudProven(BatchId indexed batchId, ReceiptHash indexed receiptHash, address indexed by, Fraud fraud);
 
     /// @notice Announces a proof.
     function announce(bytes32 announcement) external;
 
-    /// @notice The receipt's model, input root, input length, output length or stop reason contradicts its request.
+    /// @notice The receipt's model, input root, input length, output length or stop reason contradicts its request, or its sampler is
+    ///         unknown (docs/protocol.md, section 6).
     function proveField(CommittedReceipt calldata committed, Request calldata request) external;
 
     /// @notice Output token `i` is a stop token and not the last; or the last one and `stopReason` does not say so; or no stop token and
@@ -66,18 +72,34 @@ interface IFraudProofs {
     ) external;
 
     /// @notice `outputRoot` is not over the tokens of the records `nIn - 1 .. nIn + nOut - 2`, salted as the request says.
+    /// @dev Shows the secret to everybody: of a confidential receipt the tokens can be guessed from then on.
     /// @param secret The request's seed, or what a confidential request's seed commits to.
-    /// @param records These records' tokens and cache roots; their salts follow from the request.
+    /// @param records These records, 36 bytes each: token (4), cache root (32). Their salts follow from the request.
     /// @param siblings Range opening of the records under `traceRoot`.
     function proveOutput(
         CommittedReceipt calldata committed,
         Request calldata request,
         bytes32 secret,
-        Record[] calldata records,
+        bytes calldata records,
         bytes calldata siblings
     ) external;
 
+    /// @notice For an output too long for one transaction: notes the node that 2^13 outputs (the last part: the rest) make in the output tree.
+    ///         Anyone may, without announcement: it is a fact about the receipt, committed or not.
+    function noteOutputPart(
+        Receipt calldata receipt,
+        Request calldata request,
+        bytes32 secret,
+        uint256 part,
+        bytes calldata records,
+        bytes calldata siblings
+    ) external;
+
+    /// @notice As `proveOutput`, once all parts were noted.
+    function proveOutputOfParts(CommittedReceipt calldata committed) external;
+
     /// @notice The executor answered one request with two receipts.
+    /// @param other The other receipt, with both its signatures. It need not be committed.
     function proveSecondAnswer(
         CommittedReceipt calldata committed,
         Receipt calldata other,
@@ -86,6 +108,7 @@ interface IFraudProofs {
     ) external;
 
     /// @notice The executor's enclave key used one `seq` in two receipts.
+    /// @param other The other receipt, with both its signatures. It need not be committed.
     function proveSeqReuse(
         CommittedReceipt calldata committed,
         Receipt calldata other,
@@ -93,7 +116,7 @@ interface IFraudProofs {
         bytes calldata operatorSignature
     ) external;
 
-    /// @notice When `announcement` was made; zero if never.
+    /// @notice When `announcement` was made; zero if never, or if it was used.
     function announcedAt(bytes32 announcement) external view returns (Timestamp);
 
     /// @notice How long an announcement can be used.
@@ -101,4 +124,7 @@ interface IFraudProofs {
 
     /// @notice The rollup that this court reports to.
     function ROLLUP() external view returns (IOtrRollup);
+
+    /// @notice Where models are known.
+    function MODELS() external view returns (IModelRegistry);
 }

@@ -1,7 +1,9 @@
 import type { Abi } from "viem";
 import {
+  iAvailabilityAbi as availabilityAbi,
   disputeGameAbi,
   enclaveRegistryAbi,
+  iFraudProofsAbi as fraudProofsAbi,
   iEvidenceVerifierAbi,
   iJudgeAbi,
   iProgramValidatorAbi,
@@ -17,6 +19,8 @@ export const ABIS = {
   models: modelRegistryAbi,
   enclaves: enclaveRegistryAbi,
   game: disputeGameAbi,
+  frauds: fraudProofsAbi,
+  availability: availabilityAbi,
 } as const;
 
 /** Name of a contract that actions talk to. */
@@ -32,6 +36,8 @@ export const errorsAbi: Abi = distinctErrors([
   modelRegistryAbi,
   enclaveRegistryAbi,
   disputeGameAbi,
+  fraudProofsAbi,
+  availabilityAbi,
   iJudgeAbi,
   iProgramValidatorAbi,
   iEvidenceVerifierAbi,

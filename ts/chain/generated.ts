@@ -1,6 +1,4301 @@
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-// DisputeGame
+// EnclaveRegistry
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const enclaveRegistryAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      { name: 'vault', internalType: 'contract IStakeVault', type: 'address' },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'UPGRADE_INTERFACE_VERSION',
+    outputs: [{ name: '', internalType: 'string', type: 'string' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'VAULT',
+    outputs: [
+      { name: '', internalType: 'contract IStakeVault', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'authority',
+    outputs: [{ name: '', internalType: 'address', type: 'address' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'registration',
+        internalType: 'struct IEnclaveRegistry.Registration',
+        type: 'tuple',
+        components: [
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'enclaveKey', internalType: 'address', type: 'address' },
+          {
+            name: 'encryptionKeyHash',
+            internalType: 'bytes32',
+            type: 'bytes32',
+          },
+        ],
+      },
+    ],
+    name: 'challengeOf',
+    outputs: [
+      { name: 'challenge', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'development',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'enclaveKey', internalType: 'address', type: 'address' }],
+    name: 'enclaveOf',
+    outputs: [
+      {
+        name: '',
+        internalType: 'struct IEnclaveRegistry.Enclave',
+        type: 'tuple',
+        components: [
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'registeredAt', internalType: 'Timestamp', type: 'uint40' },
+          { name: 'expiresAt', internalType: 'Timestamp', type: 'uint40' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          {
+            name: 'encryptionKeyHash',
+            internalType: 'bytes32',
+            type: 'bytes32',
+          },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'revokedAt', internalType: 'Timestamp', type: 'uint40' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'authority', internalType: 'address', type: 'address' },
+      { name: 'keyLifetime_', internalType: 'Duration', type: 'uint32' },
+      { name: 'development_', internalType: 'bool', type: 'bool' },
+    ],
+    name: 'initialize',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'enclaveKey', internalType: 'address', type: 'address' },
+      { name: 'executor', internalType: 'address', type: 'address' },
+      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+    ],
+    name: 'isActive',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'isConsumingScheduledOp',
+    outputs: [{ name: '', internalType: 'bytes4', type: 'bytes4' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'keyLifetime',
+    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+      { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'policyOf',
+    outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'proxiableUUID',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'registration',
+        internalType: 'struct IEnclaveRegistry.Registration',
+        type: 'tuple',
+        components: [
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'enclaveKey', internalType: 'address', type: 'address' },
+          {
+            name: 'encryptionKeyHash',
+            internalType: 'bytes32',
+            type: 'bytes32',
+          },
+        ],
+      },
+      {
+        name: 'evidence',
+        internalType: 'struct IEnclaveRegistry.Evidence',
+        type: 'tuple',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'evidence', internalType: 'bytes', type: 'bytes' },
+          { name: 'aux', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+      { name: 'enclaveSignature', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'register',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+      { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'removePolicy',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'kind', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'removeVerifier',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'enclaveKey', internalType: 'address', type: 'address' }],
+    name: 'revoke',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'enclaveKey', internalType: 'address', type: 'address' }],
+    name: 'revokeByGovernance',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'newAuthority', internalType: 'address', type: 'address' },
+    ],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'lifetime', internalType: 'Duration', type: 'uint32' }],
+    name: 'setKeyLifetime',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+      { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'validUntil', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'setPolicy',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'verifier',
+        internalType: 'contract IEvidenceVerifier',
+        type: 'address',
+      },
+    ],
+    name: 'setVerifier',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'newImplementation', internalType: 'address', type: 'address' },
+      { name: 'data', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'upgradeToAndCall',
+    outputs: [],
+    stateMutability: 'payable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'kind', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'verifierOf',
+    outputs: [
+      { name: '', internalType: 'contract IEvidenceVerifier', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'enclaveKey', internalType: 'address', type: 'address' },
+      { name: 'executor', internalType: 'address', type: 'address' },
+      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+      { name: 'time', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'wasActive',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'authority',
+        internalType: 'address',
+        type: 'address',
+        indexed: false,
+      },
+    ],
+    name: 'AuthorityUpdated',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'enclaveKey',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'modelId',
+        internalType: 'ModelId',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'enclave',
+        internalType: 'struct IEnclaveRegistry.Enclave',
+        type: 'tuple',
+        components: [
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'registeredAt', internalType: 'Timestamp', type: 'uint40' },
+          { name: 'expiresAt', internalType: 'Timestamp', type: 'uint40' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          {
+            name: 'encryptionKeyHash',
+            internalType: 'bytes32',
+            type: 'bytes32',
+          },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'revokedAt', internalType: 'Timestamp', type: 'uint40' },
+        ],
+        indexed: false,
+      },
+      {
+        name: 'evidenceHash',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: false,
+      },
+    ],
+    name: 'EnclaveRegistered',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'enclaveKey',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      { name: 'by', internalType: 'address', type: 'address', indexed: true },
+    ],
+    name: 'EnclaveRevoked',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'version',
+        internalType: 'uint64',
+        type: 'uint64',
+        indexed: false,
+      },
+    ],
+    name: 'Initialized',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'lifetime',
+        internalType: 'Duration',
+        type: 'uint32',
+        indexed: false,
+      },
+    ],
+    name: 'KeyLifetimeSet',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'modelId',
+        internalType: 'ModelId',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'measurement',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'validUntil',
+        internalType: 'Timestamp',
+        type: 'uint40',
+        indexed: false,
+      },
+    ],
+    name: 'PolicySet',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'implementation',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+    ],
+    name: 'Upgraded',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      { name: 'kind', internalType: 'bytes32', type: 'bytes32', indexed: true },
+      {
+        name: 'verifier',
+        internalType: 'contract IEvidenceVerifier',
+        type: 'address',
+        indexed: false,
+      },
+    ],
+    name: 'VerifierSet',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedInvalidAuthority',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'caller', internalType: 'address', type: 'address' },
+      { name: 'delay', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedUnauthorized',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'target', internalType: 'address', type: 'address' }],
+    name: 'AddressEmptyCode',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'ChallengeMismatch',
+  },
+  { type: 'error', inputs: [], name: 'DevelopmentOnly' },
+  { type: 'error', inputs: [], name: 'ECDSAInvalidSignature' },
+  {
+    type: 'error',
+    inputs: [{ name: 'length', internalType: 'uint256', type: 'uint256' }],
+    name: 'ECDSAInvalidSignatureLength',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 's', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'ECDSAInvalidSignatureS',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'implementation', internalType: 'address', type: 'address' },
+    ],
+    name: 'ERC1967InvalidImplementation',
+  },
+  { type: 'error', inputs: [], name: 'ERC1967NonPayable' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'address', type: 'address' },
+      { name: 'got', internalType: 'address', type: 'address' },
+    ],
+    name: 'EnclaveSignature',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'notAfter', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'EvidenceExpired',
+  },
+  { type: 'error', inputs: [], name: 'FailedCall' },
+  { type: 'error', inputs: [], name: 'InvalidInitialization' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'enclaveKey', internalType: 'address', type: 'address' },
+      { name: 'revokedAt', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'KeyRevoked',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'enclaveKey', internalType: 'address', type: 'address' }],
+    name: 'KeyTaken',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'KindMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+      { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'validUntil', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'MeasurementNotAccepted',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'executor', internalType: 'address', type: 'address' },
+      { name: 'caller', internalType: 'address', type: 'address' },
+    ],
+    name: 'NotExecutor',
+  },
+  { type: 'error', inputs: [], name: 'NotInitializing' },
+  {
+    type: 'error',
+    inputs: [{ name: 'validUntil', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'PolicyInThePast',
+  },
+  { type: 'error', inputs: [], name: 'UUPSUnauthorizedCallContext' },
+  {
+    type: 'error',
+    inputs: [{ name: 'slot', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'UUPSUnsupportedProxiableUUID',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'enclaveKey', internalType: 'address', type: 'address' }],
+    name: 'UnknownKey',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'kind', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'UnknownKind',
+  },
+  { type: 'error', inputs: [], name: 'ZeroLifetime' },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// IAvailability
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const iAvailabilityAbi = [
+  {
+    type: 'function',
+    inputs: [],
+    name: 'ANSWER_GAS',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'ROLLUP',
+    outputs: [
+      { name: '', internalType: 'contract IOtrRollup', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'UPTIME',
+    outputs: [{ name: '', internalType: 'contract IUptime', type: 'address' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+      {
+        name: 'request',
+        internalType: 'struct Request',
+        type: 'tuple',
+        components: [
+          { name: 'requester', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'maxOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopTokens', internalType: 'uint32[]', type: 'uint32[]' },
+          { name: 'sampler', internalType: 'uint8', type: 'uint8' },
+          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
+          { name: 'seed', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nonce', internalType: 'uint64', type: 'uint64' },
+          { name: 'deadline', internalType: 'uint64', type: 'uint64' },
+          { name: 'confidential', internalType: 'bool', type: 'bool' },
+          { name: 'watchers', internalType: 'address[]', type: 'address[]' },
+        ],
+      },
+      { name: 'input', internalType: 'uint32[]', type: 'uint32[]' },
+    ],
+    name: 'answer',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'close',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'demand',
+    outputs: [],
+    stateMutability: 'payable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'demandOf',
+    outputs: [
+      {
+        name: '',
+        internalType: 'struct Demand',
+        type: 'tuple',
+        components: [
+          { name: 'demander', internalType: 'address', type: 'address' },
+          { name: 'openedAt', internalType: 'Timestamp', type: 'uint40' },
+          { name: 'deadline', internalType: 'Timestamp', type: 'uint40' },
+          { name: 'state', internalType: 'enum DemandState', type: 'uint8' },
+          { name: 'bond', internalType: 'uint96', type: 'uint96' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'payOut',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'timeout',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'index',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+      {
+        name: 'requestHash',
+        internalType: 'RequestHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+    ],
+    name: 'Answered',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'index',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+      {
+        name: 'demander',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'deadline',
+        internalType: 'Timestamp',
+        type: 'uint40',
+        indexed: false,
+      },
+    ],
+    name: 'Demanded',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'index',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+      {
+        name: 'demander',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+    ],
+    name: 'Unanswered',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'BondAmount',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'deadline', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'DeadlineNotPassed',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'deadline', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'DeadlinePassed',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'LeafMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'dueAt', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'NotDue',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'RequestHash', type: 'bytes32' },
+      { name: 'got', internalType: 'RequestHash', type: 'bytes32' },
+    ],
+    name: 'RequestMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'RootMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'enum DemandState', type: 'uint8' },
+      { name: 'got', internalType: 'enum DemandState', type: 'uint8' },
+    ],
+    name: 'WrongState',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// IEvidenceVerifier
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const iEvidenceVerifierAbi = [
+  {
+    type: 'function',
+    inputs: [],
+    name: 'kind',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'evidence', internalType: 'bytes', type: 'bytes' },
+      { name: 'aux', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'verify',
+    outputs: [
+      {
+        name: '',
+        internalType: 'struct Claims',
+        type: 'tuple',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd1', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tcbStatus', internalType: 'uint8', type: 'uint8' },
+          { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// IFraudProofs
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const iFraudProofsAbi = [
+  {
+    type: 'function',
+    inputs: [],
+    name: 'ANNOUNCEMENT_LIFETIME',
+    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'MODELS',
+    outputs: [
+      { name: '', internalType: 'contract IModelRegistry', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'ROLLUP',
+    outputs: [
+      { name: '', internalType: 'contract IOtrRollup', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'announcement', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'announce',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'announcement', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'announcedAt',
+    outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'receipt',
+        internalType: 'struct Receipt',
+        type: 'tuple',
+        components: [
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'enclaveKey', internalType: 'address', type: 'address' },
+          { name: 'seq', internalType: 'uint64', type: 'uint64' },
+          { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+          { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+          { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      {
+        name: 'request',
+        internalType: 'struct Request',
+        type: 'tuple',
+        components: [
+          { name: 'requester', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'maxOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopTokens', internalType: 'uint32[]', type: 'uint32[]' },
+          { name: 'sampler', internalType: 'uint8', type: 'uint8' },
+          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
+          { name: 'seed', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nonce', internalType: 'uint64', type: 'uint64' },
+          { name: 'deadline', internalType: 'uint64', type: 'uint64' },
+          { name: 'confidential', internalType: 'bool', type: 'bool' },
+          { name: 'watchers', internalType: 'address[]', type: 'address[]' },
+        ],
+      },
+      { name: 'secret', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'part', internalType: 'uint256', type: 'uint256' },
+      { name: 'records', internalType: 'bytes', type: 'bytes' },
+      { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'noteOutputPart',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+      {
+        name: 'request',
+        internalType: 'struct Request',
+        type: 'tuple',
+        components: [
+          { name: 'requester', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'maxOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopTokens', internalType: 'uint32[]', type: 'uint32[]' },
+          { name: 'sampler', internalType: 'uint8', type: 'uint8' },
+          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
+          { name: 'seed', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nonce', internalType: 'uint64', type: 'uint64' },
+          { name: 'deadline', internalType: 'uint64', type: 'uint64' },
+          { name: 'confidential', internalType: 'bool', type: 'bool' },
+          { name: 'watchers', internalType: 'address[]', type: 'address[]' },
+        ],
+      },
+    ],
+    name: 'proveField',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+      {
+        name: 'request',
+        internalType: 'struct Request',
+        type: 'tuple',
+        components: [
+          { name: 'requester', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'maxOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopTokens', internalType: 'uint32[]', type: 'uint32[]' },
+          { name: 'sampler', internalType: 'uint8', type: 'uint8' },
+          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
+          { name: 'seed', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nonce', internalType: 'uint64', type: 'uint64' },
+          { name: 'deadline', internalType: 'uint64', type: 'uint64' },
+          { name: 'confidential', internalType: 'bool', type: 'bool' },
+          { name: 'watchers', internalType: 'address[]', type: 'address[]' },
+        ],
+      },
+      { name: 'secret', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'records', internalType: 'bytes', type: 'bytes' },
+      { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'proveOutput',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+    ],
+    name: 'proveOutputOfParts',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+      {
+        name: 'other',
+        internalType: 'struct Receipt',
+        type: 'tuple',
+        components: [
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'enclaveKey', internalType: 'address', type: 'address' },
+          { name: 'seq', internalType: 'uint64', type: 'uint64' },
+          { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+          { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+          { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      { name: 'enclaveSignature', internalType: 'bytes', type: 'bytes' },
+      { name: 'operatorSignature', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'proveSecondAnswer',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+      {
+        name: 'other',
+        internalType: 'struct Receipt',
+        type: 'tuple',
+        components: [
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'enclaveKey', internalType: 'address', type: 'address' },
+          { name: 'seq', internalType: 'uint64', type: 'uint64' },
+          { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+          { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+          { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      { name: 'enclaveSignature', internalType: 'bytes', type: 'bytes' },
+      { name: 'operatorSignature', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'proveSeqReuse',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+      {
+        name: 'request',
+        internalType: 'struct Request',
+        type: 'tuple',
+        components: [
+          { name: 'requester', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'maxOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopTokens', internalType: 'uint32[]', type: 'uint32[]' },
+          { name: 'sampler', internalType: 'uint8', type: 'uint8' },
+          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
+          { name: 'seed', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nonce', internalType: 'uint64', type: 'uint64' },
+          { name: 'deadline', internalType: 'uint64', type: 'uint64' },
+          { name: 'confidential', internalType: 'bool', type: 'bool' },
+          { name: 'watchers', internalType: 'address[]', type: 'address[]' },
+        ],
+      },
+      { name: 'i', internalType: 'uint32', type: 'uint32' },
+      { name: 'token', internalType: 'uint32', type: 'uint32' },
+      { name: 'salt', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'proveStop',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'announcement',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: true,
+      },
+      { name: 'by', internalType: 'address', type: 'address', indexed: true },
+    ],
+    name: 'Announced',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'receiptHash',
+        internalType: 'ReceiptHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      { name: 'by', internalType: 'address', type: 'address', indexed: true },
+      {
+        name: 'fraud',
+        internalType: 'enum Fraud',
+        type: 'uint8',
+        indexed: false,
+      },
+    ],
+    name: 'FraudProven',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'receiptHash',
+        internalType: 'ReceiptHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'part',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'OutputPartNoted',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'announcement', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'announcedAt', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'AlreadyAnnounced',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'announcement', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'NotAnnounced',
+  },
+  { type: 'error', inputs: [], name: 'NotTwice' },
+  { type: 'error', inputs: [], name: 'NothingProven' },
+  {
+    type: 'error',
+    inputs: [{ name: 'part', internalType: 'uint256', type: 'uint256' }],
+    name: 'PartMissing',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'RecordBytes',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'RequestHash', type: 'bytes32' },
+      { name: 'got', internalType: 'RequestHash', type: 'bytes32' },
+    ],
+    name: 'RequestMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'RootMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'SecretMismatch',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// IJudge
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const iJudgeAbi = [
+  {
+    type: 'function',
+    inputs: [
+      { name: 'instruction', internalType: 'bytes', type: 'bytes' },
+      { name: 'step', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'blocks',
+    outputs: [
+      { name: 'count', internalType: 'uint256', type: 'uint256' },
+      { name: 'accumulatorBytes', internalType: 'uint256', type: 'uint256' },
+    ],
+    stateMutability: 'pure',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'instruction', internalType: 'bytes', type: 'bytes' },
+      {
+        name: 'context',
+        internalType: 'struct StepContext',
+        type: 'tuple',
+        components: [
+          { name: 'step', internalType: 'uint32', type: 'uint32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'steps', internalType: 'uint32', type: 'uint32' },
+          { name: 'rows', internalType: 'uint32', type: 'uint32' },
+          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'fineTop', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'weightsRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'hasRequest', internalType: 'bool', type: 'bool' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'requestHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
+        ],
+      },
+      { name: 'element', internalType: 'uint256', type: 'uint256' },
+      { name: 'witness', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'evaluate',
+    outputs: [{ name: 'value', internalType: 'int256', type: 'int256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'instruction', internalType: 'bytes', type: 'bytes' },
+      {
+        name: 'context',
+        internalType: 'struct StepContext',
+        type: 'tuple',
+        components: [
+          { name: 'step', internalType: 'uint32', type: 'uint32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'steps', internalType: 'uint32', type: 'uint32' },
+          { name: 'rows', internalType: 'uint32', type: 'uint32' },
+          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'fineTop', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'weightsRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'hasRequest', internalType: 'bool', type: 'bool' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'requestHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
+        ],
+      },
+      { name: 'element', internalType: 'uint256', type: 'uint256' },
+      { name: 'block_', internalType: 'uint256', type: 'uint256' },
+      { name: 'before', internalType: 'bytes', type: 'bytes' },
+      { name: 'witness', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'evaluateBlock',
+    outputs: [{ name: 'accumulator', internalType: 'bytes', type: 'bytes' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'instruction', internalType: 'bytes', type: 'bytes' },
+      { name: 'element', internalType: 'uint256', type: 'uint256' },
+      { name: 'accumulator', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'finish',
+    outputs: [{ name: 'value', internalType: 'int256', type: 'int256' }],
+    stateMutability: 'pure',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'machineVersion',
+    outputs: [{ name: '', internalType: 'uint32', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'instruction', internalType: 'bytes', type: 'bytes' },
+      { name: 'step', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'rowShape',
+    outputs: [
+      { name: 'elementType', internalType: 'uint8', type: 'uint8' },
+      { name: 'length', internalType: 'uint256', type: 'uint256' },
+    ],
+    stateMutability: 'pure',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'block_', internalType: 'uint256', type: 'uint256' },
+      { name: 'blocks', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'BlockOutOfRange',
+  },
+  { type: 'error', inputs: [], name: 'RequestRequired' },
+  {
+    type: 'error',
+    inputs: [{ name: 'opcode', internalType: 'uint8', type: 'uint8' }],
+    name: 'UnknownOpcode',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'WitnessLength',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'WitnessRoot',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// IProgramValidator
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const iProgramValidatorAbi = [
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'state',
+        internalType: 'struct ValidationState',
+        type: 'tuple',
+        components: [
+          { name: 'count', internalType: 'uint32', type: 'uint32' },
+          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'ended', internalType: 'bool', type: 'bool' },
+          { name: 'descriptors', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      { name: 'instructions', internalType: 'bytes', type: 'bytes' },
+      { name: 'descriptors', internalType: 'bytes', type: 'bytes' },
+      { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
+      { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'validate',
+    outputs: [
+      {
+        name: 'next',
+        internalType: 'struct ValidationState',
+        type: 'tuple',
+        components: [
+          { name: 'count', internalType: 'uint32', type: 'uint32' },
+          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'ended', internalType: 'bool', type: 'bool' },
+          { name: 'descriptors', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+    ],
+    stateMutability: 'pure',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'DescriptorsMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+      { name: 'rule', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'InvalidInstruction',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// ModelRegistry
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const modelRegistryAbi = [
+  { type: 'constructor', inputs: [], stateMutability: 'nonpayable' },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'UPGRADE_INTERFACE_VERSION',
+    outputs: [{ name: '', internalType: 'string', type: 'string' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'authority',
+    outputs: [{ name: '', internalType: 'address', type: 'address' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
+    name: 'dimensionsOf',
+    outputs: [
+      {
+        name: '',
+        internalType: 'struct IModelRegistry.Dimensions',
+        type: 'tuple',
+        components: [
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'instructions', internalType: 'uint32', type: 'uint32' },
+          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
+          { name: 'vocabSize', internalType: 'uint32', type: 'uint32' },
+          { name: 'usableAt', internalType: 'Timestamp', type: 'uint40' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
+    name: 'initialize',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'isConsumingScheduledOp',
+    outputs: [{ name: '', internalType: 'bytes4', type: 'bytes4' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
+    name: 'isUsable',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
+    name: 'judgingOf',
+    outputs: [
+      {
+        name: 'dimensions',
+        internalType: 'struct IModelRegistry.Dimensions',
+        type: 'tuple',
+        components: [
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'instructions', internalType: 'uint32', type: 'uint32' },
+          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
+          { name: 'vocabSize', internalType: 'uint32', type: 'uint32' },
+          { name: 'usableAt', internalType: 'Timestamp', type: 'uint40' },
+        ],
+      },
+      { name: 'weightsRoot', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
+    name: 'manifestOf',
+    outputs: [
+      {
+        name: '',
+        internalType: 'struct ModelManifest',
+        type: 'tuple',
+        components: [
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'programRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'weightsRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'weightsRootP', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tokenizerHash', internalType: 'bytes32', type: 'bytes32' },
+          {
+            name: 'chatTemplateHash',
+            internalType: 'bytes32',
+            type: 'bytes32',
+          },
+          { name: 'tokenBytesRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'instructions', internalType: 'uint32', type: 'uint32' },
+          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
+          { name: 'vocabSize', internalType: 'uint32', type: 'uint32' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
+    name: 'programRootOf',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'proxiableUUID',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'manifest',
+        internalType: 'struct ModelManifest',
+        type: 'tuple',
+        components: [
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'programRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'weightsRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'weightsRootP', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tokenizerHash', internalType: 'bytes32', type: 'bytes32' },
+          {
+            name: 'chatTemplateHash',
+            internalType: 'bytes32',
+            type: 'bytes32',
+          },
+          { name: 'tokenBytesRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'instructions', internalType: 'uint32', type: 'uint32' },
+          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
+          { name: 'vocabSize', internalType: 'uint32', type: 'uint32' },
+        ],
+      },
+    ],
+    name: 'registerModel',
+    outputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'newAuthority', internalType: 'address', type: 'address' },
+    ],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+      {
+        name: 'validator',
+        internalType: 'contract IProgramValidator',
+        type: 'address',
+      },
+    ],
+    name: 'setValidator',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'newImplementation', internalType: 'address', type: 'address' },
+      { name: 'data', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'upgradeToAndCall',
+    outputs: [],
+    stateMutability: 'payable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+      { name: 'instructions', internalType: 'bytes', type: 'bytes' },
+      { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+      { name: 'descriptors', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'validateProgram',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
+    name: 'validationOf',
+    outputs: [
+      {
+        name: '',
+        internalType: 'struct ValidationState',
+        type: 'tuple',
+        components: [
+          { name: 'count', internalType: 'uint32', type: 'uint32' },
+          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'ended', internalType: 'bool', type: 'bool' },
+          { name: 'descriptors', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'validatorOf',
+    outputs: [
+      { name: '', internalType: 'contract IProgramValidator', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'authority',
+        internalType: 'address',
+        type: 'address',
+        indexed: false,
+      },
+    ],
+    name: 'AuthorityUpdated',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'version',
+        internalType: 'uint64',
+        type: 'uint64',
+        indexed: false,
+      },
+    ],
+    name: 'Initialized',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'modelId',
+        internalType: 'ModelId',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'registrar',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'manifest',
+        internalType: 'struct ModelManifest',
+        type: 'tuple',
+        components: [
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'programRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'weightsRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'weightsRootP', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tokenizerHash', internalType: 'bytes32', type: 'bytes32' },
+          {
+            name: 'chatTemplateHash',
+            internalType: 'bytes32',
+            type: 'bytes32',
+          },
+          { name: 'tokenBytesRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'instructions', internalType: 'uint32', type: 'uint32' },
+          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
+          { name: 'vocabSize', internalType: 'uint32', type: 'uint32' },
+        ],
+        indexed: false,
+      },
+    ],
+    name: 'ModelRegistered',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'modelId',
+        internalType: 'ModelId',
+        type: 'bytes32',
+        indexed: true,
+      },
+      { name: 'at', internalType: 'Timestamp', type: 'uint40', indexed: false },
+    ],
+    name: 'ModelUsable',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'modelId',
+        internalType: 'ModelId',
+        type: 'bytes32',
+        indexed: true,
+      },
+      { name: 'count', internalType: 'uint32', type: 'uint32', indexed: false },
+    ],
+    name: 'ProgramProgress',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'implementation',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+    ],
+    name: 'Upgraded',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'machineVersion',
+        internalType: 'uint32',
+        type: 'uint32',
+        indexed: true,
+      },
+      {
+        name: 'validator',
+        internalType: 'contract IProgramValidator',
+        type: 'address',
+        indexed: false,
+      },
+    ],
+    name: 'ValidatorSet',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedInvalidAuthority',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'caller', internalType: 'address', type: 'address' },
+      { name: 'delay', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedUnauthorized',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'target', internalType: 'address', type: 'address' }],
+    name: 'AddressEmptyCode',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
+    name: 'AlreadyValidated',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'implementation', internalType: 'address', type: 'address' },
+    ],
+    name: 'ERC1967InvalidImplementation',
+  },
+  { type: 'error', inputs: [], name: 'ERC1967NonPayable' },
+  { type: 'error', inputs: [], name: 'EmptyManifest' },
+  { type: 'error', inputs: [], name: 'FailedCall' },
+  {
+    type: 'error',
+    inputs: [{ name: 'length', internalType: 'uint256', type: 'uint256' }],
+    name: 'InstructionBytes',
+  },
+  { type: 'error', inputs: [], name: 'InvalidInitialization' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expectedCacheRows', internalType: 'uint32', type: 'uint32' },
+      { name: 'gotCacheRows', internalType: 'uint32', type: 'uint32' },
+      { name: 'ended', internalType: 'bool', type: 'bool' },
+    ],
+    name: 'ManifestMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
+    name: 'ModelExists',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'NoValidator',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+      { name: 'width', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'NodeOutOfRange',
+  },
+  { type: 'error', inputs: [], name: 'NotInitializing' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'used', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OpeningTooLong',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'needed', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OpeningTooShort',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'ProgramRoot',
+  },
+  { type: 'error', inputs: [], name: 'UUPSUnauthorizedCallContext' },
+  {
+    type: 'error',
+    inputs: [{ name: 'slot', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'UUPSUnsupportedProxiableUUID',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
+    name: 'UnknownModel',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// OtrRollup
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const otrRollupAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      { name: 'vault', internalType: 'contract IStakeVault', type: 'address' },
+      {
+        name: 'models',
+        internalType: 'contract IModelRegistry',
+        type: 'address',
+      },
+      {
+        name: 'enclaves',
+        internalType: 'contract IEnclaveRegistry',
+        type: 'address',
+      },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'ENCLAVES',
+    outputs: [
+      { name: '', internalType: 'contract IEnclaveRegistry', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'MODELS',
+    outputs: [
+      { name: '', internalType: 'contract IModelRegistry', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'UPGRADE_INTERFACE_VERSION',
+    outputs: [{ name: '', internalType: 'string', type: 'string' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'VAULT',
+    outputs: [
+      { name: '', internalType: 'contract IStakeVault', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'rules',
+        internalType: 'struct Rules',
+        type: 'tuple',
+        components: [
+          { name: 'game', internalType: 'address', type: 'address' },
+          { name: 'challengeWindow', internalType: 'Duration', type: 'uint32' },
+          { name: 'turnDuration', internalType: 'Duration', type: 'uint32' },
+          { name: 'claimPeriod', internalType: 'Duration', type: 'uint32' },
+          { name: 'judge', internalType: 'address', type: 'address' },
+          { name: 'lockPerReceipt', internalType: 'uint96', type: 'uint96' },
+          { name: 'frauds', internalType: 'address', type: 'address' },
+          { name: 'bond', internalType: 'uint96', type: 'uint96' },
+          { name: 'availability', internalType: 'address', type: 'address' },
+          { name: 'reserve', internalType: 'uint96', type: 'uint96' },
+          { name: 'uptime', internalType: 'address', type: 'address' },
+          { name: 'gasPrice', internalType: 'uint64', type: 'uint64' },
+          { name: 'airGap', internalType: 'Duration', type: 'uint32' },
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'expiryCap', internalType: 'Duration', type: 'uint32' },
+          { name: 'demandBond', internalType: 'uint96', type: 'uint96' },
+          { name: 'challengerBps', internalType: 'uint16', type: 'uint16' },
+          { name: 'requesterBps', internalType: 'uint16', type: 'uint16' },
+        ],
+      },
+    ],
+    name: 'addRules',
+    outputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint8' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'authority',
+    outputs: [{ name: '', internalType: 'address', type: 'address' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'batchCount',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    name: 'batchOf',
+    outputs: [
+      {
+        name: '',
+        internalType: 'struct Batch',
+        type: 'tuple',
+        components: [
+          { name: 'root', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'committedAt', internalType: 'Timestamp', type: 'uint40' },
+          { name: 'count', internalType: 'uint24', type: 'uint24' },
+          { name: 'rules', internalType: 'RulesVersion', type: 'uint8' },
+          { name: 'openGames', internalType: 'uint16', type: 'uint16' },
+          { name: 'scarce', internalType: 'bool', type: 'bool' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+      {
+        name: 'request',
+        internalType: 'struct Request',
+        type: 'tuple',
+        components: [
+          { name: 'requester', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'maxOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopTokens', internalType: 'uint32[]', type: 'uint32[]' },
+          { name: 'sampler', internalType: 'uint8', type: 'uint8' },
+          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
+          { name: 'seed', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nonce', internalType: 'uint64', type: 'uint64' },
+          { name: 'deadline', internalType: 'uint64', type: 'uint64' },
+          { name: 'confidential', internalType: 'bool', type: 'bool' },
+          { name: 'watchers', internalType: 'address[]', type: 'address[]' },
+        ],
+      },
+      { name: 'signature', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'claimCompensation',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'root', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'count', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'commitBatch',
+    outputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'executor', internalType: 'address', type: 'address' },
+      { name: 'root', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'count', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'commitBatchFor',
+    outputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'receipt',
+        internalType: 'struct Receipt',
+        type: 'tuple',
+        components: [
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'enclaveKey', internalType: 'address', type: 'address' },
+          { name: 'seq', internalType: 'uint64', type: 'uint64' },
+          { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+          { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+          { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      { name: 'enclaveSignature', internalType: 'bytes', type: 'bytes' },
+      { name: 'operatorSignature', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'commitReceipt',
+    outputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
+      { name: 'challenger', internalType: 'address', type: 'address' },
+      { name: 'openedAt', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'convict',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+      { name: 'challenger', internalType: 'address', type: 'address' },
+      { name: 'openedAt', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'convictUnanswered',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'executor', internalType: 'address', type: 'address' }],
+    name: 'convictionOf',
+    outputs: [
+      {
+        name: '',
+        internalType: 'struct Conviction',
+        type: 'tuple',
+        components: [
+          { name: 'challenger', internalType: 'address', type: 'address' },
+          { name: 'openedAt', internalType: 'Timestamp', type: 'uint40' },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'currentRules',
+    outputs: [{ name: '', internalType: 'RulesVersion', type: 'uint8' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'domainSeparator',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      {
+        name: 'original',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+    ],
+    name: 'dropDuplicate',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'enterDemand',
+    outputs: [
+      {
+        name: 'terms',
+        internalType: 'struct DemandTerms',
+        type: 'tuple',
+        components: [
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'bond', internalType: 'uint96', type: 'uint96' },
+        ],
+      },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+    ],
+    name: 'enterGame',
+    outputs: [
+      {
+        name: 'terms',
+        internalType: 'struct GameTerms',
+        type: 'tuple',
+        components: [
+          { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
+          { name: 'bond', internalType: 'uint96', type: 'uint96' },
+          { name: 'instructions', internalType: 'uint32', type: 'uint32' },
+        ],
+      },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'receipt',
+        internalType: 'struct Receipt',
+        type: 'tuple',
+        components: [
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'enclaveKey', internalType: 'address', type: 'address' },
+          { name: 'seq', internalType: 'uint64', type: 'uint64' },
+          { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+          { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+          { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+    ],
+    name: 'hashReceipt',
+    outputs: [{ name: '', internalType: 'ReceiptHash', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'request',
+        internalType: 'struct Request',
+        type: 'tuple',
+        components: [
+          { name: 'requester', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'maxOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopTokens', internalType: 'uint32[]', type: 'uint32[]' },
+          { name: 'sampler', internalType: 'uint8', type: 'uint8' },
+          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
+          { name: 'seed', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nonce', internalType: 'uint64', type: 'uint64' },
+          { name: 'deadline', internalType: 'uint64', type: 'uint64' },
+          { name: 'confidential', internalType: 'bool', type: 'bool' },
+          { name: 'watchers', internalType: 'address[]', type: 'address[]' },
+        ],
+      },
+    ],
+    name: 'hashRequest',
+    outputs: [{ name: '', internalType: 'RequestHash', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint8' }],
+    name: 'inRefundMode',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
+    name: 'initialize',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+    ],
+    name: 'isCompensated',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'isConsumingScheduledOp',
+    outputs: [{ name: '', internalType: 'bytes4', type: 'bytes4' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'leaveDemand',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
+    ],
+    name: 'leaveGame',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
+    ],
+    name: 'openGamesOn',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'pause',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'paused',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'executor', internalType: 'address', type: 'address' }],
+    name: 'payReward',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'verdictAt', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'payoutOf',
+    outputs: [
+      { name: 'dueAt', internalType: 'Timestamp', type: 'uint40' },
+      { name: 'refunds', internalType: 'bool', type: 'bool' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'proxiableUUID',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    name: 'releaseBatch',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'to', internalType: 'address', type: 'address' },
+      { name: 'gas', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'repayGas',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'executor', internalType: 'address', type: 'address' }],
+    name: 'rewardDueAt',
+    outputs: [{ name: 'dueAt', internalType: 'Timestamp', type: 'uint40' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint8' }],
+    name: 'rulesOf',
+    outputs: [
+      {
+        name: 'rules',
+        internalType: 'struct Rules',
+        type: 'tuple',
+        components: [
+          { name: 'game', internalType: 'address', type: 'address' },
+          { name: 'challengeWindow', internalType: 'Duration', type: 'uint32' },
+          { name: 'turnDuration', internalType: 'Duration', type: 'uint32' },
+          { name: 'claimPeriod', internalType: 'Duration', type: 'uint32' },
+          { name: 'judge', internalType: 'address', type: 'address' },
+          { name: 'lockPerReceipt', internalType: 'uint96', type: 'uint96' },
+          { name: 'frauds', internalType: 'address', type: 'address' },
+          { name: 'bond', internalType: 'uint96', type: 'uint96' },
+          { name: 'availability', internalType: 'address', type: 'address' },
+          { name: 'reserve', internalType: 'uint96', type: 'uint96' },
+          { name: 'uptime', internalType: 'address', type: 'address' },
+          { name: 'gasPrice', internalType: 'uint64', type: 'uint64' },
+          { name: 'airGap', internalType: 'Duration', type: 'uint32' },
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'expiryCap', internalType: 'Duration', type: 'uint32' },
+          { name: 'demandBond', internalType: 'uint96', type: 'uint96' },
+          { name: 'challengerBps', internalType: 'uint16', type: 'uint16' },
+          { name: 'requesterBps', internalType: 'uint16', type: 'uint16' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'newAuthority', internalType: 'address', type: 'address' },
+    ],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint8' }],
+    name: 'setRefundMode',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
+    ],
+    name: 'singleBatchOf',
+    outputs: [{ name: '', internalType: 'BatchId', type: 'uint64' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+    ],
+    name: 'statusOf',
+    outputs: [{ name: '', internalType: 'enum Status', type: 'uint8' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'unpause',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'newImplementation', internalType: 'address', type: 'address' },
+      { name: 'data', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'upgradeToAndCall',
+    outputs: [],
+    stateMutability: 'payable',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'authority',
+        internalType: 'address',
+        type: 'address',
+        indexed: false,
+      },
+    ],
+    name: 'AuthorityUpdated',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'root',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: false,
+      },
+      {
+        name: 'count',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+      {
+        name: 'rules',
+        internalType: 'RulesVersion',
+        type: 'uint8',
+        indexed: false,
+      },
+    ],
+    name: 'BatchCommitted',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'unlocked',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+      {
+        name: 'burnt',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'BatchLocksReleased',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'challenger',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'amount',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'ChallengerRewarded',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'requestHash',
+        internalType: 'RequestHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'requester',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'amount',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'Compensated',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'challenger',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+    ],
+    name: 'ConvictionMoved',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'index',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+    ],
+    name: 'DemandEntered',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'index',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+      { name: 'answered', internalType: 'bool', type: 'bool', indexed: false },
+    ],
+    name: 'DemandLeft',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'original',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'receiptHash',
+        internalType: 'ReceiptHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+    ],
+    name: 'DuplicateDropped',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      { name: 'to', internalType: 'address', type: 'address', indexed: true },
+      {
+        name: 'amount',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'GasRepaid',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'version',
+        internalType: 'uint64',
+        type: 'uint64',
+        indexed: false,
+      },
+    ],
+    name: 'Initialized',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      { name: 'paused', internalType: 'bool', type: 'bool', indexed: false },
+    ],
+    name: 'PauseSet',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'receiptHash',
+        internalType: 'ReceiptHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      { name: 'by', internalType: 'address', type: 'address', indexed: false },
+    ],
+    name: 'ReceiptCommittedAlone',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'receiptHash',
+        internalType: 'ReceiptHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'challenger',
+        internalType: 'address',
+        type: 'address',
+        indexed: false,
+      },
+    ],
+    name: 'ReceiptConvicted',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'version',
+        internalType: 'RulesVersion',
+        type: 'uint8',
+        indexed: true,
+      },
+    ],
+    name: 'RefundModeSet',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'version',
+        internalType: 'RulesVersion',
+        type: 'uint8',
+        indexed: true,
+      },
+      {
+        name: 'rules',
+        internalType: 'struct Rules',
+        type: 'tuple',
+        components: [
+          { name: 'game', internalType: 'address', type: 'address' },
+          { name: 'challengeWindow', internalType: 'Duration', type: 'uint32' },
+          { name: 'turnDuration', internalType: 'Duration', type: 'uint32' },
+          { name: 'claimPeriod', internalType: 'Duration', type: 'uint32' },
+          { name: 'judge', internalType: 'address', type: 'address' },
+          { name: 'lockPerReceipt', internalType: 'uint96', type: 'uint96' },
+          { name: 'frauds', internalType: 'address', type: 'address' },
+          { name: 'bond', internalType: 'uint96', type: 'uint96' },
+          { name: 'availability', internalType: 'address', type: 'address' },
+          { name: 'reserve', internalType: 'uint96', type: 'uint96' },
+          { name: 'uptime', internalType: 'address', type: 'address' },
+          { name: 'gasPrice', internalType: 'uint64', type: 'uint64' },
+          { name: 'airGap', internalType: 'Duration', type: 'uint32' },
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'expiryCap', internalType: 'Duration', type: 'uint32' },
+          { name: 'demandBond', internalType: 'uint96', type: 'uint96' },
+          { name: 'challengerBps', internalType: 'uint16', type: 'uint16' },
+          { name: 'requesterBps', internalType: 'uint16', type: 'uint16' },
+        ],
+        indexed: false,
+      },
+    ],
+    name: 'RulesAdded',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'implementation',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+    ],
+    name: 'Upgraded',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedInvalidAuthority',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'caller', internalType: 'address', type: 'address' },
+      { name: 'delay', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedUnauthorized',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'target', internalType: 'address', type: 'address' }],
+    name: 'AddressEmptyCode',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+    ],
+    name: 'AlreadyCompensated',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    name: 'BatchReleased',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'windowEnd', internalType: 'Timestamp', type: 'uint40' },
+      { name: 'openGames', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'BatchUnsettled',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'until', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'ClaimsOpen',
+  },
+  { type: 'error', inputs: [], name: 'CommitsPaused' },
+  {
+    type: 'error',
+    inputs: [{ name: 'count', internalType: 'uint256', type: 'uint256' }],
+    name: 'CountOutOfRange',
+  },
+  { type: 'error', inputs: [], name: 'ECDSAInvalidSignature' },
+  {
+    type: 'error',
+    inputs: [{ name: 'length', internalType: 'uint256', type: 'uint256' }],
+    name: 'ECDSAInvalidSignatureLength',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 's', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'ECDSAInvalidSignatureS',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'implementation', internalType: 'address', type: 'address' },
+    ],
+    name: 'ERC1967InvalidImplementation',
+  },
+  { type: 'error', inputs: [], name: 'ERC1967NonPayable' },
+  { type: 'error', inputs: [], name: 'EmptyRoot' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'address', type: 'address' },
+      { name: 'got', internalType: 'address', type: 'address' },
+    ],
+    name: 'EnclaveSignature',
+  },
+  { type: 'error', inputs: [], name: 'FailedCall' },
+  { type: 'error', inputs: [], name: 'InvalidInitialization' },
+  {
+    type: 'error',
+    inputs: [{ name: 'rule', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'InvalidRules',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    name: 'NoLock',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'NoOpenDemand',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
+    ],
+    name: 'NoOpenGame',
+  },
+  { type: 'error', inputs: [], name: 'NoRules' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+      { name: 'width', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'NodeOutOfRange',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'original', internalType: 'BatchId', type: 'uint64' },
+    ],
+    name: 'NotADuplicate',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
+      { name: 'status', internalType: 'enum Status', type: 'uint8' },
+    ],
+    name: 'NotChallengeable',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'rules', internalType: 'RulesVersion', type: 'uint8' },
+      { name: 'caller', internalType: 'address', type: 'address' },
+    ],
+    name: 'NotCourt',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'NotDemandable',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'dueAt', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'NotDue',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'executor', internalType: 'address', type: 'address' },
+      { name: 'caller', internalType: 'address', type: 'address' },
+    ],
+    name: 'NotExecutor',
+  },
+  { type: 'error', inputs: [], name: 'NotInitializing' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
+      { name: 'status', internalType: 'enum Status', type: 'uint8' },
+    ],
+    name: 'NotReverted',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'executor', internalType: 'address', type: 'address' }],
+    name: 'NothingToReward',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'used', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OpeningTooLong',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'needed', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OpeningTooShort',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'executor', internalType: 'address', type: 'address' }],
+    name: 'OperatorSignature',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+    ],
+    name: 'ReceiptCommitted',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'expiry', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'ReceiptExpired',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint8' }],
+    name: 'RefundMode',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'RequestHash', type: 'bytes32' },
+      { name: 'got', internalType: 'RequestHash', type: 'bytes32' },
+    ],
+    name: 'RequestMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'requester', internalType: 'address', type: 'address' }],
+    name: 'RequesterSignature',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'commitBy', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'TooEarlyToCommit',
+  },
+  { type: 'error', inputs: [], name: 'UUPSUnauthorizedCallContext' },
+  {
+    type: 'error',
+    inputs: [{ name: 'slot', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'UUPSUnsupportedProxiableUUID',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    name: 'UnknownBatch',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint8' }],
+    name: 'UnknownRules',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// StakeVault
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const stakeVaultAbi = [
+  { type: 'constructor', inputs: [], stateMutability: 'nonpayable' },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'UPGRADE_INTERFACE_VERSION',
+    outputs: [{ name: '', internalType: 'string', type: 'string' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'authority',
+    outputs: [{ name: '', internalType: 'address', type: 'address' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'holder', internalType: 'address', type: 'address' }],
+    name: 'bondsOf',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'burnt',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'cancelExit',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'to', internalType: 'address', type: 'address' }],
+    name: 'claim',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'account', internalType: 'address', type: 'address' }],
+    name: 'claimableOf',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'executor', internalType: 'address', type: 'address' }],
+    name: 'convict',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'executor', internalType: 'address', type: 'address' }],
+    name: 'convictedAt',
+    outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'executor', internalType: 'address', type: 'address' }],
+    name: 'deposit',
+    outputs: [],
+    stateMutability: 'payable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'depositBond',
+    outputs: [],
+    stateMutability: 'payable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'executor', internalType: 'address', type: 'address' }],
+    name: 'executorOf',
+    outputs: [
+      {
+        name: '',
+        internalType: 'struct IStakeVault.Executor',
+        type: 'tuple',
+        components: [
+          { name: 'stake', internalType: 'uint88', type: 'uint88' },
+          { name: 'locked', internalType: 'uint88', type: 'uint88' },
+          { name: 'convictedAt', internalType: 'Timestamp', type: 'uint40' },
+          {
+            name: 'exitRequestedAt',
+            internalType: 'Timestamp',
+            type: 'uint40',
+          },
+          { name: 'exitDueAt', internalType: 'Timestamp', type: 'uint40' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'exitDelay',
+    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'executor', internalType: 'address', type: 'address' }],
+    name: 'freeStakeOf',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'authority', internalType: 'address', type: 'address' },
+      { name: 'exitDelay_', internalType: 'Duration', type: 'uint32' },
+    ],
+    name: 'initialize',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'isConsumingScheduledOp',
+    outputs: [{ name: '', internalType: 'bytes4', type: 'bytes4' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'liabilities',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'executor', internalType: 'address', type: 'address' },
+      { name: 'amount', internalType: 'uint256', type: 'uint256' },
+      { name: 'reserve', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'lock',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'executor', internalType: 'address', type: 'address' },
+      { name: 'account', internalType: 'address', type: 'address' },
+    ],
+    name: 'mayActFor',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'to', internalType: 'address', type: 'address' },
+      { name: 'amount', internalType: 'uint256', type: 'uint256' },
+      { name: 'burn', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'payBond',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'proxiableUUID',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'requestExit',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'rollup',
+    outputs: [{ name: '', internalType: 'address', type: 'address' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'newAuthority', internalType: 'address', type: 'address' },
+    ],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'delegate', internalType: 'address', type: 'address' },
+      { name: 'allowed', internalType: 'bool', type: 'bool' },
+    ],
+    name: 'setDelegate',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'url', internalType: 'string', type: 'string' }],
+    name: 'setEndpoint',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'delay', internalType: 'Duration', type: 'uint32' }],
+    name: 'setExitDelay',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'rollup_', internalType: 'address', type: 'address' }],
+    name: 'setRollup',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'executor', internalType: 'address', type: 'address' },
+      { name: 'to', internalType: 'address', type: 'address' },
+      { name: 'amount', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'slash',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'sweepBurnt',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'executor', internalType: 'address', type: 'address' },
+      { name: 'to', internalType: 'address', type: 'address' },
+      { name: 'amount', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'takeFree',
+    outputs: [{ name: 'taken', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'executor', internalType: 'address', type: 'address' },
+      { name: 'amount', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'unlock',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'newImplementation', internalType: 'address', type: 'address' },
+      { name: 'data', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'upgradeToAndCall',
+    outputs: [],
+    stateMutability: 'payable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'executor', internalType: 'address', type: 'address' },
+      { name: 'time', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'wasServing',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'to', internalType: 'address', type: 'address' }],
+    name: 'withdraw',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'authority',
+        internalType: 'address',
+        type: 'address',
+        indexed: false,
+      },
+    ],
+    name: 'AuthorityUpdated',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'holder',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      { name: 'to', internalType: 'address', type: 'address', indexed: true },
+      {
+        name: 'amount',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'BondPaid',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'amount',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'BurntSwept',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'account',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      { name: 'to', internalType: 'address', type: 'address', indexed: true },
+      {
+        name: 'amount',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'Claimed',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+    ],
+    name: 'Convicted',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'delegate',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      { name: 'allowed', internalType: 'bool', type: 'bool', indexed: false },
+    ],
+    name: 'DelegateSet',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      { name: 'from', internalType: 'address', type: 'address', indexed: true },
+      {
+        name: 'amount',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'Deposited',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      { name: 'url', internalType: 'string', type: 'string', indexed: false },
+    ],
+    name: 'EndpointSet',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+    ],
+    name: 'ExitCancelled',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'delay',
+        internalType: 'Duration',
+        type: 'uint32',
+        indexed: false,
+      },
+    ],
+    name: 'ExitDelaySet',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'dueAt',
+        internalType: 'Timestamp',
+        type: 'uint40',
+        indexed: false,
+      },
+    ],
+    name: 'ExitRequested',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      { name: 'to', internalType: 'address', type: 'address', indexed: true },
+      {
+        name: 'amount',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'FreeStakeTaken',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'version',
+        internalType: 'uint64',
+        type: 'uint64',
+        indexed: false,
+      },
+    ],
+    name: 'Initialized',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'amount',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'Locked',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'rollup',
+        internalType: 'address',
+        type: 'address',
+        indexed: false,
+      },
+    ],
+    name: 'RollupSet',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      { name: 'to', internalType: 'address', type: 'address', indexed: true },
+      {
+        name: 'amount',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'Slashed',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'amount',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'Unlocked',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'implementation',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+    ],
+    name: 'Upgraded',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      { name: 'to', internalType: 'address', type: 'address', indexed: true },
+      {
+        name: 'amount',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'Withdrawn',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedInvalidAuthority',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'caller', internalType: 'address', type: 'address' },
+      { name: 'delay', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedUnauthorized',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'target', internalType: 'address', type: 'address' }],
+    name: 'AddressEmptyCode',
+  },
+  { type: 'error', inputs: [], name: 'CheckpointUnorderedInsertion' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'implementation', internalType: 'address', type: 'address' },
+    ],
+    name: 'ERC1967InvalidImplementation',
+  },
+  { type: 'error', inputs: [], name: 'ERC1967NonPayable' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'current', internalType: 'Duration', type: 'uint32' },
+      { name: 'requested', internalType: 'Duration', type: 'uint32' },
+    ],
+    name: 'ExitDelayShortened',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'dueAt', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'ExitNotDue',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'requestedAt', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'ExitState',
+  },
+  { type: 'error', inputs: [], name: 'FailedCall' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'needed', internalType: 'uint256', type: 'uint256' },
+      { name: 'held', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'InsufficientBond',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'needed', internalType: 'uint256', type: 'uint256' },
+      { name: 'free', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'InsufficientFreeStake',
+  },
+  { type: 'error', inputs: [], name: 'InvalidInitialization' },
+  { type: 'error', inputs: [], name: 'NotInitializing' },
+  {
+    type: 'error',
+    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
+    name: 'NotRollup',
+  },
+  { type: 'error', inputs: [], name: 'NothingToMove' },
+  {
+    type: 'error',
+    inputs: [{ name: 'rollup', internalType: 'address', type: 'address' }],
+    name: 'RollupAlreadySet',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'bits', internalType: 'uint8', type: 'uint8' },
+      { name: 'value', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'SafeCastOverflowedUintDowncast',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'locked', internalType: 'uint256', type: 'uint256' }],
+    name: 'StakeLocked',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'executor', internalType: 'address', type: 'address' },
+      { name: 'convictedAt', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'Suspended',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'to', internalType: 'address', type: 'address' }],
+    name: 'TransferFailed',
+  },
+  { type: 'error', inputs: [], name: 'UUPSUnauthorizedCallContext' },
+  {
+    type: 'error',
+    inputs: [{ name: 'slot', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'UUPSUnsupportedProxiableUUID',
+  },
+  { type: 'error', inputs: [], name: 'ZeroAddress' },
+] as const
 
 export const disputeGameAbi = [
   {
@@ -1533,3103 +5828,4 @@ export const disputeGameAbi = [
     ],
     name: 'WrongPhase',
   },
-] as const
-
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-// EnclaveRegistry
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-
-export const enclaveRegistryAbi = [
-  {
-    type: 'constructor',
-    inputs: [
-      { name: 'vault', internalType: 'contract IStakeVault', type: 'address' },
-    ],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'UPGRADE_INTERFACE_VERSION',
-    outputs: [{ name: '', internalType: 'string', type: 'string' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'VAULT',
-    outputs: [
-      { name: '', internalType: 'contract IStakeVault', type: 'address' },
-    ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'authority',
-    outputs: [{ name: '', internalType: 'address', type: 'address' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      {
-        name: 'registration',
-        internalType: 'struct IEnclaveRegistry.Registration',
-        type: 'tuple',
-        components: [
-          { name: 'executor', internalType: 'address', type: 'address' },
-          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-          { name: 'enclaveKey', internalType: 'address', type: 'address' },
-          {
-            name: 'encryptionKeyHash',
-            internalType: 'bytes32',
-            type: 'bytes32',
-          },
-        ],
-      },
-    ],
-    name: 'challengeOf',
-    outputs: [
-      { name: 'challenge', internalType: 'bytes32', type: 'bytes32' },
-      { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
-    ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'development',
-    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'enclaveKey', internalType: 'address', type: 'address' }],
-    name: 'enclaveOf',
-    outputs: [
-      {
-        name: '',
-        internalType: 'struct IEnclaveRegistry.Enclave',
-        type: 'tuple',
-        components: [
-          { name: 'executor', internalType: 'address', type: 'address' },
-          { name: 'registeredAt', internalType: 'Timestamp', type: 'uint40' },
-          { name: 'expiresAt', internalType: 'Timestamp', type: 'uint40' },
-          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-          {
-            name: 'encryptionKeyHash',
-            internalType: 'bytes32',
-            type: 'bytes32',
-          },
-          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'revokedAt', internalType: 'Timestamp', type: 'uint40' },
-        ],
-      },
-    ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'authority', internalType: 'address', type: 'address' },
-      { name: 'keyLifetime_', internalType: 'Duration', type: 'uint32' },
-      { name: 'development_', internalType: 'bool', type: 'bool' },
-    ],
-    name: 'initialize',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'enclaveKey', internalType: 'address', type: 'address' },
-      { name: 'executor', internalType: 'address', type: 'address' },
-      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-    ],
-    name: 'isActive',
-    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'isConsumingScheduledOp',
-    outputs: [{ name: '', internalType: 'bytes4', type: 'bytes4' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'keyLifetime',
-    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-      { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
-    ],
-    name: 'policyOf',
-    outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'proxiableUUID',
-    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      {
-        name: 'registration',
-        internalType: 'struct IEnclaveRegistry.Registration',
-        type: 'tuple',
-        components: [
-          { name: 'executor', internalType: 'address', type: 'address' },
-          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-          { name: 'enclaveKey', internalType: 'address', type: 'address' },
-          {
-            name: 'encryptionKeyHash',
-            internalType: 'bytes32',
-            type: 'bytes32',
-          },
-        ],
-      },
-      {
-        name: 'evidence',
-        internalType: 'struct IEnclaveRegistry.Evidence',
-        type: 'tuple',
-        components: [
-          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'evidence', internalType: 'bytes', type: 'bytes' },
-          { name: 'aux', internalType: 'bytes', type: 'bytes' },
-        ],
-      },
-      { name: 'enclaveSignature', internalType: 'bytes', type: 'bytes' },
-    ],
-    name: 'register',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-      { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
-    ],
-    name: 'removePolicy',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'kind', internalType: 'bytes32', type: 'bytes32' }],
-    name: 'removeVerifier',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'enclaveKey', internalType: 'address', type: 'address' }],
-    name: 'revoke',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'enclaveKey', internalType: 'address', type: 'address' }],
-    name: 'revokeByGovernance',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'newAuthority', internalType: 'address', type: 'address' },
-    ],
-    name: 'setAuthority',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'lifetime', internalType: 'Duration', type: 'uint32' }],
-    name: 'setKeyLifetime',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-      { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
-      { name: 'validUntil', internalType: 'Timestamp', type: 'uint40' },
-    ],
-    name: 'setPolicy',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      {
-        name: 'verifier',
-        internalType: 'contract IEvidenceVerifier',
-        type: 'address',
-      },
-    ],
-    name: 'setVerifier',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'newImplementation', internalType: 'address', type: 'address' },
-      { name: 'data', internalType: 'bytes', type: 'bytes' },
-    ],
-    name: 'upgradeToAndCall',
-    outputs: [],
-    stateMutability: 'payable',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'kind', internalType: 'bytes32', type: 'bytes32' }],
-    name: 'verifierOf',
-    outputs: [
-      { name: '', internalType: 'contract IEvidenceVerifier', type: 'address' },
-    ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'enclaveKey', internalType: 'address', type: 'address' },
-      { name: 'executor', internalType: 'address', type: 'address' },
-      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-      { name: 'time', internalType: 'Timestamp', type: 'uint40' },
-    ],
-    name: 'wasActive',
-    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'authority',
-        internalType: 'address',
-        type: 'address',
-        indexed: false,
-      },
-    ],
-    name: 'AuthorityUpdated',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'enclaveKey',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      {
-        name: 'executor',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      {
-        name: 'modelId',
-        internalType: 'ModelId',
-        type: 'bytes32',
-        indexed: true,
-      },
-      {
-        name: 'enclave',
-        internalType: 'struct IEnclaveRegistry.Enclave',
-        type: 'tuple',
-        components: [
-          { name: 'executor', internalType: 'address', type: 'address' },
-          { name: 'registeredAt', internalType: 'Timestamp', type: 'uint40' },
-          { name: 'expiresAt', internalType: 'Timestamp', type: 'uint40' },
-          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-          {
-            name: 'encryptionKeyHash',
-            internalType: 'bytes32',
-            type: 'bytes32',
-          },
-          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'revokedAt', internalType: 'Timestamp', type: 'uint40' },
-        ],
-        indexed: false,
-      },
-      {
-        name: 'evidenceHash',
-        internalType: 'bytes32',
-        type: 'bytes32',
-        indexed: false,
-      },
-    ],
-    name: 'EnclaveRegistered',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'enclaveKey',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      { name: 'by', internalType: 'address', type: 'address', indexed: true },
-    ],
-    name: 'EnclaveRevoked',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'version',
-        internalType: 'uint64',
-        type: 'uint64',
-        indexed: false,
-      },
-    ],
-    name: 'Initialized',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'lifetime',
-        internalType: 'Duration',
-        type: 'uint32',
-        indexed: false,
-      },
-    ],
-    name: 'KeyLifetimeSet',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'modelId',
-        internalType: 'ModelId',
-        type: 'bytes32',
-        indexed: true,
-      },
-      {
-        name: 'measurement',
-        internalType: 'bytes32',
-        type: 'bytes32',
-        indexed: true,
-      },
-      {
-        name: 'validUntil',
-        internalType: 'Timestamp',
-        type: 'uint40',
-        indexed: false,
-      },
-    ],
-    name: 'PolicySet',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'implementation',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-    ],
-    name: 'Upgraded',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      { name: 'kind', internalType: 'bytes32', type: 'bytes32', indexed: true },
-      {
-        name: 'verifier',
-        internalType: 'contract IEvidenceVerifier',
-        type: 'address',
-        indexed: false,
-      },
-    ],
-    name: 'VerifierSet',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
-    name: 'AccessManagedInvalidAuthority',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'caller', internalType: 'address', type: 'address' },
-      { name: 'delay', internalType: 'uint32', type: 'uint32' },
-    ],
-    name: 'AccessManagedRequiredDelay',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
-    name: 'AccessManagedUnauthorized',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'target', internalType: 'address', type: 'address' }],
-    name: 'AddressEmptyCode',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
-      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
-    ],
-    name: 'ChallengeMismatch',
-  },
-  { type: 'error', inputs: [], name: 'DevelopmentOnly' },
-  { type: 'error', inputs: [], name: 'ECDSAInvalidSignature' },
-  {
-    type: 'error',
-    inputs: [{ name: 'length', internalType: 'uint256', type: 'uint256' }],
-    name: 'ECDSAInvalidSignatureLength',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 's', internalType: 'bytes32', type: 'bytes32' }],
-    name: 'ECDSAInvalidSignatureS',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'implementation', internalType: 'address', type: 'address' },
-    ],
-    name: 'ERC1967InvalidImplementation',
-  },
-  { type: 'error', inputs: [], name: 'ERC1967NonPayable' },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'expected', internalType: 'address', type: 'address' },
-      { name: 'got', internalType: 'address', type: 'address' },
-    ],
-    name: 'EnclaveSignature',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'notAfter', internalType: 'Timestamp', type: 'uint40' }],
-    name: 'EvidenceExpired',
-  },
-  { type: 'error', inputs: [], name: 'FailedCall' },
-  { type: 'error', inputs: [], name: 'InvalidInitialization' },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'enclaveKey', internalType: 'address', type: 'address' },
-      { name: 'revokedAt', internalType: 'Timestamp', type: 'uint40' },
-    ],
-    name: 'KeyRevoked',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'enclaveKey', internalType: 'address', type: 'address' }],
-    name: 'KeyTaken',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
-      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
-    ],
-    name: 'KindMismatch',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-      { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
-      { name: 'validUntil', internalType: 'Timestamp', type: 'uint40' },
-    ],
-    name: 'MeasurementNotAccepted',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'executor', internalType: 'address', type: 'address' },
-      { name: 'caller', internalType: 'address', type: 'address' },
-    ],
-    name: 'NotExecutor',
-  },
-  { type: 'error', inputs: [], name: 'NotInitializing' },
-  {
-    type: 'error',
-    inputs: [{ name: 'validUntil', internalType: 'Timestamp', type: 'uint40' }],
-    name: 'PolicyInThePast',
-  },
-  { type: 'error', inputs: [], name: 'UUPSUnauthorizedCallContext' },
-  {
-    type: 'error',
-    inputs: [{ name: 'slot', internalType: 'bytes32', type: 'bytes32' }],
-    name: 'UUPSUnsupportedProxiableUUID',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'enclaveKey', internalType: 'address', type: 'address' }],
-    name: 'UnknownKey',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'kind', internalType: 'bytes32', type: 'bytes32' }],
-    name: 'UnknownKind',
-  },
-  { type: 'error', inputs: [], name: 'ZeroLifetime' },
-] as const
-
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-// IEvidenceVerifier
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-
-export const iEvidenceVerifierAbi = [
-  {
-    type: 'function',
-    inputs: [],
-    name: 'kind',
-    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'evidence', internalType: 'bytes', type: 'bytes' },
-      { name: 'aux', internalType: 'bytes', type: 'bytes' },
-    ],
-    name: 'verify',
-    outputs: [
-      {
-        name: '',
-        internalType: 'struct Claims',
-        type: 'tuple',
-        components: [
-          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'rd1', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'tcbStatus', internalType: 'uint8', type: 'uint8' },
-          { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
-          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
-          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
-        ],
-      },
-    ],
-    stateMutability: 'view',
-  },
-] as const
-
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-// IJudge
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-
-export const iJudgeAbi = [
-  {
-    type: 'function',
-    inputs: [
-      { name: 'instruction', internalType: 'bytes', type: 'bytes' },
-      { name: 'step', internalType: 'uint32', type: 'uint32' },
-    ],
-    name: 'blocks',
-    outputs: [
-      { name: 'count', internalType: 'uint256', type: 'uint256' },
-      { name: 'accumulatorBytes', internalType: 'uint256', type: 'uint256' },
-    ],
-    stateMutability: 'pure',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'instruction', internalType: 'bytes', type: 'bytes' },
-      {
-        name: 'context',
-        internalType: 'struct StepContext',
-        type: 'tuple',
-        components: [
-          { name: 'step', internalType: 'uint32', type: 'uint32' },
-          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
-          { name: 'steps', internalType: 'uint32', type: 'uint32' },
-          { name: 'rows', internalType: 'uint32', type: 'uint32' },
-          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'fineTop', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'weightsRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'hasRequest', internalType: 'bool', type: 'bool' },
-          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'requestHash', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
-        ],
-      },
-      { name: 'element', internalType: 'uint256', type: 'uint256' },
-      { name: 'witness', internalType: 'bytes', type: 'bytes' },
-    ],
-    name: 'evaluate',
-    outputs: [{ name: 'value', internalType: 'int256', type: 'int256' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'instruction', internalType: 'bytes', type: 'bytes' },
-      {
-        name: 'context',
-        internalType: 'struct StepContext',
-        type: 'tuple',
-        components: [
-          { name: 'step', internalType: 'uint32', type: 'uint32' },
-          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
-          { name: 'steps', internalType: 'uint32', type: 'uint32' },
-          { name: 'rows', internalType: 'uint32', type: 'uint32' },
-          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'fineTop', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'weightsRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'hasRequest', internalType: 'bool', type: 'bool' },
-          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'requestHash', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
-        ],
-      },
-      { name: 'element', internalType: 'uint256', type: 'uint256' },
-      { name: 'block_', internalType: 'uint256', type: 'uint256' },
-      { name: 'before', internalType: 'bytes', type: 'bytes' },
-      { name: 'witness', internalType: 'bytes', type: 'bytes' },
-    ],
-    name: 'evaluateBlock',
-    outputs: [{ name: 'accumulator', internalType: 'bytes', type: 'bytes' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'instruction', internalType: 'bytes', type: 'bytes' },
-      { name: 'element', internalType: 'uint256', type: 'uint256' },
-      { name: 'accumulator', internalType: 'bytes', type: 'bytes' },
-    ],
-    name: 'finish',
-    outputs: [{ name: 'value', internalType: 'int256', type: 'int256' }],
-    stateMutability: 'pure',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'machineVersion',
-    outputs: [{ name: '', internalType: 'uint32', type: 'uint32' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'instruction', internalType: 'bytes', type: 'bytes' },
-      { name: 'step', internalType: 'uint32', type: 'uint32' },
-    ],
-    name: 'rowShape',
-    outputs: [
-      { name: 'elementType', internalType: 'uint8', type: 'uint8' },
-      { name: 'length', internalType: 'uint256', type: 'uint256' },
-    ],
-    stateMutability: 'pure',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'block_', internalType: 'uint256', type: 'uint256' },
-      { name: 'blocks', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'BlockOutOfRange',
-  },
-  { type: 'error', inputs: [], name: 'RequestRequired' },
-  {
-    type: 'error',
-    inputs: [{ name: 'opcode', internalType: 'uint8', type: 'uint8' }],
-    name: 'UnknownOpcode',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'expected', internalType: 'uint256', type: 'uint256' },
-      { name: 'got', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'WitnessLength',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
-      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
-    ],
-    name: 'WitnessRoot',
-  },
-] as const
-
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-// IProgramValidator
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-
-export const iProgramValidatorAbi = [
-  {
-    type: 'function',
-    inputs: [
-      {
-        name: 'state',
-        internalType: 'struct ValidationState',
-        type: 'tuple',
-        components: [
-          { name: 'count', internalType: 'uint32', type: 'uint32' },
-          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'ended', internalType: 'bool', type: 'bool' },
-          { name: 'descriptors', internalType: 'bytes32', type: 'bytes32' },
-        ],
-      },
-      { name: 'instructions', internalType: 'bytes', type: 'bytes' },
-      { name: 'descriptors', internalType: 'bytes', type: 'bytes' },
-      { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
-      { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
-    ],
-    name: 'validate',
-    outputs: [
-      {
-        name: 'next',
-        internalType: 'struct ValidationState',
-        type: 'tuple',
-        components: [
-          { name: 'count', internalType: 'uint32', type: 'uint32' },
-          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'ended', internalType: 'bool', type: 'bool' },
-          { name: 'descriptors', internalType: 'bytes32', type: 'bytes32' },
-        ],
-      },
-    ],
-    stateMutability: 'pure',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
-      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
-    ],
-    name: 'DescriptorsMismatch',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'index', internalType: 'uint256', type: 'uint256' },
-      { name: 'rule', internalType: 'bytes32', type: 'bytes32' },
-    ],
-    name: 'InvalidInstruction',
-  },
-] as const
-
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-// ModelRegistry
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-
-export const modelRegistryAbi = [
-  { type: 'constructor', inputs: [], stateMutability: 'nonpayable' },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'UPGRADE_INTERFACE_VERSION',
-    outputs: [{ name: '', internalType: 'string', type: 'string' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'authority',
-    outputs: [{ name: '', internalType: 'address', type: 'address' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
-    name: 'dimensionsOf',
-    outputs: [
-      {
-        name: '',
-        internalType: 'struct IModelRegistry.Dimensions',
-        type: 'tuple',
-        components: [
-          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
-          { name: 'instructions', internalType: 'uint32', type: 'uint32' },
-          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
-          { name: 'vocabSize', internalType: 'uint32', type: 'uint32' },
-          { name: 'usableAt', internalType: 'Timestamp', type: 'uint40' },
-        ],
-      },
-    ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
-    name: 'initialize',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'isConsumingScheduledOp',
-    outputs: [{ name: '', internalType: 'bytes4', type: 'bytes4' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
-    name: 'isUsable',
-    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
-    name: 'judgingOf',
-    outputs: [
-      {
-        name: 'dimensions',
-        internalType: 'struct IModelRegistry.Dimensions',
-        type: 'tuple',
-        components: [
-          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
-          { name: 'instructions', internalType: 'uint32', type: 'uint32' },
-          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
-          { name: 'vocabSize', internalType: 'uint32', type: 'uint32' },
-          { name: 'usableAt', internalType: 'Timestamp', type: 'uint40' },
-        ],
-      },
-      { name: 'weightsRoot', internalType: 'bytes32', type: 'bytes32' },
-    ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
-    name: 'manifestOf',
-    outputs: [
-      {
-        name: '',
-        internalType: 'struct ModelManifest',
-        type: 'tuple',
-        components: [
-          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
-          { name: 'programRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'weightsRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'weightsRootP', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'tokenizerHash', internalType: 'bytes32', type: 'bytes32' },
-          {
-            name: 'chatTemplateHash',
-            internalType: 'bytes32',
-            type: 'bytes32',
-          },
-          { name: 'tokenBytesRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'instructions', internalType: 'uint32', type: 'uint32' },
-          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
-          { name: 'vocabSize', internalType: 'uint32', type: 'uint32' },
-        ],
-      },
-    ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
-    name: 'programRootOf',
-    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'proxiableUUID',
-    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      {
-        name: 'manifest',
-        internalType: 'struct ModelManifest',
-        type: 'tuple',
-        components: [
-          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
-          { name: 'programRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'weightsRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'weightsRootP', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'tokenizerHash', internalType: 'bytes32', type: 'bytes32' },
-          {
-            name: 'chatTemplateHash',
-            internalType: 'bytes32',
-            type: 'bytes32',
-          },
-          { name: 'tokenBytesRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'instructions', internalType: 'uint32', type: 'uint32' },
-          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
-          { name: 'vocabSize', internalType: 'uint32', type: 'uint32' },
-        ],
-      },
-    ],
-    name: 'registerModel',
-    outputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'newAuthority', internalType: 'address', type: 'address' },
-    ],
-    name: 'setAuthority',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
-      {
-        name: 'validator',
-        internalType: 'contract IProgramValidator',
-        type: 'address',
-      },
-    ],
-    name: 'setValidator',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'newImplementation', internalType: 'address', type: 'address' },
-      { name: 'data', internalType: 'bytes', type: 'bytes' },
-    ],
-    name: 'upgradeToAndCall',
-    outputs: [],
-    stateMutability: 'payable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-      { name: 'instructions', internalType: 'bytes', type: 'bytes' },
-      { name: 'siblings', internalType: 'bytes', type: 'bytes' },
-      { name: 'descriptors', internalType: 'bytes', type: 'bytes' },
-    ],
-    name: 'validateProgram',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
-    name: 'validationOf',
-    outputs: [
-      {
-        name: '',
-        internalType: 'struct ValidationState',
-        type: 'tuple',
-        components: [
-          { name: 'count', internalType: 'uint32', type: 'uint32' },
-          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'ended', internalType: 'bool', type: 'bool' },
-          { name: 'descriptors', internalType: 'bytes32', type: 'bytes32' },
-        ],
-      },
-    ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
-    ],
-    name: 'validatorOf',
-    outputs: [
-      { name: '', internalType: 'contract IProgramValidator', type: 'address' },
-    ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'authority',
-        internalType: 'address',
-        type: 'address',
-        indexed: false,
-      },
-    ],
-    name: 'AuthorityUpdated',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'version',
-        internalType: 'uint64',
-        type: 'uint64',
-        indexed: false,
-      },
-    ],
-    name: 'Initialized',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'modelId',
-        internalType: 'ModelId',
-        type: 'bytes32',
-        indexed: true,
-      },
-      {
-        name: 'registrar',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      {
-        name: 'manifest',
-        internalType: 'struct ModelManifest',
-        type: 'tuple',
-        components: [
-          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
-          { name: 'programRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'weightsRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'weightsRootP', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'tokenizerHash', internalType: 'bytes32', type: 'bytes32' },
-          {
-            name: 'chatTemplateHash',
-            internalType: 'bytes32',
-            type: 'bytes32',
-          },
-          { name: 'tokenBytesRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'instructions', internalType: 'uint32', type: 'uint32' },
-          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
-          { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
-          { name: 'vocabSize', internalType: 'uint32', type: 'uint32' },
-        ],
-        indexed: false,
-      },
-    ],
-    name: 'ModelRegistered',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'modelId',
-        internalType: 'ModelId',
-        type: 'bytes32',
-        indexed: true,
-      },
-      { name: 'at', internalType: 'Timestamp', type: 'uint40', indexed: false },
-    ],
-    name: 'ModelUsable',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'modelId',
-        internalType: 'ModelId',
-        type: 'bytes32',
-        indexed: true,
-      },
-      { name: 'count', internalType: 'uint32', type: 'uint32', indexed: false },
-    ],
-    name: 'ProgramProgress',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'implementation',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-    ],
-    name: 'Upgraded',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'machineVersion',
-        internalType: 'uint32',
-        type: 'uint32',
-        indexed: true,
-      },
-      {
-        name: 'validator',
-        internalType: 'contract IProgramValidator',
-        type: 'address',
-        indexed: false,
-      },
-    ],
-    name: 'ValidatorSet',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
-    name: 'AccessManagedInvalidAuthority',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'caller', internalType: 'address', type: 'address' },
-      { name: 'delay', internalType: 'uint32', type: 'uint32' },
-    ],
-    name: 'AccessManagedRequiredDelay',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
-    name: 'AccessManagedUnauthorized',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'target', internalType: 'address', type: 'address' }],
-    name: 'AddressEmptyCode',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
-    name: 'AlreadyValidated',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'implementation', internalType: 'address', type: 'address' },
-    ],
-    name: 'ERC1967InvalidImplementation',
-  },
-  { type: 'error', inputs: [], name: 'ERC1967NonPayable' },
-  { type: 'error', inputs: [], name: 'EmptyManifest' },
-  { type: 'error', inputs: [], name: 'FailedCall' },
-  {
-    type: 'error',
-    inputs: [{ name: 'length', internalType: 'uint256', type: 'uint256' }],
-    name: 'InstructionBytes',
-  },
-  { type: 'error', inputs: [], name: 'InvalidInitialization' },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'expectedCacheRows', internalType: 'uint32', type: 'uint32' },
-      { name: 'gotCacheRows', internalType: 'uint32', type: 'uint32' },
-      { name: 'ended', internalType: 'bool', type: 'bool' },
-    ],
-    name: 'ManifestMismatch',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
-    name: 'ModelExists',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
-    ],
-    name: 'NoValidator',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'index', internalType: 'uint256', type: 'uint256' },
-      { name: 'width', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'NodeOutOfRange',
-  },
-  { type: 'error', inputs: [], name: 'NotInitializing' },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'used', internalType: 'uint256', type: 'uint256' },
-      { name: 'got', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'OpeningTooLong',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'needed', internalType: 'uint256', type: 'uint256' },
-      { name: 'got', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'OpeningTooShort',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
-      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
-    ],
-    name: 'ProgramRoot',
-  },
-  { type: 'error', inputs: [], name: 'UUPSUnauthorizedCallContext' },
-  {
-    type: 'error',
-    inputs: [{ name: 'slot', internalType: 'bytes32', type: 'bytes32' }],
-    name: 'UUPSUnsupportedProxiableUUID',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
-    name: 'UnknownModel',
-  },
-] as const
-
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-// OtrRollup
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-
-export const otrRollupAbi = [
-  {
-    type: 'constructor',
-    inputs: [
-      { name: 'vault', internalType: 'contract IStakeVault', type: 'address' },
-      {
-        name: 'models',
-        internalType: 'contract IModelRegistry',
-        type: 'address',
-      },
-      {
-        name: 'enclaves',
-        internalType: 'contract IEnclaveRegistry',
-        type: 'address',
-      },
-    ],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'ENCLAVES',
-    outputs: [
-      { name: '', internalType: 'contract IEnclaveRegistry', type: 'address' },
-    ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'MODELS',
-    outputs: [
-      { name: '', internalType: 'contract IModelRegistry', type: 'address' },
-    ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'UPGRADE_INTERFACE_VERSION',
-    outputs: [{ name: '', internalType: 'string', type: 'string' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'VAULT',
-    outputs: [
-      { name: '', internalType: 'contract IStakeVault', type: 'address' },
-    ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      {
-        name: 'rules',
-        internalType: 'struct Rules',
-        type: 'tuple',
-        components: [
-          { name: 'game', internalType: 'address', type: 'address' },
-          { name: 'challengeWindow', internalType: 'Duration', type: 'uint32' },
-          { name: 'turnDuration', internalType: 'Duration', type: 'uint32' },
-          { name: 'claimPeriod', internalType: 'Duration', type: 'uint32' },
-          { name: 'judge', internalType: 'address', type: 'address' },
-          { name: 'lockPerReceipt', internalType: 'uint96', type: 'uint96' },
-          { name: 'bond', internalType: 'uint96', type: 'uint96' },
-          { name: 'challengerBps', internalType: 'uint16', type: 'uint16' },
-          { name: 'requesterBps', internalType: 'uint16', type: 'uint16' },
-          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
-          { name: 'expiryCap', internalType: 'Duration', type: 'uint32' },
-        ],
-      },
-    ],
-    name: 'addRules',
-    outputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint8' }],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'authority',
-    outputs: [{ name: '', internalType: 'address', type: 'address' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'batchCount',
-    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
-    name: 'batchOf',
-    outputs: [
-      {
-        name: '',
-        internalType: 'struct Batch',
-        type: 'tuple',
-        components: [
-          { name: 'root', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'executor', internalType: 'address', type: 'address' },
-          { name: 'committedAt', internalType: 'Timestamp', type: 'uint40' },
-          { name: 'count', internalType: 'uint24', type: 'uint24' },
-          { name: 'rules', internalType: 'RulesVersion', type: 'uint8' },
-          { name: 'openGames', internalType: 'uint16', type: 'uint16' },
-          { name: 'convicted', internalType: 'bool', type: 'bool' },
-        ],
-      },
-    ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      {
-        name: 'committed',
-        internalType: 'struct CommittedReceipt',
-        type: 'tuple',
-        components: [
-          {
-            name: 'receipt',
-            internalType: 'struct Receipt',
-            type: 'tuple',
-            components: [
-              {
-                name: 'machineVersion',
-                internalType: 'uint32',
-                type: 'uint32',
-              },
-              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-              { name: 'executor', internalType: 'address', type: 'address' },
-              { name: 'enclaveKey', internalType: 'address', type: 'address' },
-              { name: 'seq', internalType: 'uint64', type: 'uint64' },
-              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
-              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
-              {
-                name: 'requestHash',
-                internalType: 'RequestHash',
-                type: 'bytes32',
-              },
-              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
-              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
-              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
-              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
-              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
-              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
-            ],
-          },
-          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
-          { name: 'index', internalType: 'uint256', type: 'uint256' },
-          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
-        ],
-      },
-      {
-        name: 'request',
-        internalType: 'struct Request',
-        type: 'tuple',
-        components: [
-          { name: 'requester', internalType: 'address', type: 'address' },
-          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
-          { name: 'maxOut', internalType: 'uint32', type: 'uint32' },
-          { name: 'stopTokens', internalType: 'uint32[]', type: 'uint32[]' },
-          { name: 'sampler', internalType: 'uint8', type: 'uint8' },
-          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
-          { name: 'seed', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'nonce', internalType: 'uint64', type: 'uint64' },
-          { name: 'deadline', internalType: 'uint64', type: 'uint64' },
-          { name: 'confidential', internalType: 'bool', type: 'bool' },
-          { name: 'watchers', internalType: 'address[]', type: 'address[]' },
-        ],
-      },
-      { name: 'signature', internalType: 'bytes', type: 'bytes' },
-    ],
-    name: 'claimCompensation',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'root', internalType: 'bytes32', type: 'bytes32' },
-      { name: 'count', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'commitBatch',
-    outputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'executor', internalType: 'address', type: 'address' },
-      { name: 'root', internalType: 'bytes32', type: 'bytes32' },
-      { name: 'count', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'commitBatchFor',
-    outputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      {
-        name: 'receipt',
-        internalType: 'struct Receipt',
-        type: 'tuple',
-        components: [
-          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
-          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-          { name: 'executor', internalType: 'address', type: 'address' },
-          { name: 'enclaveKey', internalType: 'address', type: 'address' },
-          { name: 'seq', internalType: 'uint64', type: 'uint64' },
-          { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
-          { name: 'expiry', internalType: 'uint64', type: 'uint64' },
-          { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
-          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
-          { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'nOut', internalType: 'uint32', type: 'uint32' },
-          { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
-          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
-        ],
-      },
-      { name: 'enclaveSignature', internalType: 'bytes', type: 'bytes' },
-      { name: 'operatorSignature', internalType: 'bytes', type: 'bytes' },
-    ],
-    name: 'commitReceipt',
-    outputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
-      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
-      { name: 'challenger', internalType: 'address', type: 'address' },
-    ],
-    name: 'convict',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'currentRules',
-    outputs: [{ name: '', internalType: 'RulesVersion', type: 'uint8' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'domainSeparator',
-    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
-      {
-        name: 'original',
-        internalType: 'struct CommittedReceipt',
-        type: 'tuple',
-        components: [
-          {
-            name: 'receipt',
-            internalType: 'struct Receipt',
-            type: 'tuple',
-            components: [
-              {
-                name: 'machineVersion',
-                internalType: 'uint32',
-                type: 'uint32',
-              },
-              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-              { name: 'executor', internalType: 'address', type: 'address' },
-              { name: 'enclaveKey', internalType: 'address', type: 'address' },
-              { name: 'seq', internalType: 'uint64', type: 'uint64' },
-              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
-              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
-              {
-                name: 'requestHash',
-                internalType: 'RequestHash',
-                type: 'bytes32',
-              },
-              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
-              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
-              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
-              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
-              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
-              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
-            ],
-          },
-          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
-          { name: 'index', internalType: 'uint256', type: 'uint256' },
-          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
-        ],
-      },
-    ],
-    name: 'dropDuplicate',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      {
-        name: 'committed',
-        internalType: 'struct CommittedReceipt',
-        type: 'tuple',
-        components: [
-          {
-            name: 'receipt',
-            internalType: 'struct Receipt',
-            type: 'tuple',
-            components: [
-              {
-                name: 'machineVersion',
-                internalType: 'uint32',
-                type: 'uint32',
-              },
-              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-              { name: 'executor', internalType: 'address', type: 'address' },
-              { name: 'enclaveKey', internalType: 'address', type: 'address' },
-              { name: 'seq', internalType: 'uint64', type: 'uint64' },
-              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
-              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
-              {
-                name: 'requestHash',
-                internalType: 'RequestHash',
-                type: 'bytes32',
-              },
-              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
-              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
-              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
-              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
-              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
-              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
-            ],
-          },
-          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
-          { name: 'index', internalType: 'uint256', type: 'uint256' },
-          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
-        ],
-      },
-    ],
-    name: 'enterGame',
-    outputs: [
-      {
-        name: 'terms',
-        internalType: 'struct GameTerms',
-        type: 'tuple',
-        components: [
-          { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
-          { name: 'turnDuration', internalType: 'Duration', type: 'uint32' },
-          { name: 'bond', internalType: 'uint96', type: 'uint96' },
-          { name: 'instructions', internalType: 'uint32', type: 'uint32' },
-        ],
-      },
-    ],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      {
-        name: 'receipt',
-        internalType: 'struct Receipt',
-        type: 'tuple',
-        components: [
-          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
-          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-          { name: 'executor', internalType: 'address', type: 'address' },
-          { name: 'enclaveKey', internalType: 'address', type: 'address' },
-          { name: 'seq', internalType: 'uint64', type: 'uint64' },
-          { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
-          { name: 'expiry', internalType: 'uint64', type: 'uint64' },
-          { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
-          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
-          { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'nOut', internalType: 'uint32', type: 'uint32' },
-          { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
-          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
-        ],
-      },
-    ],
-    name: 'hashReceipt',
-    outputs: [{ name: '', internalType: 'ReceiptHash', type: 'bytes32' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      {
-        name: 'request',
-        internalType: 'struct Request',
-        type: 'tuple',
-        components: [
-          { name: 'requester', internalType: 'address', type: 'address' },
-          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
-          { name: 'maxOut', internalType: 'uint32', type: 'uint32' },
-          { name: 'stopTokens', internalType: 'uint32[]', type: 'uint32[]' },
-          { name: 'sampler', internalType: 'uint8', type: 'uint8' },
-          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
-          { name: 'seed', internalType: 'bytes32', type: 'bytes32' },
-          { name: 'nonce', internalType: 'uint64', type: 'uint64' },
-          { name: 'deadline', internalType: 'uint64', type: 'uint64' },
-          { name: 'confidential', internalType: 'bool', type: 'bool' },
-          { name: 'watchers', internalType: 'address[]', type: 'address[]' },
-        ],
-      },
-    ],
-    name: 'hashRequest',
-    outputs: [{ name: '', internalType: 'RequestHash', type: 'bytes32' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
-    name: 'initialize',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
-    ],
-    name: 'isCompensated',
-    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'isConsumingScheduledOp',
-    outputs: [{ name: '', internalType: 'bytes4', type: 'bytes4' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
-      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
-    ],
-    name: 'leaveGame',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
-      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
-    ],
-    name: 'openGamesOn',
-    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'pause',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'paused',
-    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'proxiableUUID',
-    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
-    name: 'releaseBatch',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint8' }],
-    name: 'rulesOf',
-    outputs: [
-      {
-        name: 'rules',
-        internalType: 'struct Rules',
-        type: 'tuple',
-        components: [
-          { name: 'game', internalType: 'address', type: 'address' },
-          { name: 'challengeWindow', internalType: 'Duration', type: 'uint32' },
-          { name: 'turnDuration', internalType: 'Duration', type: 'uint32' },
-          { name: 'claimPeriod', internalType: 'Duration', type: 'uint32' },
-          { name: 'judge', internalType: 'address', type: 'address' },
-          { name: 'lockPerReceipt', internalType: 'uint96', type: 'uint96' },
-          { name: 'bond', internalType: 'uint96', type: 'uint96' },
-          { name: 'challengerBps', internalType: 'uint16', type: 'uint16' },
-          { name: 'requesterBps', internalType: 'uint16', type: 'uint16' },
-          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
-          { name: 'expiryCap', internalType: 'Duration', type: 'uint32' },
-        ],
-      },
-    ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'newAuthority', internalType: 'address', type: 'address' },
-    ],
-    name: 'setAuthority',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
-    ],
-    name: 'singleBatchOf',
-    outputs: [{ name: '', internalType: 'BatchId', type: 'uint64' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      {
-        name: 'committed',
-        internalType: 'struct CommittedReceipt',
-        type: 'tuple',
-        components: [
-          {
-            name: 'receipt',
-            internalType: 'struct Receipt',
-            type: 'tuple',
-            components: [
-              {
-                name: 'machineVersion',
-                internalType: 'uint32',
-                type: 'uint32',
-              },
-              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
-              { name: 'executor', internalType: 'address', type: 'address' },
-              { name: 'enclaveKey', internalType: 'address', type: 'address' },
-              { name: 'seq', internalType: 'uint64', type: 'uint64' },
-              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
-              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
-              {
-                name: 'requestHash',
-                internalType: 'RequestHash',
-                type: 'bytes32',
-              },
-              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
-              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
-              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
-              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
-              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
-              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
-            ],
-          },
-          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
-          { name: 'index', internalType: 'uint256', type: 'uint256' },
-          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
-        ],
-      },
-    ],
-    name: 'statusOf',
-    outputs: [{ name: 'status', internalType: 'enum Status', type: 'uint8' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'unpause',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'newImplementation', internalType: 'address', type: 'address' },
-      { name: 'data', internalType: 'bytes', type: 'bytes' },
-    ],
-    name: 'upgradeToAndCall',
-    outputs: [],
-    stateMutability: 'payable',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'authority',
-        internalType: 'address',
-        type: 'address',
-        indexed: false,
-      },
-    ],
-    name: 'AuthorityUpdated',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'batchId',
-        internalType: 'BatchId',
-        type: 'uint64',
-        indexed: true,
-      },
-      {
-        name: 'executor',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      {
-        name: 'root',
-        internalType: 'bytes32',
-        type: 'bytes32',
-        indexed: false,
-      },
-      {
-        name: 'count',
-        internalType: 'uint256',
-        type: 'uint256',
-        indexed: false,
-      },
-      {
-        name: 'rules',
-        internalType: 'RulesVersion',
-        type: 'uint8',
-        indexed: false,
-      },
-    ],
-    name: 'BatchCommitted',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'batchId',
-        internalType: 'BatchId',
-        type: 'uint64',
-        indexed: true,
-      },
-      {
-        name: 'unlocked',
-        internalType: 'uint256',
-        type: 'uint256',
-        indexed: false,
-      },
-      {
-        name: 'burnt',
-        internalType: 'uint256',
-        type: 'uint256',
-        indexed: false,
-      },
-    ],
-    name: 'BatchLocksReleased',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'requestHash',
-        internalType: 'RequestHash',
-        type: 'bytes32',
-        indexed: true,
-      },
-      {
-        name: 'requester',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      {
-        name: 'batchId',
-        internalType: 'BatchId',
-        type: 'uint64',
-        indexed: true,
-      },
-      {
-        name: 'amount',
-        internalType: 'uint256',
-        type: 'uint256',
-        indexed: false,
-      },
-    ],
-    name: 'Compensated',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'batchId',
-        internalType: 'BatchId',
-        type: 'uint64',
-        indexed: true,
-      },
-      {
-        name: 'original',
-        internalType: 'BatchId',
-        type: 'uint64',
-        indexed: true,
-      },
-      {
-        name: 'receiptHash',
-        internalType: 'ReceiptHash',
-        type: 'bytes32',
-        indexed: true,
-      },
-    ],
-    name: 'DuplicateDropped',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'version',
-        internalType: 'uint64',
-        type: 'uint64',
-        indexed: false,
-      },
-    ],
-    name: 'Initialized',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      { name: 'paused', internalType: 'bool', type: 'bool', indexed: false },
-    ],
-    name: 'PauseSet',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'batchId',
-        internalType: 'BatchId',
-        type: 'uint64',
-        indexed: true,
-      },
-      {
-        name: 'receiptHash',
-        internalType: 'ReceiptHash',
-        type: 'bytes32',
-        indexed: true,
-      },
-      { name: 'by', internalType: 'address', type: 'address', indexed: false },
-    ],
-    name: 'ReceiptCommittedAlone',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'batchId',
-        internalType: 'BatchId',
-        type: 'uint64',
-        indexed: true,
-      },
-      {
-        name: 'receiptHash',
-        internalType: 'ReceiptHash',
-        type: 'bytes32',
-        indexed: true,
-      },
-      {
-        name: 'executor',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      {
-        name: 'challenger',
-        internalType: 'address',
-        type: 'address',
-        indexed: false,
-      },
-    ],
-    name: 'ReceiptConvicted',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'version',
-        internalType: 'RulesVersion',
-        type: 'uint8',
-        indexed: true,
-      },
-      {
-        name: 'rules',
-        internalType: 'struct Rules',
-        type: 'tuple',
-        components: [
-          { name: 'game', internalType: 'address', type: 'address' },
-          { name: 'challengeWindow', internalType: 'Duration', type: 'uint32' },
-          { name: 'turnDuration', internalType: 'Duration', type: 'uint32' },
-          { name: 'claimPeriod', internalType: 'Duration', type: 'uint32' },
-          { name: 'judge', internalType: 'address', type: 'address' },
-          { name: 'lockPerReceipt', internalType: 'uint96', type: 'uint96' },
-          { name: 'bond', internalType: 'uint96', type: 'uint96' },
-          { name: 'challengerBps', internalType: 'uint16', type: 'uint16' },
-          { name: 'requesterBps', internalType: 'uint16', type: 'uint16' },
-          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
-          { name: 'expiryCap', internalType: 'Duration', type: 'uint32' },
-        ],
-        indexed: false,
-      },
-    ],
-    name: 'RulesAdded',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'implementation',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-    ],
-    name: 'Upgraded',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
-    name: 'AccessManagedInvalidAuthority',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'caller', internalType: 'address', type: 'address' },
-      { name: 'delay', internalType: 'uint32', type: 'uint32' },
-    ],
-    name: 'AccessManagedRequiredDelay',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
-    name: 'AccessManagedUnauthorized',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'target', internalType: 'address', type: 'address' }],
-    name: 'AddressEmptyCode',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
-    ],
-    name: 'AlreadyCompensated',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
-    name: 'BatchReleased',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
-      { name: 'windowEnd', internalType: 'Timestamp', type: 'uint40' },
-      { name: 'openGames', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'BatchUnsettled',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'until', internalType: 'Timestamp', type: 'uint40' }],
-    name: 'ClaimsOpen',
-  },
-  { type: 'error', inputs: [], name: 'CommitsPaused' },
-  {
-    type: 'error',
-    inputs: [{ name: 'count', internalType: 'uint256', type: 'uint256' }],
-    name: 'CountOutOfRange',
-  },
-  { type: 'error', inputs: [], name: 'ECDSAInvalidSignature' },
-  {
-    type: 'error',
-    inputs: [{ name: 'length', internalType: 'uint256', type: 'uint256' }],
-    name: 'ECDSAInvalidSignatureLength',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 's', internalType: 'bytes32', type: 'bytes32' }],
-    name: 'ECDSAInvalidSignatureS',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'implementation', internalType: 'address', type: 'address' },
-    ],
-    name: 'ERC1967InvalidImplementation',
-  },
-  { type: 'error', inputs: [], name: 'ERC1967NonPayable' },
-  { type: 'error', inputs: [], name: 'EmptyRoot' },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'expected', internalType: 'address', type: 'address' },
-      { name: 'got', internalType: 'address', type: 'address' },
-    ],
-    name: 'EnclaveSignature',
-  },
-  { type: 'error', inputs: [], name: 'FailedCall' },
-  { type: 'error', inputs: [], name: 'InvalidInitialization' },
-  {
-    type: 'error',
-    inputs: [{ name: 'rule', internalType: 'bytes32', type: 'bytes32' }],
-    name: 'InvalidRules',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
-      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
-    ],
-    name: 'NoOpenGame',
-  },
-  { type: 'error', inputs: [], name: 'NoRules' },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'index', internalType: 'uint256', type: 'uint256' },
-      { name: 'width', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'NodeOutOfRange',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
-      { name: 'original', internalType: 'BatchId', type: 'uint64' },
-    ],
-    name: 'NotADuplicate',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
-      { name: 'status', internalType: 'enum Status', type: 'uint8' },
-    ],
-    name: 'NotChallengeable',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'executor', internalType: 'address', type: 'address' },
-      { name: 'caller', internalType: 'address', type: 'address' },
-    ],
-    name: 'NotExecutor',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'expected', internalType: 'address', type: 'address' },
-      { name: 'caller', internalType: 'address', type: 'address' },
-    ],
-    name: 'NotGame',
-  },
-  { type: 'error', inputs: [], name: 'NotInitializing' },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
-      { name: 'status', internalType: 'enum Status', type: 'uint8' },
-    ],
-    name: 'NotReverted',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'used', internalType: 'uint256', type: 'uint256' },
-      { name: 'got', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'OpeningTooLong',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'needed', internalType: 'uint256', type: 'uint256' },
-      { name: 'got', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'OpeningTooShort',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'executor', internalType: 'address', type: 'address' }],
-    name: 'OperatorSignature',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
-      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
-    ],
-    name: 'ReceiptCommitted',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'expiry', internalType: 'Timestamp', type: 'uint40' }],
-    name: 'ReceiptExpired',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'expected', internalType: 'RequestHash', type: 'bytes32' },
-      { name: 'got', internalType: 'RequestHash', type: 'bytes32' },
-    ],
-    name: 'RequestMismatch',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'requester', internalType: 'address', type: 'address' }],
-    name: 'RequesterSignature',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'executor', internalType: 'address', type: 'address' },
-      { name: 'convictedAt', internalType: 'Timestamp', type: 'uint40' },
-    ],
-    name: 'Suspended',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'commitBy', internalType: 'Timestamp', type: 'uint40' }],
-    name: 'TooEarlyToCommit',
-  },
-  { type: 'error', inputs: [], name: 'UUPSUnauthorizedCallContext' },
-  {
-    type: 'error',
-    inputs: [{ name: 'slot', internalType: 'bytes32', type: 'bytes32' }],
-    name: 'UUPSUnsupportedProxiableUUID',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
-    name: 'UnknownBatch',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint8' }],
-    name: 'UnknownRules',
-  },
-] as const
-
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-// StakeVault
-//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
-
-export const stakeVaultAbi = [
-  { type: 'constructor', inputs: [], stateMutability: 'nonpayable' },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'UPGRADE_INTERFACE_VERSION',
-    outputs: [{ name: '', internalType: 'string', type: 'string' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'authority',
-    outputs: [{ name: '', internalType: 'address', type: 'address' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'holder', internalType: 'address', type: 'address' }],
-    name: 'bondsOf',
-    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'burnt',
-    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'cancelExit',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'to', internalType: 'address', type: 'address' }],
-    name: 'claim',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'account', internalType: 'address', type: 'address' }],
-    name: 'claimableOf',
-    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'executor', internalType: 'address', type: 'address' },
-      { name: 'burn', internalType: 'uint256', type: 'uint256' },
-      { name: 'challenger', internalType: 'address', type: 'address' },
-      { name: 'reward', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'convict',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'executor', internalType: 'address', type: 'address' }],
-    name: 'convictedAt',
-    outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'executor', internalType: 'address', type: 'address' }],
-    name: 'deposit',
-    outputs: [],
-    stateMutability: 'payable',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'depositBond',
-    outputs: [],
-    stateMutability: 'payable',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'executor', internalType: 'address', type: 'address' }],
-    name: 'executorOf',
-    outputs: [
-      {
-        name: '',
-        internalType: 'struct IStakeVault.Executor',
-        type: 'tuple',
-        components: [
-          { name: 'stake', internalType: 'uint88', type: 'uint88' },
-          { name: 'locked', internalType: 'uint88', type: 'uint88' },
-          { name: 'convictedAt', internalType: 'Timestamp', type: 'uint40' },
-          {
-            name: 'exitRequestedAt',
-            internalType: 'Timestamp',
-            type: 'uint40',
-          },
-          { name: 'exitDueAt', internalType: 'Timestamp', type: 'uint40' },
-        ],
-      },
-    ],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'exitDelay',
-    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'executor', internalType: 'address', type: 'address' }],
-    name: 'freeStakeOf',
-    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'authority', internalType: 'address', type: 'address' },
-      { name: 'exitDelay_', internalType: 'Duration', type: 'uint32' },
-    ],
-    name: 'initialize',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'isConsumingScheduledOp',
-    outputs: [{ name: '', internalType: 'bytes4', type: 'bytes4' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'liabilities',
-    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'executor', internalType: 'address', type: 'address' },
-      { name: 'amount', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'lock',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'executor', internalType: 'address', type: 'address' },
-      { name: 'account', internalType: 'address', type: 'address' },
-    ],
-    name: 'mayActFor',
-    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'to', internalType: 'address', type: 'address' },
-      { name: 'amount', internalType: 'uint256', type: 'uint256' },
-      { name: 'burn', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'payBond',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'proxiableUUID',
-    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'requestExit',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'rollup',
-    outputs: [{ name: '', internalType: 'address', type: 'address' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'newAuthority', internalType: 'address', type: 'address' },
-    ],
-    name: 'setAuthority',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'delegate', internalType: 'address', type: 'address' },
-      { name: 'allowed', internalType: 'bool', type: 'bool' },
-    ],
-    name: 'setDelegate',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'url', internalType: 'string', type: 'string' }],
-    name: 'setEndpoint',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'delay', internalType: 'Duration', type: 'uint32' }],
-    name: 'setExitDelay',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'rollup_', internalType: 'address', type: 'address' }],
-    name: 'setRollup',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'executor', internalType: 'address', type: 'address' },
-      { name: 'to', internalType: 'address', type: 'address' },
-      { name: 'amount', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'slash',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [],
-    name: 'sweepBurnt',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'executor', internalType: 'address', type: 'address' },
-      { name: 'amount', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'unlock',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'newImplementation', internalType: 'address', type: 'address' },
-      { name: 'data', internalType: 'bytes', type: 'bytes' },
-    ],
-    name: 'upgradeToAndCall',
-    outputs: [],
-    stateMutability: 'payable',
-  },
-  {
-    type: 'function',
-    inputs: [
-      { name: 'executor', internalType: 'address', type: 'address' },
-      { name: 'time', internalType: 'Timestamp', type: 'uint40' },
-    ],
-    name: 'wasServing',
-    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
-    stateMutability: 'view',
-  },
-  {
-    type: 'function',
-    inputs: [{ name: 'to', internalType: 'address', type: 'address' }],
-    name: 'withdraw',
-    outputs: [],
-    stateMutability: 'nonpayable',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'authority',
-        internalType: 'address',
-        type: 'address',
-        indexed: false,
-      },
-    ],
-    name: 'AuthorityUpdated',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'holder',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      { name: 'to', internalType: 'address', type: 'address', indexed: true },
-      {
-        name: 'amount',
-        internalType: 'uint256',
-        type: 'uint256',
-        indexed: false,
-      },
-    ],
-    name: 'BondPaid',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'amount',
-        internalType: 'uint256',
-        type: 'uint256',
-        indexed: false,
-      },
-    ],
-    name: 'BurntSwept',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'account',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      { name: 'to', internalType: 'address', type: 'address', indexed: true },
-      {
-        name: 'amount',
-        internalType: 'uint256',
-        type: 'uint256',
-        indexed: false,
-      },
-    ],
-    name: 'Claimed',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'executor',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      {
-        name: 'challenger',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      {
-        name: 'burnt',
-        internalType: 'uint256',
-        type: 'uint256',
-        indexed: false,
-      },
-      {
-        name: 'reward',
-        internalType: 'uint256',
-        type: 'uint256',
-        indexed: false,
-      },
-    ],
-    name: 'Convicted',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'executor',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      {
-        name: 'delegate',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      { name: 'allowed', internalType: 'bool', type: 'bool', indexed: false },
-    ],
-    name: 'DelegateSet',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'executor',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      { name: 'from', internalType: 'address', type: 'address', indexed: true },
-      {
-        name: 'amount',
-        internalType: 'uint256',
-        type: 'uint256',
-        indexed: false,
-      },
-    ],
-    name: 'Deposited',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'executor',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      { name: 'url', internalType: 'string', type: 'string', indexed: false },
-    ],
-    name: 'EndpointSet',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'executor',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-    ],
-    name: 'ExitCancelled',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'delay',
-        internalType: 'Duration',
-        type: 'uint32',
-        indexed: false,
-      },
-    ],
-    name: 'ExitDelaySet',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'executor',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      {
-        name: 'dueAt',
-        internalType: 'Timestamp',
-        type: 'uint40',
-        indexed: false,
-      },
-    ],
-    name: 'ExitRequested',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'version',
-        internalType: 'uint64',
-        type: 'uint64',
-        indexed: false,
-      },
-    ],
-    name: 'Initialized',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'executor',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      {
-        name: 'amount',
-        internalType: 'uint256',
-        type: 'uint256',
-        indexed: false,
-      },
-    ],
-    name: 'Locked',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'rollup',
-        internalType: 'address',
-        type: 'address',
-        indexed: false,
-      },
-    ],
-    name: 'RollupSet',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'executor',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      { name: 'to', internalType: 'address', type: 'address', indexed: true },
-      {
-        name: 'amount',
-        internalType: 'uint256',
-        type: 'uint256',
-        indexed: false,
-      },
-    ],
-    name: 'Slashed',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'executor',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      {
-        name: 'amount',
-        internalType: 'uint256',
-        type: 'uint256',
-        indexed: false,
-      },
-    ],
-    name: 'Unlocked',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'implementation',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-    ],
-    name: 'Upgraded',
-  },
-  {
-    type: 'event',
-    anonymous: false,
-    inputs: [
-      {
-        name: 'executor',
-        internalType: 'address',
-        type: 'address',
-        indexed: true,
-      },
-      { name: 'to', internalType: 'address', type: 'address', indexed: true },
-      {
-        name: 'amount',
-        internalType: 'uint256',
-        type: 'uint256',
-        indexed: false,
-      },
-    ],
-    name: 'Withdrawn',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
-    name: 'AccessManagedInvalidAuthority',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'caller', internalType: 'address', type: 'address' },
-      { name: 'delay', internalType: 'uint32', type: 'uint32' },
-    ],
-    name: 'AccessManagedRequiredDelay',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
-    name: 'AccessManagedUnauthorized',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'target', internalType: 'address', type: 'address' }],
-    name: 'AddressEmptyCode',
-  },
-  { type: 'error', inputs: [], name: 'CheckpointUnorderedInsertion' },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'implementation', internalType: 'address', type: 'address' },
-    ],
-    name: 'ERC1967InvalidImplementation',
-  },
-  { type: 'error', inputs: [], name: 'ERC1967NonPayable' },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'current', internalType: 'Duration', type: 'uint32' },
-      { name: 'requested', internalType: 'Duration', type: 'uint32' },
-    ],
-    name: 'ExitDelayShortened',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'dueAt', internalType: 'Timestamp', type: 'uint40' }],
-    name: 'ExitNotDue',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'requestedAt', internalType: 'Timestamp', type: 'uint40' },
-    ],
-    name: 'ExitState',
-  },
-  { type: 'error', inputs: [], name: 'FailedCall' },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'needed', internalType: 'uint256', type: 'uint256' },
-      { name: 'held', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'InsufficientBond',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'needed', internalType: 'uint256', type: 'uint256' },
-      { name: 'free', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'InsufficientFreeStake',
-  },
-  { type: 'error', inputs: [], name: 'InvalidInitialization' },
-  { type: 'error', inputs: [], name: 'NotInitializing' },
-  {
-    type: 'error',
-    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
-    name: 'NotRollup',
-  },
-  { type: 'error', inputs: [], name: 'NothingToMove' },
-  {
-    type: 'error',
-    inputs: [{ name: 'rollup', internalType: 'address', type: 'address' }],
-    name: 'RollupAlreadySet',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'bits', internalType: 'uint8', type: 'uint8' },
-      { name: 'value', internalType: 'uint256', type: 'uint256' },
-    ],
-    name: 'SafeCastOverflowedUintDowncast',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'locked', internalType: 'uint256', type: 'uint256' }],
-    name: 'StakeLocked',
-  },
-  {
-    type: 'error',
-    inputs: [
-      { name: 'executor', internalType: 'address', type: 'address' },
-      { name: 'convictedAt', internalType: 'Timestamp', type: 'uint40' },
-    ],
-    name: 'Suspended',
-  },
-  {
-    type: 'error',
-    inputs: [{ name: 'to', internalType: 'address', type: 'address' }],
-    name: 'TransferFailed',
-  },
-  { type: 'error', inputs: [], name: 'UUPSUnauthorizedCallContext' },
-  {
-    type: 'error',
-    inputs: [{ name: 'slot', internalType: 'bytes32', type: 'bytes32' }],
-    name: 'UUPSUnsupportedProxiableUUID',
-  },
-  { type: 'error', inputs: [], name: 'ZeroAddress' },
 ] as const
