@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {Timestamp} from "../libraries/Clock.sol";
+import {Duration, Timestamp} from "../libraries/Clock.sol";
 import {Request, RequestHash} from "../types/OtrTypes.sol";
 import {BatchId, CommittedReceipt, IOtrRollup} from "./IOtrRollup.sol";
+import {IStakeVault} from "./IStakeVault.sol";
 import {IUptime} from "./IUptime.sol";
 
-/// @notice Where a demand stands.
+/// @notice Where a demand stands. Moot: the executor was convicted elsewhere.
 enum DemandState {
     None,
     Open,
     Answered,
     Unanswered,
+    Moot,
     Paid
 }
 
@@ -22,6 +24,7 @@ struct Demand {
     Timestamp openedAt;
     Timestamp deadline;
     DemandState state;
+    address executor;
     uint96 bond;
 }
 
@@ -45,6 +48,12 @@ interface IAvailability {
     error RequestMismatch(RequestHash expected, RequestHash got);
     /// @notice The prompt's tokens do not lead to the input root.
     error RootMismatch(bytes32 expected, bytes32 got);
+    /// @notice So many tokens belong here: the whole prompt, or its part; none of a confidential one.
+    error TokenCount(uint256 expected, uint256 got);
+    /// @notice The caller did not post this part of the prompt.
+    error PartMissing(uint256 part);
+    /// @notice The executor was not convicted elsewhere, or the demand was made before the case that did it: only its demander ends it.
+    error NotMoot(address executor);
     /// @notice Paid after the air gap.
     error NotDue(Timestamp dueAt);
 
@@ -54,6 +63,12 @@ interface IAvailability {
     event Answered(BatchId indexed batchId, uint256 indexed index, RequestHash indexed requestHash);
     /// @notice The executor did not answer.
     event Unanswered(BatchId indexed batchId, uint256 indexed index, address indexed demander);
+    /// @notice A part of a long prompt is in this transaction's calldata.
+    event PartPosted(RequestHash indexed requestHash, uint256 indexed part, address indexed by);
+    /// @notice The executor was convicted elsewhere.
+    event Closed(BatchId indexed batchId, uint256 indexed index);
+    /// @notice The bond went to `to`.
+    event DemandPaid(BatchId indexed batchId, uint256 indexed index, address indexed to);
 
     /// @notice Demands the data of leaf `index`, for the bond.
     function demand(BatchId batchId, uint256 index) external payable;
@@ -62,10 +77,17 @@ interface IAvailability {
     /// @param input The prompt's tokens; none if the request is confidential.
     function answer(CommittedReceipt calldata committed, Request calldata request, uint32[] calldata input) external;
 
+    /// @notice For a prompt too long for one transaction: posts 2^13 of its tokens (the last part: the rest), for the caller's own answer.
+    function postPart(Request calldata request, uint256 part, uint32[] calldata input) external;
+
+    /// @notice As `answer`, once the caller has posted all parts of the prompt.
+    function answerOfParts(CommittedReceipt calldata committed, Request calldata request) external;
+
     /// @notice Ends a demand that was not answered in time. Anyone may.
     function timeout(BatchId batchId, uint256 index) external;
 
-    /// @notice Ends a demand whose executor was convicted elsewhere: the bond goes back. Anyone may.
+    /// @notice Ends a demand whose executor was convicted elsewhere: the bond goes back. Anyone may; if the demand was made before the winning
+    ///         case, only its demander.
     function close(BatchId batchId, uint256 index) external;
 
     /// @notice Pays out after the air gap: the bond to the executor if it answered, else back to the demander with its gas. Anyone may.
@@ -74,11 +96,23 @@ interface IAvailability {
     /// @notice A demand.
     function demandOf(BatchId batchId, uint256 index) external view returns (Demand memory);
 
-    /// @notice Most gas of an answer, which the bond covers at the rules' price.
+    /// @notice Most gas of an answer to a prompt of `PROMPT_LIMIT` tokens: the bond covers it at the rules' price.
     function ANSWER_GAS() external view returns (uint256);
+
+    /// @notice Gas that is repaid for a demand that was not answered.
+    function DEMAND_GAS() external view returns (uint256);
+
+    /// @notice Longest prompt whose answer the bond covers. Executors refuse longer ones, unless confidential.
+    function PROMPT_LIMIT() external view returns (uint256);
+
+    /// @notice Time for an answer.
+    function TURN_DURATION() external view returns (Duration);
 
     /// @notice The rollup that this court reports to.
     function ROLLUP() external view returns (IOtrRollup);
+
+    /// @notice Where bonds are held.
+    function VAULT() external view returns (IStakeVault);
 
     /// @notice Decides whether deadlines have passed.
     function UPTIME() external view returns (IUptime);

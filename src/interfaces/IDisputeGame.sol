@@ -169,7 +169,8 @@ interface IDisputeGame {
     error ItemCount(uint256 expected, uint256 got);
     /// @notice An earlier claim of the executor binds this game.
     error ClaimBound(bytes32 expected, bytes32 got);
-    /// @notice The nodes shown are leaves, or are not leaves yet.
+    /// @notice The move does not fit the known node's level: too few levels down, or down to leaves; a reveal where chunks are due; or a
+    ///         move of the fine top below it.
     error LevelMismatch(uint256 level);
     /// @notice The choice lies outside what is known.
     error ChoiceOutOfRange(uint256 choice, uint256 available);
@@ -207,7 +208,8 @@ interface IDisputeGame {
         BatchId batchId,
         uint32 step,
         bytes32 record,
-        uint96 bond
+        uint96 bond,
+        Timestamp openedAt
     );
     /// @notice The first nodes of the trace tree.
     event TraceRevealed(GameId indexed gameId, bytes32[] nodes);
