@@ -1,9 +1,9 @@
 import type { Abi } from "viem";
 import {
-  iAvailabilityAbi as availabilityAbi,
+  availabilityAbi,
   disputeGameAbi,
   enclaveRegistryAbi,
-  iFraudProofsAbi as fraudProofsAbi,
+  fraudProofsAbi,
   iEvidenceVerifierAbi,
   iJudgeAbi,
   iProgramValidatorAbi,

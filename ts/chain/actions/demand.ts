@@ -7,7 +7,7 @@ import type { Call } from "../sender.ts";
 import type { RulesState } from "./rules.ts";
 
 /** Where demands stand, in the order of the contract's codes. */
-export const DEMAND_STATES = ["none", "open", "answered", "unanswered", "paid"] as const;
+export const DEMAND_STATES = ["none", "open", "answered", "unanswered", "moot", "paid"] as const;
 export type DemandState = (typeof DEMAND_STATES)[number];
 
 /** Which demand: its court, and the leaf. */
