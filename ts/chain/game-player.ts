@@ -84,14 +84,14 @@ export class GamePlayer {
     if (await this.#isMoot(game)) {
       if (role === "executor") return false;
       const gameLog = await loadGame(context, game, game.openedAt);
-      return this.#send(game, state, closeCall(gameLog), "close");
+      return this.#send(game, gameLog, closeCall(gameLog), "close");
     }
     // A proven lie has no deadline: whoever proved it concludes.
     if (state.phase === "Proven" && role === "executor") return false;
     if (state.turn !== role) {
       if (!(await this.#isLate(state))) return false;
       const gameLog = await loadGame(context, game, game.openedAt);
-      return this.#send(game, gameLog.state, timeoutCall(gameLog), "timeout");
+      return this.#send(game, gameLog, timeoutCall(gameLog), "timeout");
     }
     const gameLog = await loadGame(context, game, game.openedAt);
     if (gameLog.state.turn !== role) return true;
@@ -102,16 +102,15 @@ export class GamePlayer {
       log.error({ game: game.gameId, phase: gameLog.state.phase }, "no move for this side's turn");
       return false;
     }
-    return this.#send(game, gameLog.state, moveCall(gameLog, view, move), move.call);
+    return this.#send(game, gameLog, moveCall(gameLog, view, move), move.call);
   }
 
-  async #send(game: TrackedGame, state: GameState, call: Call, move: string): Promise<boolean> {
+  async #send(game: TrackedGame, { events }: GameLog, call: Call, move: string): Promise<boolean> {
     const { sender } = this.#o.context;
     if (sender === undefined) throw new NoSenderError(call.name);
-    const { phase, level, index, deadline } = state;
-    const { transactionHash, gasUsed } = await sender.send(call, {
-      id: `turn:${game.gameId}:${phase}:${level}:${index}:${deadline}:${move}`,
-    });
+    // Every move leaves an event, so their number names the turn. What is played in it may change with a reorganisation, and then must
+    // take the place of what was played before it.
+    const { transactionHash, gasUsed } = await sender.send(call, { id: `turn:${game.gameId}:${events.length}` });
     this.#o.log.info({ game: game.gameId, move, hash: transactionHash, gas: gasUsed }, "played");
     return true;
   }
