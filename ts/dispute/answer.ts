@@ -8,6 +8,11 @@ import type { CommittedAnswer, DisputedModel } from "./step-trace.ts";
 /** A model that answers can be re-executed and disputed with. */
 export interface PlayableModel {
   readonly engine: Engine;
+  /**
+   * Another engine that shares no state with the first, for a second opinion; its owner closes it. Left out, the first engine computes
+   * again from the start.
+   */
+  readonly freshEngine?: () => Promise<Engine>;
   readonly disputed: DisputedModel;
   /** Most positions of a sequence. */
   readonly contextLength: number;

@@ -6,6 +6,7 @@ import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
 import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
+import type { Database, DatabaseHooks } from "../store/database.ts";
 import { Fisherman } from "./fisherman.ts";
 import { openFishermanDatabase } from "./store.ts";
 
@@ -20,12 +21,15 @@ export interface OpenFishermanOptions {
   /** Database file. */
   readonly path: string;
   readonly transactions?: Partial<TransactorOptions>;
+  /** Tests end the daemon in them. */
+  readonly hooks?: DatabaseHooks;
   readonly log: Logger;
 }
 
 /** A fisherman with everything it owns. */
 export interface OpenFisherman {
   readonly fisherman: Fisherman;
+  readonly database: Database;
   /** Works until the signal fires, then closes sender and database. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -34,7 +38,7 @@ export interface OpenFisherman {
 export function openFisherman(options: OpenFishermanOptions): OpenFisherman {
   const { client, deployment, account, models, config, log } = options;
   const { addresses } = deployment;
-  const database = openFishermanDatabase(options.path);
+  const database = openFishermanDatabase(options.path, options.hooks);
   const store = new SqliteIntentStore(database);
   const sender = account && new Transactor({ client, account, store, ...options.transactions });
   const fisherman = new Fisherman({
@@ -50,6 +54,7 @@ export function openFisherman(options: OpenFishermanOptions): OpenFisherman {
   });
   return {
     fisherman,
+    database,
     async run(signal) {
       const resumed = sender
         ?.resume()
