@@ -5,10 +5,10 @@ import { type Domain, hashReceipt } from "../commit/typed-data.ts";
 import type { ModelSource, PlayableModel } from "../dispute/answer.ts";
 import type { Bundle, BundleHead } from "../sdk/bundle.ts";
 import { fetchBatch } from "../sdk/fetch-bundles.ts";
-import { contradiction } from "./contradiction.ts";
+import { contradiction, requestContradiction } from "./contradiction.ts";
 import { BundleError } from "./errors.ts";
 import type { VerdictKind, WatchedBatch } from "./store.ts";
-import { describeFault, type Fault, findFault } from "./verify.ts";
+import { describeFault, type Fault, findFault, requestFault } from "./verify.ts";
 
 /** One item of a downloaded batch: the whole bundle, or what a confidential one shows. */
 export type BatchItem = { readonly bundle: Bundle } | { readonly head: BundleHead };
@@ -60,7 +60,7 @@ export async function downloadBatch(
 }
 
 /**
- * What keeps a receipt from being judged: its content is hidden, is not what the receipt commits to, or needs a model that is not here
+ * What keeps a receipt from being judged: its content is hidden, is not what the receipt answers, or needs a model that is not here
  * or cannot run it; or this machine computed two different things.
  */
 export type Obstacle = "confidential" | "content" | "model" | "unstable";
@@ -76,19 +76,25 @@ export interface Verdict {
 }
 
 /**
- * Checks one item of a downloaded batch by re-execution. A fault is believed when a second engine finds the same one: a fault of this
- * machine must not become an accusation. So without agreement there is no verdict.
+ * Checks one item of a downloaded batch: against its request, then by re-execution. A fault that re-execution finds is believed when a second
+ * engine finds the same one: a fault of this machine must not become an accusation. So without agreement there is no verdict.
  */
 export async function checkItem(domain: Domain, models: ModelSource, item: BatchItem): Promise<Verdict> {
   if (!("bundle" in item))
     return unavailable("confidential", "confidential: only requester and watchers see its content");
   const { bundle } = item;
+  const { receipt, request } = bundle;
+  const foreign = requestContradiction(domain, bundle);
+  if (foreign !== undefined) return unavailable("content", foreign);
+  // Whoever has the request needs neither prompt nor model to see these.
+  const byRequest = requestFault(receipt, request);
+  if (byRequest !== undefined) return invalid(byRequest);
   const wrong = contradiction(domain, bundle);
   if (wrong !== undefined) return unavailable("content", wrong);
-  const { modelId } = bundle.receipt;
-  const model = await models(modelId);
-  if (model === undefined) return unavailable("model", `model ${modelId} is not loaded here`);
-  if (bundle.records.length > model.contextLength) return unavailable("model", "longer than the model's context");
+  const model = await models(receipt.modelId);
+  if (model === undefined) return unavailable("model", `model ${receipt.modelId} is not loaded here`);
+  if (receipt.nIn + receipt.nOut - 1 > model.contextLength)
+    return unavailable("model", "longer than the model's context");
   const fault = await findFault(model.engine, bundle, model.contextLength);
   if (fault === undefined) return { verdict: "valid", fault, obstacle: undefined, reason: undefined };
   const again = await secondOpinion(model, bundle);
@@ -97,6 +103,10 @@ export async function checkItem(domain: Domain, models: ModelSource, item: Batch
       "unstable",
       `two re-executions on this machine differ: ${describeFault(fault)}; ${again === undefined ? "no fault" : describeFault(again)}`,
     );
+  return invalid(fault);
+}
+
+function invalid(fault: Fault): Verdict {
   return { verdict: "invalid", fault, obstacle: undefined, reason: describeFault(fault) };
 }
 
