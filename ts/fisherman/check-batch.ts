@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Hex } from "viem";
-import { batchRoot } from "../commit/batch.ts";
+import { batchTree } from "../commit/batch.ts";
+import { toHex } from "../commit/bytes.ts";
+import { TAGS } from "../commit/tags.ts";
 import { type Domain, hashReceipt } from "../commit/typed-data.ts";
 import type { ModelSource, PlayableModel } from "../dispute/answer.ts";
 import type { Bundle, BundleHead } from "../sdk/bundle.ts";
@@ -20,6 +22,8 @@ export interface DownloadedBatch {
   readonly items: readonly BatchItem[];
   /** Receipt hashes in the order of the leaves. */
   readonly hashes: readonly Hex[];
+  /** Siblings of a leaf in the batch tree. */
+  siblings(index: number): Hex[];
 }
 
 /** Limits of a download: the other side is hostile. */
@@ -55,8 +59,10 @@ export async function downloadBatch(
   if (items.length !== batch.count)
     throw new BundleError(endpoint, `${items.length} items, the batch has ${batch.count}`);
   const hashes = items.map((item) => hashReceipt(domain, receiptOf(item)));
-  if (batchRoot(hashes) !== batch.root) throw new BundleError(endpoint, "the receipts do not lead to the batch root");
-  return { url: endpoint, items, hashes };
+  const tree = batchTree(hashes);
+  if (toHex(tree.root(TAGS.batch)) !== batch.root)
+    throw new BundleError(endpoint, "the receipts do not lead to the batch root");
+  return { url: endpoint, items, hashes, siblings: (index) => tree.siblings(index).map(toHex) };
 }
 
 /**
@@ -89,6 +95,8 @@ export async function checkItem(domain: Domain, models: ModelSource, item: Batch
   // Whoever has the request needs neither prompt nor model to see these.
   const byRequest = requestFault(receipt, request);
   if (byRequest !== undefined) return invalid(byRequest);
+  if (request.confidential && bundle.inputTokens.length === 0)
+    return unavailable("confidential", "confidential: its prompt stays hidden");
   const wrong = contradiction(domain, bundle);
   if (wrong !== undefined) return unavailable("content", wrong);
   const model = await models(receipt.modelId);
@@ -106,7 +114,8 @@ export async function checkItem(domain: Domain, models: ModelSource, item: Batch
   return invalid(fault);
 }
 
-function invalid(fault: Fault): Verdict {
+/** What a fault concludes. */
+export function invalid(fault: Fault): Verdict {
   return { verdict: "invalid", fault, obstacle: undefined, reason: describeFault(fault) };
 }
 
@@ -126,4 +135,31 @@ async function secondOpinion(model: PlayableModel, bundle: Bundle): Promise<Faul
 /** The receipt of an item. */
 export function receiptOf(item: BatchItem) {
   return "bundle" in item ? item.bundle.receipt : item.head.receipt;
+}
+
+const NOT_SHOWN: Hex = `0x${"00".repeat(65)}`;
+
+/**
+ * What was posted on the chain, as a bundle. Tokens, records and signatures are not posted: the first two are made again where they are
+ * needed, what stands in their place leads to no root.
+ */
+export function postedBundle(
+  domain: Domain,
+  receiptHash: Hex,
+  receipt: Bundle["receipt"],
+  request: Bundle["request"],
+  inputTokens: readonly number[],
+): Bundle {
+  const nothing = new Uint8Array(32);
+  return {
+    domain,
+    receiptHash,
+    receipt,
+    enclaveSignature: NOT_SHOWN,
+    operatorSignature: NOT_SHOWN,
+    request,
+    inputTokens,
+    outputTokens: [0],
+    records: [{ salt: nothing, token: 0, cacheRoot: nothing }],
+  };
 }

@@ -1,6 +1,5 @@
-import { type Address, decodeFunctionData, type Hex, type TransactionReceipt } from "viem";
+import type { Address, Hex, TransactionReceipt } from "viem";
 import type { Request } from "../../commit/typed-data.ts";
-import { ABIS } from "../abis.ts";
 import { type CommittedReceipt, committedArgument } from "../committed.ts";
 import { callOf, eventOf, type OtrContext, read, write } from "../context.ts";
 import type { Call } from "../sender.ts";
@@ -79,20 +78,6 @@ export function answerDemand(
   const { availability: address, committed, request, input, id } = parameters;
   const options = { address, ...(id === undefined ? {} : { id }) };
   return write(context, "availability", "answer", [committedArgument(committed), request, input], options);
-}
-
-/** What an answer posted, out of its transaction's calldata; undefined if that is another call. */
-export function parseAnswer(
-  data: Hex,
-): { committed: Omit<CommittedReceipt, "siblings">; request: Request; input: readonly number[] } | undefined {
-  try {
-    const { functionName, args } = decodeFunctionData({ abi: ABIS.availability, data });
-    if (functionName !== "answer") return undefined;
-    const [{ receipt, batchId, index }, request, input] = args;
-    return { committed: { receipt, batchId, index: Number(index) }, request, input };
-  } catch {
-    return undefined;
-  }
 }
 
 /** How a demand is ended or paid. */
