@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {GameBase} from "./GameBase.sol";
-import {RecordCourt} from "./RecordCourt.sol";
+import {GameExtension} from "./GameExtension.sol";
 import {
     Game,
     GameId,
@@ -52,8 +52,8 @@ contract DisputeGame is IDisputeGame, GameBase {
     uint256 public constant REVEAL_LEVELS = WalkLib.REVEAL_LEVELS;
     /// @inheritdoc IDisputeGame
     uint256 public constant EXECUTOR_GAS = GasSchedule.EXECUTOR;
-    /// @notice The code of the moves about records, which this contract delegates to.
-    RecordCourt public immutable RECORDS;
+    /// @notice The code of the moves that few games need, which this contract delegates to.
+    GameExtension public immutable EXTENSION;
 
     constructor(
         IOtrRollup rollup,
@@ -63,7 +63,7 @@ contract DisputeGame is IDisputeGame, GameBase {
         IUptime uptime,
         Duration turnDuration
     ) GameBase(rollup, vault, judge, models, uptime, turnDuration) {
-        RECORDS = new RecordCourt(rollup, vault, judge, models, uptime, turnDuration);
+        EXTENSION = new GameExtension(rollup, vault, judge, models, uptime, turnDuration);
     }
 
     // ---------------------------------------------------------------- opening
@@ -201,59 +201,6 @@ contract DisputeGame is IDisputeGame, GameBase {
     }
 
     /// @inheritdoc IDisputeGame
-    function chooseElement(Subject calldata subject, bytes calldata instruction, OpenedElement calldata opened)
-        external
-    {
-        (GameId gameId, Game storage game) = _subject(subject);
-        _requireChoice(game, Phase.Chunks);
-        _requireChosen(game, instruction);
-        if (opened.element >= game.rowLength) revert ChoiceOutOfRange(opened.element, game.rowLength);
-        (uint256 blocks,) = _judge.blocks(instruction, subject.step);
-        if (blocks < 2) revert BlockCount(blocks);
-        int256 value = game.openElement(opened);
-        game.element = opened.element;
-        game.value = int64(value);
-        _pass(game, Phase.AccumulatorsPost);
-        emit ElementChosen(gameId, opened.element, value);
-    }
-
-    /// @inheritdoc IDisputeGame
-    function postAccumulators(Subject calldata subject, bytes calldata instruction, bytes calldata accumulators)
-        external
-    {
-        (GameId gameId, Game storage game) = _subject(subject);
-        _requireTurn(game, Phase.AccumulatorsPost);
-        _requireChosen(game, instruction);
-        (uint256 blocks, uint256 size) = _judge.blocks(instruction, subject.step);
-        uint256 count = FoldLib.span(blocks, game.part).count;
-        if (accumulators.length != count * size) revert ItemCount(count * size, accumulators.length);
-        _requireTarget(game, instruction, FoldLib.at(accumulators, size, count - 1));
-        bytes32 claim = keccak256(accumulators);
-        _claim(subject, _accumulatorsKey(_hash(subject), subject.step, game), claim);
-        game.accumulators = claim;
-        _pass(game, Phase.Blocks);
-        emit AccumulatorsPosted(gameId, accumulators);
-    }
-
-    /// @inheritdoc IDisputeGame
-    function choosePart(Subject calldata subject, bytes calldata instruction, uint256 part, bytes calldata accumulators)
-        external
-    {
-        (GameId gameId, Game storage game) = _subject(subject);
-        _requireChoice(game, Phase.Blocks);
-        _requireChosen(game, instruction);
-        _requirePosted(game, accumulators);
-        (uint256 blocks, uint256 size) = _judge.blocks(instruction, subject.step);
-        FoldLib.Span memory span = FoldLib.span(blocks, game.part);
-        if (span.stride == 1) revert BlockCount(blocks);
-        game.accumulatorAfter = bytes16(FoldLib.at(accumulators, size, part));
-        if (part != 0) game.accumulatorBefore = bytes16(FoldLib.at(accumulators, size, part - 1));
-        game.part = uint16(part + 1);
-        _pass(game, Phase.AccumulatorsPost);
-        emit PartChosen(gameId, part);
-    }
-
-    /// @inheritdoc IDisputeGame
     function settleBlock(
         Subject calldata subject,
         bytes calldata instruction,
@@ -324,7 +271,7 @@ contract DisputeGame is IDisputeGame, GameBase {
         if (!refunds) _rollup.repayGas(subject.batchId, subject.challenger, gasOf(game.moves));
     }
 
-    // ---------------------------------------------------------------- trace and record: `RecordCourt`
+    // ---------------------------------------------------------------- trace, record, long folds: `GameExtension`
 
     /// @inheritdoc IDisputeGame
     function openTrace(CommittedReceipt calldata, Request calldata) external payable returns (GameId) {
@@ -365,6 +312,21 @@ contract DisputeGame is IDisputeGame, GameBase {
 
     /// @inheritdoc IDisputeGame
     function settleSalt(Subject calldata, Record calldata, Request calldata, bytes32) external {
+        _delegate();
+    }
+
+    /// @inheritdoc IDisputeGame
+    function chooseElement(Subject calldata, bytes calldata, OpenedElement calldata) external {
+        _delegate();
+    }
+
+    /// @inheritdoc IDisputeGame
+    function postAccumulators(Subject calldata, bytes calldata, bytes calldata) external {
+        _delegate();
+    }
+
+    /// @inheritdoc IDisputeGame
+    function choosePart(Subject calldata, bytes calldata, uint256, bytes calldata) external {
         _delegate();
     }
 
@@ -460,15 +422,15 @@ contract DisputeGame is IDisputeGame, GameBase {
             || phase == Phase.Blocks || phase == Phase.Cache;
     }
 
-    /// @dev Goes on in `RecordCourt`, on this contract's state, with this call's data; does not come back.
+    /// @dev Goes on in `GameExtension`, on this contract's state, with this call's data; does not come back.
     function _delegate() private {
-        address records = address(RECORDS);
+        address extension = address(EXTENSION);
         // SAFETY: memory beyond the free pointer is scratch, and nothing follows. The code is fixed at construction and declares no state
         // of its own (`GameBase`).
         assembly ("memory-safe") {
             let buffer := mload(0x40)
             calldatacopy(buffer, 0, calldatasize())
-            let done := delegatecall(gas(), records, buffer, calldatasize(), 0, 0)
+            let done := delegatecall(gas(), extension, buffer, calldatasize(), 0, 0)
             returndatacopy(buffer, 0, returndatasize())
             if iszero(done) { revert(buffer, returndatasize()) }
             return(buffer, returndatasize())
@@ -477,45 +439,7 @@ contract DisputeGame is IDisputeGame, GameBase {
 
     // ---------------------------------------------------------------- internals: claims
 
-    /// @dev A claim is the executor's. INVARIANT: it is made once and binds every game; repeating it is open to all.
-    function _claim(Subject calldata subject, bytes32 key, bytes32 claim) private {
-        bytes32 made = _claims[key];
-        if (made != 0) {
-            if (made != claim) revert ClaimBound(made, claim);
-            return;
-        }
-        address executor = subject.receipt.executor;
-        if (msg.sender != executor && !_vault.mayActFor(executor, msg.sender)) {
-            revert NotExecutor(executor, msg.sender);
-        }
-        _claims[key] = claim;
-    }
-
-    function _accumulatorsKey(ReceiptHash receiptHash, uint32 step, Game storage game) private view returns (bytes32) {
-        return keccak256(abi.encode(receiptHash, step, game.row, game.element, game.part));
-    }
-
     // ---------------------------------------------------------------- internals: checks
-
-    function _requireChosen(Game storage game, bytes calldata instruction) private view {
-        bytes32 leaf = ProgramLib.leaf(instruction);
-        if (leaf != game.instruction) revert InstructionMismatch(game.instruction, leaf);
-    }
-
-    function _requirePosted(Game storage game, bytes calldata accumulators) private view {
-        bytes32 got = keccak256(accumulators);
-        if (got != game.accumulators) revert AccumulatorsMismatch(game.accumulators, got);
-    }
-
-    /// @dev INVARIANT: the last accumulator of a post gives what the executor claimed before it.
-    function _requireTarget(Game storage game, bytes calldata instruction, bytes calldata last) private view {
-        if (game.part == 0) {
-            int256 value = _judge.finish(instruction, game.element, last);
-            if (value != game.value) revert AccumulatorsContradictClaim(game.value, value);
-        } else if (bytes16(last) != game.accumulatorAfter) {
-            revert AccumulatorsMismatch(game.accumulatorAfter, bytes16(last));
-        }
-    }
 
     /// @dev The element opens to the fine top, and is not what the judge computes.
     function _requireLie(

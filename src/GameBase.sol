@@ -17,7 +17,7 @@ import {WalkLib} from "./libraries/WalkLib.sol";
 import {ModelId, Receipt, ReceiptHash, Request, RequestHash} from "./types/OtrTypes.sol";
 
 /// @title What both halves of the game share
-/// @notice State, turns, opening and checks. `DisputeGame` holds the state; `RecordCourt` is code that it delegates to. Both are built from the
+/// @notice State, turns, opening and checks. `DisputeGame` holds the state; `GameExtension` is code that it delegates to. Both are built from the
 ///         same addresses, and neither may declare state of its own.
 abstract contract GameBase {
     using ReceiptLib for Receipt;
@@ -170,6 +170,30 @@ abstract contract GameBase {
         leaf = ProgramLib.leaf(opened.instruction);
         bytes32 root = BinaryTree.rootOf(Tags.PROGRAM, leaf, opened.row, count, opened.siblings);
         _requireEqual(_models.programRootOf(modelId), root);
+    }
+
+    /// @dev A claim is the executor's. INVARIANT: it is made once and binds every game; repeating it is open to all.
+    function _claim(Subject calldata subject, bytes32 key, bytes32 claim) internal {
+        bytes32 made = _claims[key];
+        if (made != 0) {
+            if (made != claim) revert IDisputeGame.ClaimBound(made, claim);
+            return;
+        }
+        address executor = subject.receipt.executor;
+        if (msg.sender != executor && !_vault.mayActFor(executor, msg.sender)) {
+            revert IDisputeGame.NotExecutor(executor, msg.sender);
+        }
+        _claims[key] = claim;
+    }
+
+    function _requireChosen(Game storage game, bytes calldata instruction) internal view {
+        bytes32 leaf = ProgramLib.leaf(instruction);
+        if (leaf != game.instruction) revert IDisputeGame.InstructionMismatch(game.instruction, leaf);
+    }
+
+    function _requirePosted(Game storage game, bytes calldata accumulators) internal view {
+        bytes32 got = keccak256(accumulators);
+        if (got != game.accumulators) revert IDisputeGame.AccumulatorsMismatch(game.accumulators, got);
     }
 
     function _requireEqual(bytes32 expected, bytes32 got) internal pure {

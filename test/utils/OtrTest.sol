@@ -298,13 +298,13 @@ abstract contract OtrTest is Test {
     // Salts, and with them all roots, follow from the request (docs/protocol.md, section 1).
 
     bytes32 internal constant SEED = keccak256("seed");
-    uint64 internal constant NONCE = 9;
+    uint64 internal requestNonce = 9;
     /// @dev What a confidential request's seed commits to; else unused.
     bytes32 internal constant SECRET = keccak256("secret");
     bool internal confidential;
 
     function _saltKey() internal view returns (bytes32) {
-        return keccak256(abi.encode(Tags.SALT_KEY, requester, confidential ? SECRET : SEED, NONCE));
+        return keccak256(abi.encode(Tags.SALT_KEY, requester, confidential ? SECRET : SEED, requestNonce));
     }
 
     function _saltOf(uint256 kind, uint256 index) internal view returns (bytes32) {
@@ -368,7 +368,7 @@ abstract contract OtrTest is Test {
         request.sampler = 1;
         request.temperature = 65_536;
         request.seed = confidential ? keccak256(abi.encode(Tags.SECRET, SECRET)) : SEED;
-        request.nonce = NONCE;
+        request.nonce = requestNonce;
         request.confidential = confidential;
         request.deadline = 1_900_000_000;
         request.watchers = new address[](1);

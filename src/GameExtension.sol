@@ -6,6 +6,7 @@ import {
     Game,
     GameId,
     IDisputeGame,
+    OpenedElement,
     OpenedInstruction,
     OpenedLeaf,
     Phase,
@@ -19,6 +20,7 @@ import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {IUptime} from "./interfaces/IUptime.sol";
 import {BinaryTree} from "./libraries/BinaryTree.sol";
 import {Duration} from "./libraries/Clock.sol";
+import {FoldLib} from "./libraries/FoldLib.sol";
 import {ReceiptLib} from "./libraries/ReceiptLib.sol";
 import {RowLib} from "./libraries/RowLib.sol";
 import {SaltLib} from "./libraries/SaltLib.sol";
@@ -27,13 +29,13 @@ import {Tags} from "./libraries/Tags.sol";
 import {WalkLib} from "./libraries/WalkLib.sol";
 import {ElementTypes} from "./machine/ElementTypes.sol";
 import {Instruction, ROLE_CACHED, instructionAt} from "./machine/Instruction.sol";
-import {Receipt, Request} from "./types/OtrTypes.sol";
+import {Receipt, ReceiptHash, Request} from "./types/OtrTypes.sol";
 
-/// @title The half of the game that is about records
-/// @notice The walk down the trace, and what contradicts a record itself. `DisputeGame` makes this contract in its constructor and delegates
-///         these functions of `IDisputeGame` to it: apart, because together they would not fit one contract. Called directly it has no
-///         games and holds nothing.
-contract RecordCourt is GameBase {
+/// @title Moves that most games do without
+/// @notice The walk down the trace, what contradicts a record itself, and long folds. `DisputeGame` makes this contract in its constructor
+///         and delegates these functions of `IDisputeGame` to it: apart, because together they do not fit one contract. Called directly it
+///         has no games and holds nothing.
+contract GameExtension is GameBase {
     using ReceiptLib for Receipt;
     using WalkLib for Game;
 
@@ -174,6 +176,61 @@ contract RecordCourt is GameBase {
         _prove(gameId, game);
     }
 
+    // ---------------------------------------------------------------- long folds
+
+    /// @notice `IDisputeGame.chooseElement`.
+    function chooseElement(Subject calldata subject, bytes calldata instruction, OpenedElement calldata opened)
+        external
+    {
+        (GameId gameId, Game storage game) = _subject(subject);
+        _requireChoice(game, Phase.Chunks);
+        _requireChosen(game, instruction);
+        if (opened.element >= game.rowLength) revert IDisputeGame.ChoiceOutOfRange(opened.element, game.rowLength);
+        (uint256 blocks,) = _judge.blocks(instruction, subject.step);
+        if (blocks < 2) revert IDisputeGame.BlockCount(blocks);
+        int256 value = game.openElement(opened);
+        game.element = opened.element;
+        game.value = int64(value);
+        _pass(game, Phase.AccumulatorsPost);
+        emit IDisputeGame.ElementChosen(gameId, opened.element, value);
+    }
+
+    /// @notice `IDisputeGame.postAccumulators`.
+    function postAccumulators(Subject calldata subject, bytes calldata instruction, bytes calldata accumulators)
+        external
+    {
+        (GameId gameId, Game storage game) = _subject(subject);
+        _requireTurn(game, Phase.AccumulatorsPost);
+        _requireChosen(game, instruction);
+        (uint256 blocks, uint256 size) = _judge.blocks(instruction, subject.step);
+        uint256 count = FoldLib.span(blocks, game.part).count;
+        if (accumulators.length != count * size) revert IDisputeGame.ItemCount(count * size, accumulators.length);
+        _requireTarget(game, instruction, FoldLib.at(accumulators, size, count - 1));
+        bytes32 claim = keccak256(accumulators);
+        _claim(subject, _accumulatorsKey(_hash(subject), subject.step, game), claim);
+        game.accumulators = claim;
+        _pass(game, Phase.Blocks);
+        emit IDisputeGame.AccumulatorsPosted(gameId, accumulators);
+    }
+
+    /// @notice `IDisputeGame.choosePart`.
+    function choosePart(Subject calldata subject, bytes calldata instruction, uint256 part, bytes calldata accumulators)
+        external
+    {
+        (GameId gameId, Game storage game) = _subject(subject);
+        _requireChoice(game, Phase.Blocks);
+        _requireChosen(game, instruction);
+        _requirePosted(game, accumulators);
+        (uint256 blocks, uint256 size) = _judge.blocks(instruction, subject.step);
+        FoldLib.Span memory span = FoldLib.span(blocks, game.part);
+        if (span.stride == 1) revert IDisputeGame.BlockCount(blocks);
+        game.accumulatorAfter = bytes16(FoldLib.at(accumulators, size, part));
+        if (part != 0) game.accumulatorBefore = bytes16(FoldLib.at(accumulators, size, part - 1));
+        game.part = uint16(part + 1);
+        _pass(game, Phase.AccumulatorsPost);
+        emit IDisputeGame.PartChosen(gameId, part);
+    }
+
     // ---------------------------------------------------------------- internals
 
     /// @dev A choice at the fine top about the record in plain.
@@ -204,5 +261,19 @@ contract RecordCourt is GameBase {
     function _clampToken(int256 token) private pure returns (uint32) {
         if (token < 0) return 0;
         return token >= int256(uint256(SENTINEL)) ? SENTINEL - 1 : uint32(uint256(token));
+    }
+
+    /// @dev INVARIANT: the last accumulator of a post gives what the executor claimed before it.
+    function _requireTarget(Game storage game, bytes calldata instruction, bytes calldata last) private view {
+        if (game.part == 0) {
+            int256 value = _judge.finish(instruction, game.element, last);
+            if (value != game.value) revert IDisputeGame.AccumulatorsContradictClaim(game.value, value);
+        } else if (bytes16(last) != game.accumulatorAfter) {
+            revert IDisputeGame.AccumulatorsMismatch(game.accumulatorAfter, bytes16(last));
+        }
+    }
+
+    function _accumulatorsKey(ReceiptHash receiptHash, uint32 step, Game storage game) private view returns (bytes32) {
+        return keccak256(abi.encode(receiptHash, step, game.row, game.element, game.part));
     }
 }
