@@ -1,12 +1,12 @@
 import { getBlock } from "viem/actions";
-import type { TraceRecord } from "../commit/record.ts";
 import type { Logger } from "../config/logger.ts";
 import type { Move } from "../dispute/moves.ts";
 import type { GameView } from "../dispute/view.ts";
+import { getConviction } from "./actions/settle-game.ts";
 import { type OtrContext, read } from "./context.ts";
 import { ContractRevertError, NoSenderError } from "./errors.ts";
-import { type GameLog, gameView, loadGame } from "./game-log.ts";
-import { type GameOutcome, type GameState, getGame, OUTCOMES } from "./game-state.ts";
+import { type GameLog, gameView, loadGame, nextOf } from "./game-log.ts";
+import { type GameOutcome, type GameState, getGame, isDecided, OUTCOMES } from "./game-state.ts";
 import type { GameStore, TrackedGame } from "./game-store.ts";
 import { closeCall, moveCall, timeoutCall } from "./play.ts";
 import type { Call } from "./sender.ts";
@@ -14,8 +14,6 @@ import { type Clock, systemClock, unixSeconds } from "./time.ts";
 
 /** What a side knows of a game, and what it would do. */
 export interface GameMind {
-  /** The disputed record in plain. */
-  readonly record: TraceRecord;
   /** The next move, `undefined` if there is none. */
   move(view: GameView): Move | undefined;
 }
@@ -71,7 +69,7 @@ export class GamePlayer {
   async #advance(game: TrackedGame): Promise<void> {
     for (;;) {
       const state = await getGame(this.#o.context, game);
-      if (state.phase === "Over") return this.#over(game);
+      if (isDecided(state.phase)) return this.#over(game);
       // Not there: its opening was reorganised away and may come back.
       if (state.phase === "None") return;
       if (!(await this.#act(game, state))) return;
@@ -95,8 +93,8 @@ export class GamePlayer {
     }
     const gameLog = await loadGame(context, game, game.openedAt);
     if (gameLog.state.turn !== role) return true;
+    const view = gameView(gameLog);
     const mind = await mindOf(game, gameLog);
-    const view = gameView(gameLog, mind.record);
     const move = mind.move(view);
     if (move === undefined) {
       log.error({ game: game.gameId, phase: gameLog.state.phase }, "no move for this side's turn");
@@ -116,18 +114,32 @@ export class GamePlayer {
   }
 
   async #over(game: TrackedGame): Promise<void> {
-    const log = await loadGame(this.#o.context, game, game.openedAt);
+    const { context, store, onOver } = this.#o;
+    const log = await loadGame(context, game, game.openedAt);
+    const next = nextOf(log.events);
+    if (next !== undefined) {
+      // The walk down the trace goes on as a game of its own. It is tracked from the walk's block on, whose events it needs.
+      store.add({ ...game, gameId: next });
+      return store.over(game.gameId, undefined);
+    }
     const ended = log.events.find((event) => event.eventName === "GameEnded");
     const outcome = ended === undefined ? undefined : OUTCOMES[Number(ended.args.outcome)];
     this.#o.log.info({ game: game.gameId, outcome }, "game over");
-    await this.#o.onOver?.(game, outcome);
-    this.#o.store.over(game.gameId, outcome);
+    await onOver?.(game, outcome);
+    store.over(game.gameId, outcome);
   }
 
-  /** The executor was convicted elsewhere: the challenger takes its bond back. */
+  /**
+   * The executor was convicted by a case that was not opened after this one: the challenger can only take its bond back. A game opened
+   * before that case goes on, since it may still win the challenger's share.
+   */
   async #isMoot(game: TrackedGame): Promise<boolean> {
-    const { executor } = await read(this.#o.context, "rollup", "batchOf", [game.batchId]);
-    return (await read(this.#o.context, "vault", "convictedAt", [executor])) !== 0;
+    const { context } = this.#o;
+    const { executor } = await read(context, "rollup", "batchOf", [game.batchId]);
+    const conviction = await getConviction(context, executor);
+    if (conviction === undefined) return false;
+    const { subject } = await loadGame(context, game, game.openedAt);
+    return BigInt(subject.openedAt) >= conviction.openedAt;
   }
 
   /** The other side's deadline has come, by the chain's clock or by ours; the simulation decides in the second case. */

@@ -5,7 +5,6 @@ import { claim } from "./actions/claim.ts";
 import { type ClaimCompensationParameters, claimCompensation } from "./actions/claim-compensation.ts";
 import { type CommitBatchParameters, commitBatch } from "./actions/commit-batch.ts";
 import { type CommitReceiptParameters, commitReceipt } from "./actions/commit-receipt.ts";
-import { getConviction, getPayout, getRewardDueAt, isInRefundMode, payReward } from "./actions/conviction.ts";
 import { mayActFor, setDelegate } from "./actions/delegate.ts";
 import {
   type AnswerDemandParameters,
@@ -36,7 +35,8 @@ import {
   stopProof,
   type TwiceProofParameters,
 } from "./actions/fraud-proof.ts";
-import { type OpenGameParameters, openGame } from "./actions/open-game.ts";
+import { type OpenGameParameters, type OpenTraceGameParameters, openGame, openTraceGame } from "./actions/open-game.ts";
+import { getPayout, isInRefundMode } from "./actions/payout.ts";
 import {
   type EnclaveRegistration,
   getEnclaveChallenge,
@@ -49,6 +49,15 @@ import { type RegisterExecutorParameters, registerExecutor } from "./actions/reg
 import { getManifest, isModelUsable, registerModel } from "./actions/register-model.ts";
 import { getRules } from "./actions/rules.ts";
 import { setPolicy } from "./actions/set-policy.ts";
+import {
+  closeGame,
+  type GameParameters,
+  gamePayoutDueAt,
+  getConviction,
+  payOutGame,
+  payReward,
+  rewardDueAt,
+} from "./actions/settle-game.ts";
 import { statusOf } from "./actions/status-of.ts";
 import { type ValidateProgramParameters, validateProgram } from "./actions/validate-program.ts";
 import type { ChainClient } from "./client.ts";
@@ -101,13 +110,17 @@ export function otrActions({ addresses, sender }: OtrActionsParameters) {
       getRules: (version?: number) => getRules(context, version),
       statusOf: (committed: CommittedReceipt) => statusOf(context, committed),
       releaseBatch: (parameters: { batchId: bigint; id?: string }) => releaseBatch(context, parameters),
-      getConviction: (executor: Address) => getConviction(context, executor),
-      getRewardDueAt: (executor: Address) => getRewardDueAt(context, executor),
       getPayout: (parameters: { batchId: bigint; verdictAt: bigint }) => getPayout(context, parameters),
       isInRefundMode: (version: number) => isInRefundMode(context, version),
-      payReward: (parameters: { executor: Address; id?: string }) => payReward(context, parameters),
       claimCompensation: (parameters: ClaimCompensationParameters) => claimCompensation(context, parameters),
       openGame: (parameters: OpenGameParameters) => openGame(context, parameters),
+      openTraceGame: (parameters: OpenTraceGameParameters) => openTraceGame(context, parameters),
+      closeGame: (parameters: GameParameters) => closeGame(context, parameters),
+      gamePayoutDueAt: (game: GameKey & { batchId: bigint }) => gamePayoutDueAt(context, game),
+      payOutGame: (parameters: GameParameters) => payOutGame(context, parameters),
+      getConviction: (executor: Address) => getConviction(context, executor),
+      rewardDueAt: (executor: Address) => rewardDueAt(context, executor),
+      payReward: (parameters: { executor: Address; id?: string }) => payReward(context, parameters),
       getGame: (key: GameKey, blockNumber?: bigint) => getGame(context, key, blockNumber),
       loadGame: (key: GameKey, fromBlock: bigint) => loadGame(context, key, fromBlock),
       announceProof: (parameters: { proof: Pick<Call, "to" | "data">; id?: string }) =>

@@ -22,7 +22,11 @@ export interface PlayableModel {
 export type ModelSource = (modelId: Hex) => Promise<PlayableModel | undefined>;
 
 /** What a machine needs to re-execute an answer. */
-export function sequenceInput({ receipt, request, inputTokens }: Bundle): SequenceInput {
+export function sequenceInput({
+  receipt,
+  request,
+  inputTokens,
+}: Pick<Bundle, "receipt" | "request" | "inputTokens">): SequenceInput {
   const { requestHash } = receipt;
   return { prompt: inputTokens, requestHash, temperature: effectiveTemperature(request), saltKey: saltKey(request) };
 }

@@ -93,7 +93,7 @@ export class Disputes {
       const committed = { receipt: evidence.bundle.receipt, batchId, index: verdict.index, siblings };
       const record = openRecord(evidence.bundle.records, step);
       const id = `open:${batchId}:${receiptHash}`;
-      const game = await openGame(context, { rules, committed, step, record, id });
+      const game = await openGame(context, { rules, committed, request: evidence.bundle.request, step, record, id });
       store.transaction(() => {
         games.add({ ...game, receiptHash, batchId });
         store.saveVerdict({ ...verdict, dispute: "open", gameId: game.gameId });
