@@ -21,14 +21,14 @@ contract Availability is IAvailability {
     /// @dev Gas of an answer besides its tokens: an opening in the largest batch, and 64 stop tokens and watchers in all.
     uint256 private constant ANSWER_BASE = 250_000;
     /// @dev Gas of each token of the prompt, with its share of the transactions of a long one.
-    uint256 private constant TOKEN_GAS = 600;
+    uint256 private constant TOKEN_GAS = 640;
 
     /// @inheritdoc IAvailability
     uint256 public constant PROMPT_LIMIT = 65_536;
     /// @inheritdoc IAvailability
     uint256 public constant ANSWER_GAS = ANSWER_BASE + PROMPT_LIMIT * TOKEN_GAS;
     /// @inheritdoc IAvailability
-    uint256 public constant DEMAND_GAS = 400_000;
+    uint256 public constant DEMAND_GAS = 240_000;
 
     /// @inheritdoc IAvailability
     IOtrRollup public immutable ROLLUP;

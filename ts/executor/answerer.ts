@@ -127,9 +127,15 @@ export class Answerer {
   #stored(requestHash: Hex): Run | undefined {
     const answer = this.#options.store.answerOf(requestHash);
     if (answer === undefined || answer.state === "sealed" || answer.state === "lost") return undefined;
-    const { request, requestSignature, receipt, receiptHash, inputTokens: prompt } = answer;
+    const { request, requestSignature, secret, receipt, receiptHash, inputTokens: prompt } = answer;
     if (receipt.stopReason === STOP_REASON.cancelled) throw new AlreadyAnsweredError(requestHash);
-    const order = { request, requestHash, prompt, ...(requestSignature === undefined ? {} : { requestSignature }) };
+    const order = {
+      request,
+      requestHash,
+      prompt,
+      ...(requestSignature === undefined ? {} : { requestSignature }),
+      ...(secret === undefined ? {} : { secret }),
+    };
     return new Run(order, { steps: stepsOf(answer), outcome: { receiptHash, stopReason: receipt.stopReason } });
   }
 
@@ -160,11 +166,11 @@ export class Answerer {
 
   async #drive(run: Run): Promise<void> {
     const { enclaves, issuer, log } = this.#options;
-    const { request, requestHash, prompt } = run.order;
+    const { request, requestHash, prompt, secret } = run.order;
     const enclave = enclaves.find(({ modelId }) => modelId === request.modelId)!;
     try {
       if (run.cancelled) throw new CancelledError();
-      const session = await enclave.open({ request, prompt });
+      const session = await enclave.open({ request, prompt, ...(secret === undefined ? {} : { secret }) });
       try {
         while (!run.cancelled) {
           const step = await session.next();

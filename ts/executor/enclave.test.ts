@@ -21,7 +21,7 @@ function order(change: Partial<Request> = {}, prompt: readonly number[] = [1, 20
   const request: Request = {
     ...salting,
     modelId: TEST_MODEL.modelId,
-    inputRoot: toHex(tokenTree(saltKey(salting), "input", prompt).root(TAGS.input)),
+    inputRoot: toHex(tokenTree(saltKey({ ...salting, secret: salting.seed }), "input", prompt).root(TAGS.input)),
     nIn: prompt.length,
     maxOut: 10,
     stopTokens: [3],

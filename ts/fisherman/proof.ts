@@ -2,9 +2,9 @@ import type { Address } from "viem";
 import { fieldProof, outputProof, secondAnswerProof, seqReuseProof, stopProof } from "../chain/actions/fraud-proof.ts";
 import type { Call } from "../chain/sender.ts";
 import { toHex } from "../commit/bytes.ts";
-import { saltKey, saltOf, tokenTree, traceTree } from "../commit/record.ts";
+import { saltOf, tokenTree, traceTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
-import { recordedTokens } from "../dispute/answer.ts";
+import { bundleSaltKey, recordedTokens } from "../dispute/answer.ts";
 import type { Engine } from "../engine/types.ts";
 import type { Bundle } from "../sdk/bundle.ts";
 import type { SeenReceipt } from "./case-store.ts";
@@ -37,7 +37,7 @@ export async function proofOfContent(
   const { frauds, batchId, index, siblings } = place;
   const base = { frauds, committed: { receipt, batchId, index, siblings }, request };
   if (fault.kind === "field" && fault.token === undefined) return fieldProof(base);
-  const key = saltKey(request);
+  const key = bundleSaltKey(bundle);
   const answer = async () => {
     if (leadsToTrace(bundle)) return { records: bundle.records, outputs: recordedTokens(bundle) };
     return honestAnswer(await engine(), bundle);
@@ -60,7 +60,12 @@ export async function proofOfContent(
   const range = traceTree(records)
     .range(first, records.length - 1)
     .map(toHex);
-  return outputProof({ ...base, secret: request.seed, records: records.slice(first), siblings: range });
+  return outputProof({
+    ...base,
+    secret: bundle.secret ?? request.seed,
+    records: records.slice(first),
+    siblings: range,
+  });
 }
 
 /** The call that proves that an executor signed two receipts where only one can be. */

@@ -56,7 +56,7 @@ async function bundleOf(
   } = {},
 ): Promise<Bundle> {
   const salted = { requester: NOBODY, seed: toHex(word(9)), nonce: 0n };
-  const key = saltKey(salted);
+  const key = saltKey({ ...salted, secret: salted.seed });
   const outputs = wrong.outputs ?? [6, 7, 8];
   const request: Request = {
     ...salted,

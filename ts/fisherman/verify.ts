@@ -1,8 +1,8 @@
 import { equal, type Hex, toHex } from "../commit/bytes.ts";
-import { SENTINEL_TOKEN, saltKey, saltOf, type TraceRecord, tokenTree, traceTree } from "../commit/record.ts";
+import { SENTINEL_TOKEN, saltOf, type TraceRecord, tokenTree, traceTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
 import { type Receipt, type Request, SAMPLER, STOP_REASON } from "../commit/typed-data.ts";
-import { recordedTokens, sequenceInput } from "../dispute/answer.ts";
+import { bundleSaltKey, recordedTokens, sequenceInput } from "../dispute/answer.ts";
 import type { Engine, Replay } from "../engine/types.ts";
 import type { Bundle } from "../sdk/bundle.ts";
 
@@ -82,8 +82,9 @@ export function fieldFault({ receipt, request, outputTokens }: Bundle, contextLe
 }
 
 /** First step whose record differs from the honest one in token, cached rows or salt. */
-export function firstWrongRecord({ records, receipt, request }: Bundle, replay: Replay): number | undefined {
-  const key = saltKey(request);
+export function firstWrongRecord(bundle: Bundle, replay: Replay): number | undefined {
+  const { records, receipt } = bundle;
+  const key = bundleSaltKey(bundle);
   const step = records.findIndex((record, t) => {
     const token = t < receipt.nIn - 1 ? SENTINEL_TOKEN : replay.tokens[t - (receipt.nIn - 1)];
     return (
@@ -105,7 +106,7 @@ export async function findFault(engine: Engine, bundle: Bundle, contextLength: n
   const { receipt, request } = bundle;
   const byRequest = requestFault(receipt, request) ?? lengthFault(receipt, request, contextLength);
   if (byRequest !== undefined) return byRequest;
-  const key = saltKey(request);
+  const key = bundleSaltKey(bundle);
   const outputRootOf = (tokens: readonly number[]) => toHex(tokenTree(key, "output", tokens).root(TAGS.output));
   const shown = bundle.outputTokens.length === receipt.nOut && outputRootOf(bundle.outputTokens) === receipt.outputRoot;
   const byTokens = shown ? stopFault(receipt, request, bundle.outputTokens) : undefined;

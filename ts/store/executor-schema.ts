@@ -51,5 +51,7 @@ CREATE TABLE answers (
 CREATE INDEX answers_by_state ON answers (state);
 CREATE UNIQUE INDEX answers_by_leaf ON answers (batch_root, leaf_index) WHERE batch_root IS NOT NULL;
 ${CHAIN_SQL}`,
+    // Of confidential requests: what their seed commits to.
+    "ALTER TABLE answers ADD COLUMN secret TEXT;",
   ],
 };

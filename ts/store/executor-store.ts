@@ -72,13 +72,14 @@ export class ExecutorStore {
       // A lost answer never had two signatures, so its request may be answered again.
       this.database.run("DELETE FROM answers WHERE request_hash = ? AND state = 'lost'", answer.requestHash);
       this.database.run(
-        `INSERT INTO answers (request_hash, receipt_hash, request, request_signature, receipt, enclave_key, seq,
+        `INSERT INTO answers (request_hash, receipt_hash, request, request_signature, secret, receipt, enclave_key, seq,
            input_tokens, output_tokens, records, state, confidential, expiry, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'sealed', ?, ?, ?)`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'sealed', ?, ?, ?)`,
         answer.requestHash,
         answer.receiptHash,
         JSON.stringify(jsonOf(answer.request)),
         answer.requestSignature ?? null,
+        answer.secret ?? null,
         JSON.stringify(jsonOf(answer.receipt)),
         answer.receipt.enclaveKey,
         answer.receipt.seq,
@@ -143,11 +144,12 @@ export class ExecutorStore {
   bundleOf(answer: Answer): Bundle | undefined {
     const { enclaveSignature, operatorSignature } = answer;
     if (enclaveSignature === undefined || operatorSignature === undefined) return undefined;
-    const { request, requestSignature, receipt, receiptHash, inputTokens, outputTokens, records } = answer;
+    const { request, requestSignature, secret, receipt, receiptHash, inputTokens, outputTokens, records } = answer;
     return {
       domain: this.domain,
       request,
       ...(requestSignature === undefined ? {} : { requestSignature }),
+      ...(secret === undefined ? {} : { secret }),
       receipt,
       receiptHash,
       enclaveSignature,

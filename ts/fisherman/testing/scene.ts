@@ -113,7 +113,7 @@ export class Scene {
   /** A request of nobody's. */
   ask = (model: FaultyModel, prompt: readonly number[], nOut: number): Asked => {
     const salted = { requester: NOBODY, seed: wordOf(7), nonce: this.nonce++ };
-    const key = saltKey(salted);
+    const key = saltKey({ ...salted, secret: salted.seed });
     const request: Request = {
       ...salted,
       modelId: (model as SceneModel).modelId,
