@@ -31,8 +31,8 @@ export interface GamePlayerOptions {
   readonly onOver?: (game: TrackedGame, outcome: GameOutcome | undefined) => Promise<void> | void;
 }
 
-/** Between two attempts at a turn that failed: turns last hours on a real chain. */
-const RETRY_MS = 2000;
+/** Between two attempts at a turn that failed: at first an endpoint's hiccup, later something that takes a human. */
+const RETRY_MS = { first: 100, most: 5000 };
 
 /**
  * Plays one side of all tracked games, each to its end. It keeps no state of its own: every turn is decided from the chain, and
@@ -40,8 +40,8 @@ const RETRY_MS = 2000;
  */
 export class GamePlayer {
   readonly #o: GamePlayerOptions & { readonly clock: Clock };
-  /** Milliseconds since 1970 before which a game that failed is left alone. */
-  readonly #paused = new Map<bigint, number>();
+  /** Games that failed: how often in a row, and milliseconds since 1970 before which they are left alone. */
+  readonly #paused = new Map<bigint, { readonly failures: number; readonly until: number }>();
 
   constructor(options: GamePlayerOptions) {
     this.#o = { clock: systemClock, ...options };
@@ -52,12 +52,14 @@ export class GamePlayer {
     await Promise.all(
       this.#o.store.open().map(async (game) => {
         const { clock, log } = this.#o;
-        if (clock.now() < (this.#paused.get(game.gameId) ?? 0)) return;
+        const { failures, until } = this.#paused.get(game.gameId) ?? { failures: 0, until: 0 };
+        if (clock.now() < until) return;
         try {
           await this.#advance(game);
           this.#paused.delete(game.gameId);
         } catch (err) {
-          this.#paused.set(game.gameId, clock.now() + RETRY_MS);
+          const pause = Math.min(RETRY_MS.first * 2 ** failures, RETRY_MS.most);
+          this.#paused.set(game.gameId, { failures: failures + 1, until: clock.now() + pause });
           // A refusal mostly means that somebody else has moved, or that the deadline has not come on the chain yet.
           log[err instanceof ContractRevertError ? "info" : "error"]({ game: game.gameId, err }, "turn not played yet");
         }

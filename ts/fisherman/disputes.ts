@@ -1,5 +1,5 @@
 import type { Address } from "viem";
-import { openGame } from "../chain/actions/open-game.ts";
+import { mayChallenge, openGame, openTraceGame } from "../chain/actions/open-game.ts";
 import { getRules } from "../chain/actions/rules.ts";
 import { statusOf } from "../chain/actions/status-of.ts";
 import { type OtrContext, read } from "../chain/context.ts";
@@ -12,10 +12,11 @@ import { openRecord } from "../commit/batch.ts";
 import type { Logger } from "../config/logger.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import { MindCache } from "../dispute/mind-cache.ts";
-import { challengerMind } from "../dispute/minds.ts";
+import { challengerMind, hiddenAnswerMind } from "../dispute/minds.ts";
 import { EvidenceGoneError } from "./errors.ts";
 import { isOneShot } from "./proof.ts";
 import type { Evidence, FishermanStore, StoredVerdict } from "./store.ts";
+import { leadsToTrace } from "./verify.ts";
 
 /** What the fisherman's disputes need. */
 export interface DisputesOptions {
@@ -30,10 +31,10 @@ export interface DisputesOptions {
   /** Whether something cheaper than a game is under way against an executor. */
   readonly accused: (executor: string) => boolean;
   readonly onConvicted: (batchId: bigint, executor: Address) => void;
+  /** Between two attempts to open a game, e.g. while the account lacks the bond. */
+  readonly retryMs: number;
 }
 
-/** Between two attempts to open a game, e.g. while the account lacks the bond. */
-const RETRY_MS = 30_000;
 /** Evidence outlives its dispute by this: longer than any reorganisation that a watcher survives. */
 export const EVIDENCE_MS = 24 * 3600 * 1000;
 
@@ -85,15 +86,22 @@ export class Disputes {
       const reason = await this.#unchallengeable(verdict, evidence);
       if (reason !== undefined) return this.#giveUp(verdict, reason);
       const { fault } = verdict;
-      if (fault?.kind !== "record") return this.#giveUp(verdict, "no game decides this fault");
-      const { step } = fault;
+      if (fault === undefined || isOneShot(fault)) return this.#giveUp(verdict, "no game decides this fault");
+      const { bundle, siblings } = evidence;
+      const { request, receipt } = bundle;
+      if (!mayChallenge(request, context.sender?.address ?? ""))
+        return this.#giveUp(verdict, "confidential: only its requester and the watchers it named play games on it");
       const batch = await read(context, "rollup", "batchOf", [batchId]);
       const rules = await getRules(context, batch.rules);
-      const { siblings } = evidence;
-      const committed = { receipt: evidence.bundle.receipt, batchId, index: verdict.index, siblings };
-      const record = openRecord(evidence.bundle.records, step);
+      const committed = { receipt, batchId, index: verdict.index, siblings };
       const id = `open:${batchId}:${receiptHash}`;
-      const game = await openGame(context, { rules, committed, request: evidence.bundle.request, step, record, id });
+      const accusation = { rules, committed, request, id };
+      // What is not known is walked for: a game on a hidden trace finds its step itself.
+      const step = fault.kind === "record" ? fault.step : undefined;
+      const game =
+        step === undefined
+          ? await openTraceGame(context, accusation)
+          : await openGame(context, { ...accusation, step, record: openRecord(bundle.records, step) });
       store.transaction(() => {
         games.add({ ...game, receiptHash, batchId });
         store.saveVerdict({ ...verdict, dispute: "open", gameId: game.gameId });
@@ -103,7 +111,7 @@ export class Disputes {
       if (err instanceof EvidenceGoneError) return this.#giveUp(verdict, err.shortMessage);
       const refused = err instanceof ContractRevertError && err.errorName === "NotChallengeable";
       if (refused) return this.#giveUp(verdict, err.shortMessage);
-      this.#paused.set(receiptHash, clock.now() + RETRY_MS);
+      this.#paused.set(receiptHash, clock.now() + this.#o.retryMs);
       log.error({ receipt: receiptHash, err }, "game not opened; tried again later");
     }
   }
@@ -131,7 +139,8 @@ export class Disputes {
     const evidence = this.#o.store.evidence(game.receiptHash, game.batchId);
     const model = evidence && (await this.#o.models(evidence.bundle.receipt.modelId));
     if (evidence === undefined || model === undefined) throw new EvidenceGoneError(game.receiptHash);
-    return challengerMind(model, evidence.bundle, step);
+    const { bundle } = evidence;
+    return leadsToTrace(bundle) ? challengerMind(model, bundle, step) : hiddenAnswerMind(model, bundle, step);
   }
 
   async #over(game: TrackedGame, outcome: GameOutcome | undefined): Promise<void> {

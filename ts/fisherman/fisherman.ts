@@ -115,6 +115,7 @@ export class Fisherman {
       ...shared,
       games: this.#games,
       maxGames: settings.maxGames,
+      retryMs: settings.retrySeconds * 1000,
       accused: (executor) => frauds.accuses(executor),
     });
   }

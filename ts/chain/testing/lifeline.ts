@@ -33,10 +33,11 @@ export class Lifeline implements DatabaseHooks {
   };
 
   /** A client that is cut off when the life ends. */
-  client({ chain, transport, pollingInterval }: ChainClient): ChainClient {
+  client(uncut: ChainClient): ChainClient {
+    const { chain, pollingInterval } = uncut;
     const request: EIP1193RequestFn = async (args) => {
       this.#alive();
-      const result = await (transport.request as EIP1193RequestFn)(args);
+      const result = await (uncut.request as EIP1193RequestFn)(args);
       this.#alive();
       if (args.method === "eth_sendRawTransaction") this.afterWrite();
       return result as never;

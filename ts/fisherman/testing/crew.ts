@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import type { Hex } from "viem";
-import { type LocalAccount, parseEther } from "viem";
+import { type LocalAccount, parseEther, parseEventLogs } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { getBlock, getBlockNumber, getTransactionReceipt } from "viem/actions";
+import { getBlock, getBlockNumber, getLogs, getTransactionReceipt } from "viem/actions";
 import { randomFault } from "../../adversary/random-fault.ts";
+import { ABIS } from "../../chain/abis.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { CHAIN_SQL } from "../../chain/sqlite.ts";
 import { KilledError, Lifeline } from "../../chain/testing/lifeline.ts";
@@ -137,6 +138,14 @@ export class Crew {
     return { item: this.#scene.item(executor, { request, input }, outputs, records), liar };
   }
 
+  /** What the vault paid out to an account, once it did. */
+  async paid(account: Hex): Promise<bigint | undefined> {
+    const { client, deployment } = this.#scene;
+    const logs = await getLogs(client, { address: deployment.addresses.vault, fromBlock: 0n });
+    const [claimed] = parseEventLogs({ abi: ABIS.vault, logs, eventName: "Claimed", args: { account } });
+    return claimed?.args.amount;
+  }
+
   /** All transactions of an account after a block, in order. */
   async sentBy(address: Hex, after = 0n): Promise<Sent[]> {
     const { client } = this.#scene;
@@ -182,14 +191,21 @@ export class SlowMiner {
   }
 }
 
-/** Polls until the value is there. */
-export async function until<T>(value: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+/** Polls until the value is there. @throws UntilError after a minute, so that a test that hangs says where */
+export async function until<T>(
+  value: () => T | undefined | false | Promise<T | undefined | false>,
+  ms = 60_000,
+): Promise<T> {
+  const end = Date.now() + ms;
   for (;;) {
     const now = await value();
     if (now !== undefined && now !== false) return now;
+    if (Date.now() > end) throw new UntilError(`not within ${ms} ms: ${value}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+export class UntilError extends Error {}
 
 function once(work: () => Promise<void>): () => Promise<void> {
   let done: Promise<void> | undefined;
