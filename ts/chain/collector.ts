@@ -193,3 +193,23 @@ function laterBy(err: unknown): bigint | undefined {
   if (errorName === "BatchUnsettled") return BigInt(errorArgs[1] as number);
   return undefined;
 }
+
+/** A collector as part of a daemon that starts and stops its parts. */
+export class CollectorService {
+  readonly #collector: Collector;
+  readonly #stop = new AbortController();
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(options: CollectorOptions) {
+    this.#collector = new Collector(options);
+  }
+
+  async start(): Promise<void> {
+    this.#loop = this.#collector.run(this.#stop.signal);
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#loop;
+  }
+}

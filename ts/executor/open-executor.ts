@@ -1,8 +1,10 @@
 import type { LocalAccount } from "viem";
 import { getBlock } from "viem/actions";
 import type { ChainClient } from "../chain/client.ts";
+import { CollectorService, collectorSettings } from "../chain/collector.ts";
 import type { OtrContext } from "../chain/context.ts";
 import type { Deployment } from "../chain/deployment.ts";
+import { DueStore } from "../chain/due-store.ts";
 import { ExecutorPort } from "../chain/executor-port.ts";
 import { SqliteIntentStore } from "../chain/sqlite.ts";
 import { systemClock } from "../chain/time.ts";
@@ -14,6 +16,7 @@ import type { ModelSource } from "../dispute/answer.ts";
 import type { ReadyModel } from "../dispute/load-models.ts";
 import { Database } from "../store/database.ts";
 import { ExecutorStore } from "../store/executor-store.ts";
+import { DemandResponder } from "./demand-responder.ts";
 import { SoftwareEnclave } from "./enclave.ts";
 import { Executor, type Served } from "./executor.ts";
 import { accountSigner } from "./operator.ts";
@@ -31,7 +34,7 @@ export interface OpenExecutorOptions {
   readonly account: LocalAccount;
   readonly models: readonly ReadyModel[];
   readonly source: ModelSource;
-  readonly config: Pick<Config, "executor" | "rpc" | "fromBlock">;
+  readonly config: Pick<Config, "executor" | "collector" | "rpc" | "fromBlock">;
   /** Database file. */
   readonly path: string;
   /** Root of development evidence: registers software enclaves. Left out, their keys must be registered some other way. */
@@ -62,19 +65,20 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   }
   const chain = { context, executor: account.address, fromBlock: BigInt(config.fromBlock) };
   const reading = { maxRange: BigInt(config.rpc.maxBlockRange) };
+  const answering = { ...chain, ...reading, database, log, pollMs: config.rpc.pollMs };
   return new Executor({
     domain,
     served,
     operator: accountSigner(account),
     chain: new ExecutorPort({ ...chain, ...reading }),
-    responder: new Responder({
-      ...chain,
-      ...reading,
-      models: options.source,
-      database,
-      log,
-      pollMs: config.rpc.pollMs,
-    }),
+    responders: [
+      new Responder({ ...answering, models: options.source }),
+      new DemandResponder(answering),
+      new CollectorService({
+        ...collectorSettings(config.collector, account.address),
+        ...{ context, clock: systemClock, log, store: new DueStore(database), role: "executor" },
+      }),
+    ],
     store: new ExecutorStore(database, domain, systemClock.now),
     clock: systemClock,
     random,
