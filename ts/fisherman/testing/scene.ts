@@ -91,6 +91,15 @@ export class Scene {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
+  /** The same program under another id, which differs by what neither replay nor game reads. */
+  async addModel(mark: number): Promise<Hex> {
+    const { instructions, manifest } = sceneModel();
+    const deployer = actor(this.client, this.deployment, anvilKey(0)).actions;
+    const { modelId } = await deployer.registerModel({ ...manifest, tokenizerHash: wordOf(mark) });
+    await deployer.validateProgram({ modelId, instructions });
+    return modelId;
+  }
+
   /** A funded account. */
   async actor(store?: IntentStore, key = generatePrivateKey()): Promise<Actor> {
     const made = actor(this.client, this.deployment, key, store);
