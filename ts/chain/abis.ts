@@ -8,6 +8,7 @@ import {
   iJudgeAbi,
   iProgramValidatorAbi,
   modelRegistryAbi,
+  otrRequestsAbi,
   otrRollupAbi,
   stakeVaultAbi,
 } from "./generated.ts";
@@ -21,6 +22,7 @@ export const ABIS = {
   game: disputeGameAbi,
   frauds: fraudProofsAbi,
   availability: availabilityAbi,
+  requests: otrRequestsAbi,
 } as const;
 
 /** Name of a contract that actions talk to. */
@@ -32,6 +34,7 @@ export type ContractName = keyof typeof ABIS;
  */
 export const errorsAbi: Abi = distinctErrors([
   otrRollupAbi,
+  otrRequestsAbi,
   stakeVaultAbi,
   modelRegistryAbi,
   enclaveRegistryAbi,

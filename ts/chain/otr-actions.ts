@@ -1,5 +1,6 @@
 import type { Address, Hex } from "viem";
 import type { Manifest } from "../model/manifest.ts";
+import { type AskParameters, ask } from "./actions/ask.ts";
 import { getBatch, releaseBatch } from "./actions/batch.ts";
 import { claim } from "./actions/claim.ts";
 import { type ClaimCompensationParameters, claimCompensation } from "./actions/claim-compensation.ts";
@@ -37,6 +38,10 @@ import {
 } from "./actions/fraud-proof.ts";
 import { type OpenGameParameters, type OpenTraceGameParameters, openGame, openTraceGame } from "./actions/open-game.ts";
 import { getPayout, isInRefundMode } from "./actions/payout.ts";
+import { type DeliverAnswerParameters, deliverAnswer } from "./actions/deliver-answer.ts";
+import { type FinishRequestParameters, finishRequest } from "./actions/finish-request.ts";
+import { getAnswer, getRequest } from "./actions/get-request.ts";
+import { refundRequest } from "./actions/refund-request.ts";
 import {
   type EnclaveRegistration,
   getEnclaveChallenge,
@@ -113,6 +118,12 @@ export function otrActions({ addresses, sender }: OtrActionsParameters) {
       getPayout: (parameters: { batchId: bigint; verdictAt: bigint }) => getPayout(context, parameters),
       isInRefundMode: (version: number) => isInRefundMode(context, version),
       claimCompensation: (parameters: ClaimCompensationParameters) => claimCompensation(context, parameters),
+      ask: (parameters: AskParameters) => ask(context, parameters),
+      deliverAnswer: (parameters: DeliverAnswerParameters) => deliverAnswer(context, parameters),
+      finishRequest: (parameters: FinishRequestParameters) => finishRequest(context, parameters),
+      refundRequest: (parameters: { requestHash: Hex; id?: string }) => refundRequest(context, parameters),
+      getRequest: (requestHash: Hex) => getRequest(context, requestHash),
+      getAnswer: (requestHash: Hex) => getAnswer(context, requestHash),
       openGame: (parameters: OpenGameParameters) => openGame(context, parameters),
       openTraceGame: (parameters: OpenTraceGameParameters) => openTraceGame(context, parameters),
       closeGame: (parameters: GameParameters) => closeGame(context, parameters),

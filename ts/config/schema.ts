@@ -3,6 +3,7 @@ import { z } from "zod";
 const address = z.templateLiteral(["0x", z.string().regex(/^[0-9a-fA-F]{40}$/)]);
 const url = z.url({ protocol: /^https?$/ });
 const milliseconds = z.number().int().min(1);
+const gwei = z.number().min(0);
 const seconds = z.number().int().min(1);
 
 /** Every key that a configuration may have. Keys not named here are errors. */
@@ -59,6 +60,22 @@ export const configSchema = z.strictObject({
         .optional()
         .describe("Key file of the development evidence's root; development chains only"),
       shutdownSeconds: seconds.default(30).describe("For answers under way when the process is asked to stop"),
+      requests: z
+        .strictObject({
+          gweiPerOutputToken: gwei
+            .optional()
+            .describe("Price of each of maxOut tokens; requests of contracts are served only if it is set"),
+          gweiPerInputToken: gwei.default(0).describe("Price of each prompt token"),
+          gweiPerRequest: gwei.default(0).describe("Besides, for commitment, delivery and settlement"),
+          gweiPerCallbackGas: gwei.default(0).describe("Price of each unit of a callback's gas"),
+          marginSeconds: z
+            .number()
+            .int()
+            .min(0)
+            .default(120)
+            .describe("Requests whose deadline is nearer are left alone"),
+        })
+        .prefault({}),
       batchReceipts: z.number().int().min(1).default(1000).describe("Receipts per batch at most"),
     })
     .prefault({}),

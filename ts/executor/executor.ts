@@ -10,7 +10,7 @@ import type { ExecutorStore } from "../store/executor-store.ts";
 import { Answerer } from "./answerer.ts";
 import { Batcher } from "./batcher.ts";
 import type { Enclave } from "./enclave.ts";
-import type { ChainPort, DisputeResponder, EvidenceSource, OperatorSigner, Random } from "./ports.ts";
+import type { ChainPort, DisputeResponder, EvidenceSource, OperatorSigner, Random, RequestServer } from "./ports.ts";
 import { ReceiptIssuer, type TermsPolicy } from "./receipts.ts";
 import { StandingMonitor } from "./standing.ts";
 
@@ -28,6 +28,8 @@ export interface ExecutorOptions {
   readonly chain: ChainPort;
   /** Answer games and demands, and collect what is due; left out, somebody else must. */
   readonly responders?: readonly DisputeResponder[];
+  /** Serves requests of contracts; left out, nobody does. */
+  readonly requests?: RequestServer;
   /** Owned from here on: `stop` closes it. */
   readonly store: ExecutorStore;
   readonly clock: Clock;
@@ -124,7 +126,7 @@ export class Executor {
 
   /** Takes up what an earlier process left, and listens. Resolves to the server's URL. */
   async start(listen: { host: string; port: number }): Promise<string> {
-    const { store, log, responders = [] } = this.#options;
+    const { store, log, responders = [], requests } = this.#options;
     const lost = store.loseSealed();
     if (lost > 0) log.warn({ answers: lost }, "answers were lost with the enclave that made them");
     await this.#standing.refresh();
@@ -135,6 +137,7 @@ export class Executor {
       leaves: (root) => store.leaves(root),
     };
     for (const responder of responders) await responder.start(evidence);
+    await requests?.start({ begin: (order) => this.#answerer.begin(order) });
     await this.#server.listen(listen);
     const { address, port, family } = this.#server.server.address() as AddressInfo;
     const url = `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
@@ -152,11 +155,12 @@ export class Executor {
   }
 
   async #stop(deadlineMs: number): Promise<void> {
-    const { chain, store, served, responders = [], clock, log } = this.#options;
+    const { chain, store, served, responders = [], requests, clock, log } = this.#options;
     const deadline = new AbortController();
     const timeUp = clock.sleep(deadlineMs, deadline.signal);
     log.info({ active: this.#answerer.active }, "stopping");
     this.#answerer.close();
+    const requesting = requests?.stop();
     const closed = this.#server.close();
     await Promise.race([this.#answerer.idle(), timeUp]);
     this.#answerer.cancelAll();
@@ -166,7 +170,7 @@ export class Executor {
     this.#server.server.closeAllConnections();
     await closed;
     const flushed = Promise.all([this.#batcher.stop(), this.#standing.stop()]).then(() => this.#batcher.flush());
-    const settled = Promise.all([flushed, ...responders.map((responder) => responder.stop())]);
+    const settled = Promise.all([flushed, requesting, ...responders.map((responder) => responder.stop())]);
     await Promise.race([settled, timeUp]);
     deadline.abort();
     await chain.close();

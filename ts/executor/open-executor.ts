@@ -1,4 +1,4 @@
-import type { LocalAccount } from "viem";
+import { type LocalAccount, parseGwei } from "viem";
 import { getBlock } from "viem/actions";
 import type { ChainClient } from "../chain/client.ts";
 import { CollectorService, collectorSettings } from "../chain/collector.ts";
@@ -19,6 +19,8 @@ import { ExecutorStore } from "../store/executor-store.ts";
 import { DemandResponder } from "./demand-responder.ts";
 import { SoftwareEnclave } from "./enclave.ts";
 import { Executor, type Served } from "./executor.ts";
+import type { Offer } from "./offer.ts";
+import { OnChainRequests } from "./on-chain-requests.ts";
 import { accountSigner } from "./operator.ts";
 import type { Random } from "./ports.ts";
 import { registerSoftwareEnclave } from "./register-software-enclave.ts";
@@ -66,11 +68,16 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   const chain = { context, executor: account.address, fromBlock: BigInt(config.fromBlock) };
   const reading = { maxRange: BigInt(config.rpc.maxBlockRange) };
   const answering = { ...chain, ...reading, database, log, pollMs: config.rpc.pollMs };
+  const port = new ExecutorPort({ ...chain, ...reading });
+  const store = new ExecutorStore(database, domain, systemClock.now);
+  const offer = offerOf(config.executor.requests);
+  const modelIds = served.map(({ model }) => model.modelId);
+  const confirmations = Math.max(1, config.rpc.confirmations);
   return new Executor({
     domain,
     served,
     operator: accountSigner(account),
-    chain: new ExecutorPort({ ...chain, ...reading }),
+    chain: port,
     responders: [
       new Responder({ ...answering, models: options.source }),
       new DemandResponder(answering),
@@ -79,7 +86,25 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
         ...{ context, clock: systemClock, log, store: new DueStore(database), role: "executor" },
       }),
     ],
-    store: new ExecutorStore(database, domain, systemClock.now),
+    ...(offer === undefined
+      ? {}
+      : {
+          requests: new OnChainRequests({
+            ...reading,
+            context,
+            fromBlock: chain.fromBlock,
+            chain: port,
+            domain,
+            modelIds,
+            offer,
+            database,
+            answers: store,
+            log,
+            pollMs: config.rpc.pollMs,
+            confirmations,
+          }),
+        }),
+    store,
     clock: systemClock,
     random,
     log,
@@ -90,8 +115,22 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
     batches: {
       intervalMs: config.executor.batchSeconds * 1000,
       maxReceipts: config.executor.batchReceipts,
-      confirmations: Math.max(1, config.rpc.confirmations),
+      confirmations,
       pollMs: config.rpc.pollMs,
     },
   });
+}
+
+/** What requests of contracts cost; undefined if they are not served. */
+function offerOf(prices: Config["executor"]["requests"]): Offer | undefined {
+  const { gweiPerOutputToken, gweiPerInputToken, gweiPerRequest, gweiPerCallbackGas, marginSeconds } = prices;
+  if (gweiPerOutputToken === undefined) return undefined;
+  const wei = (gwei: number) => parseGwei(gwei.toFixed(9));
+  return {
+    perOutputToken: wei(gweiPerOutputToken),
+    perInputToken: wei(gweiPerInputToken),
+    perRequest: wei(gweiPerRequest),
+    perCallbackGas: wei(gweiPerCallbackGas),
+    marginSeconds,
+  };
 }

@@ -24,6 +24,8 @@ export interface Order {
   /** What the seed of a confidential request commits to. Absent of any other. */
   readonly secret?: Hex;
   readonly prompt: readonly number[];
+  /** An answer cut short is worth nothing: cancelled, it gets no receipt. */
+  readonly whole?: boolean;
 }
 
 export interface ReceiptIssuerOptions {

@@ -129,6 +129,11 @@ export class ExecutorStore {
     return row && answerOf(row);
   }
 
+  /** Whether this request was answered and the answer forgotten. */
+  wasAnswered(requestHash: Hex): boolean {
+    return this.database.get("SELECT 1 AS one FROM answered WHERE request_hash = ?", requestHash) !== undefined;
+  }
+
   /** Answers in a state, oldest first. */
   answersIn(state: AnswerState): Answer[] {
     return this.database.all("SELECT * FROM answers WHERE state = ? ORDER BY rowid", state).map(answerOf);
@@ -158,6 +163,12 @@ export class ExecutorStore {
       outputTokens,
       records,
     };
+  }
+
+  /** Receipt hashes of a batch in leaf order. */
+  leavesOf(root: Hex): Hex[] {
+    const sql = "SELECT receipt_hash FROM answers WHERE batch_root = ? ORDER BY leaf_index";
+    return this.database.all(sql, root).map((row) => row.receipt_hash as Hex);
   }
 
   // Batches
@@ -252,16 +263,25 @@ export class ExecutorStore {
     }
   }
 
-  /** Forgets what is settled: chats, keys and answers older than `before` (milliseconds) whose batch is done or that have none. */
+  /**
+   * Forgets what is settled: chats, keys and answers older than `before` (milliseconds) whose batch is done or that have none.
+   *
+   * INVARIANT: that a request was answered is remembered while it can be asked again: two receipts for one request convict the executor.
+   */
   prune(before: number): number {
+    const settled = `created_at < ? AND (state IN ('lost', 'expired')
+      OR batch_root IN (SELECT root FROM batches WHERE state = 'done'))`;
     return this.database.transaction(() => {
-      this.database.run("DELETE FROM idempotency WHERE created_at < ?", before);
-      this.database.run("DELETE FROM chats WHERE created_at < ?", before);
-      const gone = this.database.run(
-        `DELETE FROM answers WHERE created_at < ? AND (state IN ('lost', 'expired')
-           OR batch_root IN (SELECT root FROM batches WHERE state = 'done'))`,
+      this.database.run(
+        `INSERT OR IGNORE INTO answered (request_hash, deadline)
+           SELECT request_hash, CAST(json_extract(request, '$.deadline') AS INTEGER) FROM answers
+           WHERE operator_signature IS NOT NULL AND ${settled}`,
         before,
       );
+      this.database.run("DELETE FROM answered WHERE deadline < ?", Math.floor(before / 1000));
+      this.database.run("DELETE FROM idempotency WHERE created_at < ?", before);
+      this.database.run("DELETE FROM chats WHERE created_at < ?", before);
+      const gone = this.database.run(`DELETE FROM answers WHERE ${settled}`, before);
       this.database.run(
         `DELETE FROM batches WHERE state = 'done' AND created_at < ?
            AND root NOT IN (SELECT batch_root FROM answers WHERE batch_root IS NOT NULL)`,
