@@ -149,12 +149,12 @@ export class GameLogError extends BaseError {
   }
 }
 
-/** The answer to a demand was posted in a way that this endpoint does not show. */
+/** The answer to a demand came in parts that this endpoint does not show. */
 export class AnswerDataError extends BaseError {
   constructor(hash: string, cause?: unknown) {
     super(`What transaction ${hash} posted cannot be read.`, {
       code: "chain.answer",
-      metaMessages: ["It came through another contract: use an endpoint that serves debug_traceTransaction."],
+      metaMessages: ["The endpoint may have pruned logs: use one that serves history."],
       retryable: true,
       ...(cause === undefined ? {} : { cause }),
     });

@@ -7,6 +7,7 @@ import { type ClaimCompensationParameters, claimCompensation } from "./actions/c
 import { type CommitBatchParameters, commitBatch } from "./actions/commit-batch.ts";
 import { type CommitReceiptParameters, commitReceipt } from "./actions/commit-receipt.ts";
 import { mayActFor, setDelegate } from "./actions/delegate.ts";
+import { type DeliverAnswerParameters, deliverAnswer } from "./actions/deliver-answer.ts";
 import {
   type AnswerDemandParameters,
   answerDemand,
@@ -22,6 +23,7 @@ import {
 import { type DepositParameters, deposit } from "./actions/deposit.ts";
 import { getEndpoint, getExecutor } from "./actions/executor.ts";
 import { cancelExit, requestExit, withdraw } from "./actions/exit.ts";
+import { type FinishRequestParameters, finishRequest } from "./actions/finish-request.ts";
 import {
   announceProof,
   type FieldProofParameters,
@@ -36,11 +38,9 @@ import {
   stopProof,
   type TwiceProofParameters,
 } from "./actions/fraud-proof.ts";
+import { getAnswer, getRequest } from "./actions/get-request.ts";
 import { type OpenGameParameters, type OpenTraceGameParameters, openGame, openTraceGame } from "./actions/open-game.ts";
 import { getPayout, isInRefundMode } from "./actions/payout.ts";
-import { type DeliverAnswerParameters, deliverAnswer } from "./actions/deliver-answer.ts";
-import { type FinishRequestParameters, finishRequest } from "./actions/finish-request.ts";
-import { getAnswer, getRequest } from "./actions/get-request.ts";
 import { refundRequest } from "./actions/refund-request.ts";
 import {
   type EnclaveRegistration,

@@ -1,5 +1,8 @@
-import { type Address, decodeFunctionData, encodeEventTopics, type Hex, parseEventLogs } from "viem";
-import { getBlockNumber, getTransaction } from "viem/actions";
+import { encodeEventTopics, type Hex, parseEventLogs } from "viem";
+import { getBlockNumber } from "viem/actions";
+import { fromHex, toHex } from "../commit/bytes.ts";
+import { saltKey, tokenTree } from "../commit/record.ts";
+import { TAGS } from "../commit/tags.ts";
 import type { Request } from "../commit/typed-data.ts";
 import { ABIS } from "./abis.ts";
 import type { DemandKey } from "./actions/demand.ts";
@@ -18,84 +21,62 @@ export interface PostedAnswer {
   readonly hash: Hex;
 }
 
-type Frame = { readonly to?: Address; readonly input: Hex; readonly calls?: readonly Frame[] };
-
 /**
- * The answer to a demand, out of the calldata of its transaction; undefined if there is none. If the answer came through another contract,
- * the node is asked for a trace.
+ * The answer to a demand, out of the logs of its court; undefined if there is none.
  *
  * @param fromBlock Block of the demand.
- * @throws AnswerDataError if the calldata cannot be had.
+ * @throws AnswerDataError if parts of the prompt are missing from the logs.
  */
 export async function loadPostedAnswer(
   context: OtrContext,
   key: DemandKey,
   fromBlock: bigint,
 ): Promise<PostedAnswer | undefined> {
-  const { batchId, index, availability } = key;
+  const { batchId, index } = key;
   const args = { batchId, index: BigInt(index) };
   const topics = encodeEventTopics({ abi: ABIS.availability, eventName: "Answered", args }) as Hex[];
-  const hash = (await hashesOf(context, availability, topics, fromBlock)).at(-1);
-  if (hash === undefined) return undefined;
-  for (const { functionName, args } of await callsOf(context, availability, hash)) {
-    if (functionName !== "answer" && functionName !== "answerOfParts") continue;
-    const [{ receipt, siblings, ...place }, request] = args;
-    if (place.batchId !== batchId || place.index !== BigInt(index)) continue;
-    const committed = { receipt, batchId, index, siblings: nodesOf(siblings) };
-    const input = functionName === "answer" ? args[2] : await partsOf(context, key, receipt.requestHash);
-    return { committed, request, input, hash };
+  const logs = await logsOf(context, key, topics, fromBlock);
+  const answered = parseEventLogs({ abi: ABIS.availability, logs, eventName: "Answered" }).at(-1);
+  if (answered === undefined) return undefined;
+  const { receipt, request, input, siblings } = answered.args;
+  const hash = answered.transactionHash;
+  const committed = { receipt, batchId, index, siblings: nodesOf(siblings) };
+  const inParts = input === "0x" && !request.confidential;
+  const requestHash = receipt.requestHash;
+  const prompt = inParts ? await promptOf(context, key, { request, requestHash, hash }) : tokensOf(input);
+  return { committed, request, input: prompt, hash };
+}
+
+/** The prompt of an answer that came in parts. Anyone may post parts: the prompt is the one that leads to the request's root. */
+async function promptOf(
+  context: OtrContext,
+  key: DemandKey,
+  { request, requestHash, hash }: { request: Request; requestHash: Hex; hash: Hex },
+): Promise<number[]> {
+  const topics = encodeEventTopics({ abi: ABIS.availability, eventName: "PartPosted", args: { requestHash } }) as Hex[];
+  const logs = await logsOf(context, key, topics, 0n);
+  const posters = new Map<string, Map<bigint, number[]>>();
+  for (const { args } of parseEventLogs({ abi: ABIS.availability, logs, eventName: "PartPosted" })) {
+    const parts = posters.get(args.by) ?? new Map<bigint, number[]>();
+    posters.set(args.by, parts.set(args.part, tokensOf(args.input)));
+  }
+  const salts = saltKey({ ...request, secret: request.seed });
+  for (const parts of posters.values()) {
+    const tokens = [...parts].sort(([a], [b]) => Number(a - b)).flatMap(([, part]) => part);
+    if (toHex(tokenTree(salts, "input", tokens).root(TAGS.input)) === request.inputRoot) return tokens;
   }
   throw new AnswerDataError(hash);
 }
 
-/** The prompt of an answer that came in parts. Parts of several posters may be there: those of one number are the same tokens or useless. */
-async function partsOf(context: OtrContext, { availability }: DemandKey, requestHash: Hex): Promise<number[]> {
-  const topics = encodeEventTopics({ abi: ABIS.availability, eventName: "PartPosted", args: { requestHash } }) as Hex[];
-  const parts = new Map<bigint, readonly number[]>();
-  for (const hash of await hashesOf(context, availability, topics, 0n))
-    for (const { functionName, args } of await callsOf(context, availability, hash))
-      if (functionName === "postPart") parts.set(args[1], args[2]);
-  return [...parts].sort(([a], [b]) => Number(a - b)).flatMap(([, tokens]) => [...tokens]);
-}
-
-async function hashesOf(
-  { client }: OtrContext,
-  address: Address,
-  topics: readonly Hex[],
-  fromBlock: bigint,
-): Promise<Hex[]> {
+async function logsOf({ client }: OtrContext, { availability }: DemandKey, topics: readonly Hex[], fromBlock: bigint) {
   const toBlock = await getBlockNumber(client, { cacheTime: 0 });
-  const logs = await rangedLogs(client, { address, topics, fromBlock, toBlock });
-  return parseEventLogs({ abi: ABIS.availability, logs: logs as never }).map((log) => log.transactionHash);
+  return (await rangedLogs(client, { address: availability, topics, fromBlock, toBlock })) as never[];
 }
 
-/** Calls of the court within a transaction. */
-async function callsOf({ client }: OtrContext, availability: Address, hash: Hex) {
-  const { to, input } = await getTransaction(client, { hash });
-  const direct = to?.toLowerCase() === availability.toLowerCase();
-  const frames = direct ? [{ to: availability, input }] : flatten(await traceOf(client, hash));
-  return frames
-    .filter((frame) => frame.to?.toLowerCase() === availability.toLowerCase())
-    .flatMap(({ input: data }) => {
-      try {
-        return [decodeFunctionData({ abi: ABIS.availability, data })];
-      } catch {
-        return [];
-      }
-    });
-}
-
-async function traceOf(client: OtrContext["client"], hash: Hex): Promise<Frame> {
-  try {
-    const params = [hash, { tracer: "callTracer" }] as never;
-    return (await client.request({ method: "debug_traceTransaction" as never, params })) as Frame;
-  } catch (cause) {
-    throw new AnswerDataError(hash, cause);
-  }
-}
-
-function flatten(frame: Frame): Frame[] {
-  return [frame, ...(frame.calls ?? []).flatMap(flatten)];
+function tokensOf(packed: Hex): number[] {
+  const bytes = fromHex(packed);
+  const view = new DataView(bytes.buffer);
+  return Array.from({ length: bytes.length / 4 }, (_, i) => view.getUint32(4 * i));
 }
 
 function nodesOf(bytes: Hex): Hex[] {

@@ -30,6 +30,8 @@ export interface ExecutorOptions {
   readonly responders?: readonly DisputeResponder[];
   /** Serves requests of contracts; left out, nobody does. */
   readonly requests?: RequestServer;
+  /** Keeps enclave keys registered; left out, somebody else must. */
+  readonly keys?: Upkeep;
   /** Owned from here on: `stop` closes it. */
   readonly store: ExecutorStore;
   readonly clock: Clock;
@@ -54,6 +56,13 @@ export interface ExecutorOptions {
   /** Settled answers are forgotten after this long. */
   readonly retentionMs?: number;
   readonly http?: Pick<ApiServerOptions, "apiKeys" | "bodyLimit" | "defaultMaxOut" | "heartbeatMs">;
+}
+
+/** Work in the background. */
+export interface Upkeep {
+  start(): void;
+  /** Resolves when nothing is half done. */
+  stop(): Promise<void>;
 }
 
 const CLOSE_GRACE_MS = 1000;
@@ -126,12 +135,13 @@ export class Executor {
 
   /** Takes up what an earlier process left, and listens. Resolves to the server's URL. */
   async start(listen: { host: string; port: number }): Promise<string> {
-    const { store, log, responders = [], requests } = this.#options;
+    const { store, log, responders = [], requests, keys } = this.#options;
     const lost = store.loseSealed();
     if (lost > 0) log.warn({ answers: lost }, "answers were lost with the enclave that made them");
     await this.#standing.refresh();
     this.#standing.start();
     this.#batcher.start();
+    keys?.start();
     const evidence: EvidenceSource = {
       bundle: (receiptHash) => store.bundle(receiptHash),
       leaves: (root) => store.leaves(root),
@@ -155,7 +165,7 @@ export class Executor {
   }
 
   async #stop(deadlineMs: number): Promise<void> {
-    const { chain, store, served, responders = [], requests, clock, log } = this.#options;
+    const { chain, store, served, responders = [], requests, keys, clock, log } = this.#options;
     const deadline = new AbortController();
     const timeUp = clock.sleep(deadlineMs, deadline.signal);
     log.info({ active: this.#answerer.active }, "stopping");
@@ -170,7 +180,8 @@ export class Executor {
     this.#server.server.closeAllConnections();
     await closed;
     const flushed = Promise.all([this.#batcher.stop(), this.#standing.stop()]).then(() => this.#batcher.flush());
-    const settled = Promise.all([flushed, requesting, ...responders.map((responder) => responder.stop())]);
+    const answering = responders.map((responder) => responder.stop());
+    const settled = Promise.all([flushed, requesting, keys?.stop(), ...answering]);
     await Promise.race([settled, timeUp]);
     deadline.abort();
     await chain.close();

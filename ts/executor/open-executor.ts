@@ -1,5 +1,4 @@
 import { type LocalAccount, parseGwei } from "viem";
-import { getBlock } from "viem/actions";
 import type { ChainClient } from "../chain/client.ts";
 import { CollectorService, collectorSettings } from "../chain/collector.ts";
 import type { OtrContext } from "../chain/context.ts";
@@ -14,20 +13,17 @@ import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import type { ReadyModel } from "../dispute/load-models.ts";
-import { Database } from "../store/database.ts";
+import { Database, type DatabaseHooks } from "../store/database.ts";
 import { ExecutorStore } from "../store/executor-store.ts";
 import { DemandResponder } from "./demand-responder.ts";
 import { SoftwareEnclave } from "./enclave.ts";
-import { Executor, type Served } from "./executor.ts";
+import { Executor } from "./executor.ts";
+import { KeyKeeper } from "./key-keeper.ts";
 import type { Offer } from "./offer.ts";
 import { OnChainRequests } from "./on-chain-requests.ts";
 import { accountSigner } from "./operator.ts";
 import type { Random } from "./ports.ts";
-import { registerSoftwareEnclave } from "./register-software-enclave.ts";
 import { Responder } from "./responder.ts";
-
-/** Seconds that evidence of a software enclave holds: the registry shortens it to its own lifetime of keys. */
-const EVIDENCE_SECONDS = 30n * 24n * 3600n;
 
 /** What an executor over a chain is opened with. */
 export interface OpenExecutorOptions {
@@ -42,7 +38,11 @@ export interface OpenExecutorOptions {
   /** Root of development evidence: registers software enclaves. Left out, their keys must be registered some other way. */
   readonly devRoot?: LocalAccount | undefined;
   readonly transactions?: Partial<TransactorOptions>;
+  /** Milliseconds between two looks at the keys' registrations. */
+  readonly keyPollMs?: number;
   readonly random: Random;
+  /** Tests end the daemon in them. */
+  readonly hooks?: DatabaseHooks;
   readonly log: Logger;
 }
 
@@ -51,21 +51,25 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   const { client, deployment, account, models, config, log, random, devRoot } = options;
   const { addresses } = deployment;
   const domain = { chainId: client.chain.id, rollup: addresses.rollup.toLowerCase() as Hex };
-  const database = Database.open(options.path, ExecutorStore.schema);
+  const database = Database.open(options.path, ExecutorStore.schema, options.hooks);
   const sender = new Transactor({ client, account, store: new SqliteIntentStore(database), ...options.transactions });
   const context: OtrContext & { readonly sender: Transactor } = { client, addresses, sender };
   // What an earlier process left in the pool is followed in the background; asking for it again joins in.
   sender.resume().catch((err: unknown) => log.warn({ err }, "earlier transactions are not settled"));
-  const { timestamp } = await getBlock(client);
-  const served: Served[] = [];
-  for (const { engine, loaded } of models) {
-    const enclave = new SoftwareEnclave({ engine, modelId: loaded.modelId, manifest: loaded.manifest, domain, random });
-    const executor = account.address;
-    if (devRoot !== undefined)
-      await registerSoftwareEnclave(context, { enclave, executor, devRoot, notAfter: timestamp + EVIDENCE_SECONDS });
-    served.push({ model: loaded, enclave });
-  }
-  const chain = { context, executor: account.address, fromBlock: BigInt(config.fromBlock) };
+  const served = models.map(({ engine, loaded: model }) => {
+    const { modelId, manifest } = model;
+    return { model, enclave: new SoftwareEnclave({ engine, modelId, manifest, domain, random }) };
+  });
+  const enclaves = served.map(({ enclave }) => enclave);
+  const polls = options.keyPollMs === undefined ? {} : { pollMs: options.keyPollMs };
+  const executor = account.address;
+  const keys = devRoot && new KeyKeeper({ context, executor, enclaves, devRoot, clock: systemClock, log, ...polls });
+  await keys?.register().catch(async (error: unknown) => {
+    await sender.close();
+    database.close();
+    throw error;
+  });
+  const chain = { context, executor, fromBlock: BigInt(config.fromBlock) };
   const reading = { maxRange: BigInt(config.rpc.maxBlockRange) };
   const answering = { ...chain, ...reading, database, log, pollMs: config.rpc.pollMs };
   const port = new ExecutorPort({ ...chain, ...reading });
@@ -104,6 +108,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
             confirmations,
           }),
         }),
+    ...(keys === undefined ? {} : { keys }),
     store,
     clock: systemClock,
     random,

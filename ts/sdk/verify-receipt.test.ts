@@ -13,8 +13,8 @@ import { ReceiptInvalidError, ReceiptMissingError } from "./errors.ts";
 import { fetchBatch, fetchReceipt } from "./fetch-bundles.ts";
 import { type PreparedRequest, prepareRequest } from "./prepare-request.ts";
 import { ReceiptStream } from "./receipt-stream.ts";
-import { secretProblem } from "./secret-problem.ts";
 import { encodeRequestHeader } from "./request-header.ts";
+import { secretProblem } from "./secret-problem.ts";
 import {
   assertReceipt,
   RECEIPT_CHECKS,

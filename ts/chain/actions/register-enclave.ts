@@ -1,4 +1,4 @@
-import type { Address, Hex, TransactionReceipt } from "viem";
+import { type Address, type Hex, isAddressEqual, type TransactionReceipt, zeroAddress } from "viem";
 import { type OtrContext, read, write } from "../context.ts";
 
 /** Which key is to serve for whom. */
@@ -20,6 +20,8 @@ export interface RegisterEnclaveParameters {
   readonly aux?: Hex;
   /** The enclave key's signature over the challenge: 65 bytes, over the 32 bytes as they are. */
   readonly enclaveSignature: Hex;
+  /** Names the deed for senders that remember. */
+  readonly id?: string;
 }
 
 /** What evidence (`rd0`) and enclave key (`challenge`) must prove for a registration. */
@@ -36,9 +38,10 @@ export function registerEnclave(
   context: OtrContext,
   parameters: RegisterEnclaveParameters,
 ): Promise<TransactionReceipt> {
-  const { registration, kind, evidence, aux, enclaveSignature } = parameters;
+  const { registration, kind, evidence, aux, enclaveSignature, id } = parameters;
   const proof = { kind, evidence, aux: aux ?? "0x" } as const;
-  return write(context, "enclaves", "register", [registration, proof, enclaveSignature]);
+  const options = id === undefined ? {} : { id };
+  return write(context, "enclaves", "register", [registration, proof, enclaveSignature], options);
 }
 
 /** Whether a key may vouch for executor and model now. */
@@ -48,6 +51,12 @@ export function isEnclaveActive(
 ): Promise<boolean> {
   const { enclaveKey, executor, modelId } = parameters;
   return read(context, "enclaves", "isActive", [enclaveKey, executor, modelId]);
+}
+
+/** When a key's registration ends, in seconds since 1970; undefined if it was never registered, or is revoked. */
+export async function enclaveExpiry(context: OtrContext, enclaveKey: Address): Promise<bigint | undefined> {
+  const { executor, expiresAt, revokedAt } = await read(context, "enclaves", "enclaveOf", [enclaveKey]);
+  return isAddressEqual(executor, zeroAddress) || revokedAt !== 0 ? undefined : BigInt(expiresAt);
 }
 
 /** Revokes a key for good. */
