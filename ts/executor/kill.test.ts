@@ -75,7 +75,13 @@ describe("an executor", () => {
     const { bundle } = await fetchReceipt(id, { url });
     const rules = await sham.actions.getRules();
     const opened = openReceipt(batchId, bundle.receipt, [bundle.receiptHash], 0);
-    return sham.actions.openGame({ rules, committed: opened, step: 1, record: openRecord(bundle.records, 1) });
+    return sham.actions.openGame({
+      rules,
+      committed: opened,
+      request: bundle.request,
+      step: 1,
+      record: openRecord(bundle.records, 1),
+    });
   };
 
   it("killed after any one write or transaction keeps what it said, commits it once and misses no move", async () => {
