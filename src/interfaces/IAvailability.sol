@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Duration, Timestamp} from "../libraries/Clock.sol";
-import {Request, RequestHash} from "../types/OtrTypes.sol";
+import {Receipt, Request, RequestHash} from "../types/OtrTypes.sol";
 import {BatchId, CommittedReceipt, IOtrRollup} from "./IOtrRollup.sol";
 import {IStakeVault} from "./IStakeVault.sol";
 import {IUptime} from "./IUptime.sol";
@@ -59,12 +59,22 @@ interface IAvailability {
 
     /// @notice The data of a leaf is demanded.
     event Demanded(BatchId indexed batchId, uint256 indexed index, address indexed demander, Timestamp deadline);
-    /// @notice The data is in this transaction's calldata.
-    event Answered(BatchId indexed batchId, uint256 indexed index, RequestHash indexed requestHash);
+    /// @notice The data of a demanded leaf.
+    /// @param input The prompt's tokens, four bytes each, big-endian; none if the request is confidential, or if parts were posted.
+    /// @param siblings The leaf's opening in the batch: who was not shown the batch needs it to accuse.
+    event Answered(
+        BatchId indexed batchId,
+        uint256 indexed index,
+        RequestHash indexed requestHash,
+        Receipt receipt,
+        Request request,
+        bytes input,
+        bytes siblings
+    );
     /// @notice The executor did not answer.
     event Unanswered(BatchId indexed batchId, uint256 indexed index, address indexed demander);
-    /// @notice A part of a long prompt is in this transaction's calldata.
-    event PartPosted(RequestHash indexed requestHash, uint256 indexed part, address indexed by);
+    /// @notice A part of a long prompt. Those that count are by the sender of the answer (`Answered` has the transaction).
+    event PartPosted(RequestHash indexed requestHash, uint256 indexed part, address indexed by, bytes input);
     /// @notice The executor was convicted elsewhere.
     event Closed(BatchId indexed batchId, uint256 indexed index);
     /// @notice The bond went to `to`.
