@@ -23,6 +23,9 @@ import { accountSigner } from "./operator.ts";
 import type { Random } from "./ports.ts";
 import { Responder } from "./responder.ts";
 
+/** Blocks on a batch until it is no longer looked after: a reorganisation of 64 blocks must not lose it. */
+const SETTLED_BLOCKS = 65;
+
 /** How long the start waits for the registration of keys. */
 const REGISTRATION_MS = 30_000;
 
@@ -79,7 +82,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
     patience.abort();
   }
   const chain = { context, executor, fromBlock: BigInt(config.fromBlock) };
-  const reading = { maxRange: BigInt(config.rpc.maxBlockRange) };
+  const reading = { maxRange: BigInt(config.rpc.maxBlockRange), lagMs: config.rpc.lagSeconds * 1000 };
   const pulse = new ChainPulse({
     context,
     account: executor,
@@ -117,7 +120,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
     batches: {
       intervalMs: config.executor.batchSeconds * 1000,
       maxReceipts: config.executor.batchReceipts,
-      confirmations: Math.max(1, config.rpc.confirmations),
+      confirmations: Math.max(SETTLED_BLOCKS, config.rpc.confirmations),
       pollMs: config.rpc.pollMs,
     },
   });
