@@ -42,7 +42,9 @@ library Settlement {
         // INVARIANT: after a conviction locks move only by `releaseBatch`.
         Timestamp convictedAt = neighbours.vault.convictedAt(batch.executor);
         if (convictedAt.isSet()) revert IStakeVault.Suspended(batch.executor, convictedAt);
-        delete $.batches[batchId];
+        // It stands for nothing any more, but its rules still say when an ended demand on it is paid.
+        $.batches[batchId].root = 0;
+        $.batches[batchId].openGames = RollupState.RELEASED;
         emit IOtrRollup.DuplicateDropped(batchId, original.batchId, receiptHash);
         if (!batch.scarce) neighbours.vault.unlock(batch.executor, rules.lockPerReceipt);
     }
