@@ -241,12 +241,15 @@ contract DisputeGameTest is GameTest {
         _start(1);
         _postFine();
         _walkFine(0);
+        Request memory request = _request();
         Record memory record = _record();
         vm.startPrank(challenger);
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.LevelMismatch.selector, 2));
         game.chooseCache(subject, record);
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.LevelMismatch.selector, 2));
         game.settleToken(subject, record, 0, "");
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.LevelMismatch.selector, 2));
+        game.settleSalt(subject, record, request, SEED);
     }
 
     function test_chooseRow_inCache_reverts() public {
@@ -492,6 +495,7 @@ contract DisputeGameTest is GameTest {
         OpenedElement memory element;
         OpenedLeaf memory leaf;
         OpenedBlock memory block_;
+        Request memory request = _request();
         Record memory record = _record();
         vm.startPrank(executor);
         vm.expectRevert(expected);
@@ -504,6 +508,8 @@ contract DisputeGameTest is GameTest {
         game.settleCache(subject, opened, leaf, leaf);
         vm.expectRevert(expected);
         game.settleToken(subject, record, 0, "");
+        vm.expectRevert(expected);
+        game.settleSalt(subject, record, request, SEED);
         vm.expectRevert(expected);
         game.settle(subject, "", element, _noRequest(), "");
         vm.expectRevert(expected);
