@@ -175,7 +175,7 @@ async function requestOf(changes: Partial<Request> = {}): Promise<Request> {
 
 /** What the model says, by another run. */
 async function expected(request: Request, prompt: readonly number[]): Promise<readonly number[]> {
-  const key = saltKey(request);
+  const key = saltKey({ ...request, secret: request.seed });
   const whole = {
     ...request,
     nIn: prompt.length,
