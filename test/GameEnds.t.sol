@@ -9,6 +9,7 @@ import {Timestamp} from "src/libraries/Clock.sol";
 import {ReceiptHash} from "src/types/OtrTypes.sol";
 
 /// @notice How games end: proofs, deadlines, outages, games side by side, payouts.
+/// forge-config: default.fuzz.runs = 24
 contract GameEndsTest is GameTest {
     using Trees for Trees.Tree;
 

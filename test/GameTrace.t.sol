@@ -4,11 +4,12 @@ pragma solidity ^0.8.30;
 import {GameTest} from "./utils/GameTest.sol";
 import {Trees} from "./utils/Trees.sol";
 import {GameId, IDisputeGame, Phase, Record, Subject} from "src/interfaces/IDisputeGame.sol";
-import {CommittedReceipt, Status} from "src/interfaces/IOtrRollup.sol";
+import {CommittedReceipt} from "src/interfaces/IOtrRollup.sol";
 import {Tags} from "src/libraries/Tags.sol";
 import {Receipt as OtrReceipt, Request} from "src/types/OtrTypes.sol";
 
 /// @notice The walk down the trace, who may open, and salts: sixty steps of three rows.
+/// forge-config: default.fuzz.runs = 24
 contract GameTraceTest is GameTest {
     using Trees for Trees.Tree;
 
