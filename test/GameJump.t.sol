@@ -288,6 +288,18 @@ contract CacheJumpTest is GameTest {
         game.settleCache(subject, opened, cached, fine);
     }
 
+    function test_timeout_cacheNodesReveal_succeeds() public {
+        _start(1);
+        _postFine();
+        _chooseCache();
+        _revealCache();
+        _choose(0);
+        assertPhase(Phase.CacheNodesReveal);
+        vm.warp(block.timestamp + TURN);
+        game.timeout(subject);
+        assertExecutorLost();
+    }
+
     function testFuzz_settleCache_fromAnyNode_succeeds(uint256 slot, uint256 levels) public {
         slot = bound(slot, 0, CACHED - 1);
         levels = bound(levels, 3, 5);

@@ -146,6 +146,17 @@ contract GameTraceTest is GameTest {
         assertExecutorLost();
     }
 
+    function test_timeout_traceNodesReveal_succeeds() public {
+        committed = _commit();
+        _openTrace();
+        _revealTrace();
+        _choose(0);
+        assertPhase(Phase.TraceNodesReveal);
+        vm.warp(block.timestamp + TURN);
+        game.timeout(subject);
+        assertExecutorLost();
+    }
+
     // ---------------------------------------------------------------- the new id
 
     function test_chooseStep_announcesTheGame_succeeds() public {
