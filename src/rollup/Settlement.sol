@@ -42,9 +42,9 @@ library Settlement {
         // INVARIANT: after a conviction locks move only by `releaseBatch`.
         Timestamp convictedAt = neighbours.vault.convictedAt(batch.executor);
         if (convictedAt.isSet()) revert IStakeVault.Suspended(batch.executor, convictedAt);
-        // It stands for nothing any more, but its rules still say when an ended demand on it is paid.
-        $.batches[batchId].root = 0;
-        $.batches[batchId].openGames = RollupState.RELEASED;
+        // INVARIANT: what its games have yet to pay is paid by the rules that it was committed under, after their air gap.
+        delete $.batches[batchId];
+        $.batches[batchId].rules = batch.rules;
         emit IOtrRollup.DuplicateDropped(batchId, original.batchId, receiptHash);
         if (!batch.scarce) neighbours.vault.unlock(batch.executor, rules.lockPerReceipt);
     }
