@@ -6,10 +6,14 @@ import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManage
 import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {Script} from "forge-std/Script.sol";
 
+import {Availability} from "../src/Availability.sol";
 import {DisputeGame} from "../src/DisputeGame.sol";
 import {EnclaveRegistry} from "../src/EnclaveRegistry.sol";
+import {FraudProofs} from "../src/FraudProofs.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
+import {OtrRequests} from "../src/OtrRequests.sol";
 import {OtrRollup} from "../src/OtrRollup.sol";
+import {SequencerUptime} from "../src/SequencerUptime.sol";
 import {StakeVault} from "../src/StakeVault.sol";
 import {DevEvidenceVerifier} from "../src/attestation/DevEvidenceVerifier.sol";
 import {IEnclaveRegistry} from "../src/interfaces/IEnclaveRegistry.sol";
@@ -35,10 +39,17 @@ struct Config {
     Duration claimPeriod;
     Duration expiryCap;
     Duration exitDelay;
+    Duration airGap;
+    address uptimeFeed;
+    Duration grace;
+    uint64 gasPrice;
     uint96 lockPerReceipt;
+    uint96 reserve;
     uint96 bond;
+    uint96 demandBond;
     uint16 challengerBps;
     uint16 requesterBps;
+    Duration deliveryPeriod;
 }
 
 /// @notice Where everything is; proxies for the upgradeable contracts.
@@ -51,7 +62,11 @@ struct Deployment {
     OtrRollup rollup;
     IJudge judge;
     IProgramValidator validator;
+    SequencerUptime uptime;
     DisputeGame game;
+    FraudProofs frauds;
+    Availability availability;
+    OtrRequests requests;
     DevEvidenceVerifier devVerifier;
 }
 
@@ -94,15 +109,28 @@ contract Deploy is Script {
         config.keyLifetime = _duration("OTR_KEY_LIFETIME", 30 days);
         config.challengeWindow = _duration("OTR_WINDOW", 7 days);
         config.turnDuration = _duration("OTR_TURN", 1 days);
-        config.claimPeriod = _duration("OTR_CLAIM_PERIOD", 30 days);
+        config.claimPeriod = _duration("OTR_CLAIM_PERIOD", 60 days);
+        // Time between a verdict and its payouts: longer than the timelock, so that governance can switch faulty rules to refund mode.
+        config.airGap = _duration("OTR_AIR_GAP", config.development ? 1 hours : 8 days);
+        // Chainlink's L2 sequencer uptime feed, if the chain has one.
+        config.uptimeFeed = vm.envOr("OTR_UPTIME_FEED", address(0));
+        // Time to move after an outage of the sequencer.
+        config.grace = _duration("OTR_GRACE", 1 days);
+        // Wei per gas at which moves are repaid.
+        config.gasPrice = uint64(vm.envOr("OTR_GAS_PRICE", uint256(0.1 gwei)));
         // Longest time from answer to a receipt's expiry that clients accept.
         config.expiryCap = _duration("OTR_EXPIRY_CAP", 1 days);
         // Zero: the shortest that covers expiry, window and the longest game.
         config.exitDelay = _duration("OTR_EXIT_DELAY", 0);
         config.lockPerReceipt = uint96(vm.envOr("OTR_LOCK", uint256(0.001 ether)));
+        // Free stake that an executor keeps beside its locks; gas of challengers is repaid from it.
+        config.reserve = uint96(vm.envOr("OTR_RESERVE", uint256(0.01 ether)));
         config.bond = uint96(vm.envOr("OTR_BOND", uint256(0.05 ether)));
+        config.demandBond = uint96(vm.envOr("OTR_DEMAND_BOND", uint256(0.005 ether)));
         config.challengerBps = uint16(vm.envOr("OTR_CHALLENGER_BPS", uint256(2500)));
         config.requesterBps = uint16(vm.envOr("OTR_REQUESTER_BPS", uint256(2500)));
+        // Time after the deadline of an on-chain request in which its answer is delivered.
+        config.deliveryPeriod = _duration("OTR_DELIVERY_PERIOD", 6 hours);
     }
 
     /// @notice Deploys and wires. `deployer` is the sender of every transaction and holds no power afterwards.
@@ -156,13 +184,32 @@ contract Deploy is Script {
         d.judge = found != address(0) ? IJudge(found) : _judge();
         found = _find("ProgramValidatorV1");
         d.validator = found != address(0) ? IProgramValidator(found) : _validator();
-        found = _find("DisputeGame");
-        d.game = found != address(0) ? DisputeGame(found) : new DisputeGame(d.rollup, d.vault, d.judge, d.models);
+        _courts(config, d);
+        found = _find("OtrRequests");
+        d.requests = found != address(0)
+            ? OtrRequests(found)
+            : new OtrRequests(d.rollup, d.vault, d.models, d.uptime, config.deliveryPeriod);
         if (!config.development) return d;
         found = _find("DevEvidenceVerifier");
         d.devVerifier = found != address(0)
             ? DevEvidenceVerifier(found)
             : new DevEvidenceVerifier(config.devRoot, config.allowAnyChain);
+    }
+
+    /// @dev Immutable: new ones come with new rules.
+    function _courts(Config memory config, Deployment memory d) private {
+        address found = _find("SequencerUptime");
+        d.uptime = found != address(0) ? SequencerUptime(found) : new SequencerUptime(config.uptimeFeed, config.grace);
+        found = _find("DisputeGame");
+        d.game = found != address(0)
+            ? DisputeGame(found)
+            : new DisputeGame(d.rollup, d.vault, d.judge, d.models, d.uptime, config.turnDuration);
+        found = _find("FraudProofs");
+        d.frauds = found != address(0) ? FraudProofs(found) : new FraudProofs(d.rollup, d.models, config.turnDuration);
+        found = _find("Availability");
+        d.availability = found != address(0)
+            ? Availability(found)
+            : new Availability(d.rollup, d.vault, d.uptime, config.turnDuration);
     }
 
     function _wire(Config memory config, Deployment memory d) private {
@@ -172,26 +219,36 @@ contract Deploy is Script {
             d.models.setValidator(machineVersion, d.validator);
         }
         if (RulesVersion.unwrap(d.rollup.currentRules()) == 0) {
-            d.rollup
-                .addRules(
-                    Rules({
-                        game: address(d.game),
-                        challengeWindow: config.challengeWindow,
-                        turnDuration: config.turnDuration,
-                        claimPeriod: config.claimPeriod,
-                        judge: address(d.judge),
-                        lockPerReceipt: config.lockPerReceipt,
-                        bond: config.bond,
-                        challengerBps: config.challengerBps,
-                        requesterBps: config.requesterBps,
-                        machineVersion: machineVersion,
-                        expiryCap: config.expiryCap
-                    })
-                );
+            d.rollup.addRules(_rules(config, d));
         }
         if (config.development && address(d.enclaves.verifierOf(d.devVerifier.kind())) == address(0)) {
             d.enclaves.setVerifier(d.devVerifier);
         }
+    }
+
+    function _rules(Config memory config, Deployment memory d) private view returns (Rules memory) {
+        // Governance must be able to act on a faulty verdict before it is paid.
+        require(config.airGap.inSeconds() > config.timelockDelay, "OTR_AIR_GAP must exceed OTR_TIMELOCK_DELAY");
+        return Rules({
+            game: address(d.game),
+            challengeWindow: config.challengeWindow,
+            turnDuration: config.turnDuration,
+            claimPeriod: config.claimPeriod,
+            judge: address(d.judge),
+            lockPerReceipt: config.lockPerReceipt,
+            frauds: address(d.frauds),
+            bond: config.bond,
+            availability: address(d.availability),
+            reserve: config.reserve,
+            uptime: address(d.uptime),
+            gasPrice: config.gasPrice,
+            airGap: config.airGap,
+            machineVersion: d.judge.machineVersion(),
+            expiryCap: config.expiryCap,
+            demandBond: config.demandBond,
+            challengerBps: config.challengerBps,
+            requesterBps: config.requesterBps
+        });
     }
 
     /// @dev Everything restricted is the administrator's (the timelock), but for what the guardian may do.
@@ -238,8 +295,10 @@ contract Deploy is Script {
 
     function _exitDelay(Config memory config) private pure returns (Duration) {
         if (config.exitDelay.inSeconds() != 0) return config.exitDelay;
-        uint256 shortest = config.expiryCap.inSeconds() + config.challengeWindow.inSeconds() + WalkLib.MAX_TURNS
-            * config.turnDuration.inSeconds();
+        uint256 turn = config.turnDuration.inSeconds();
+        // A demand in the first half of the window, its answer a turn later, and half a window after it.
+        uint256 window = config.challengeWindow.inSeconds() + turn;
+        uint256 shortest = config.expiryCap.inSeconds() + window + WalkLib.MAX_TURNS * turn;
         return Duration.wrap(uint32(shortest));
     }
 
@@ -267,6 +326,10 @@ contract Deploy is Script {
         if (address(d.devVerifier) != address(0)) {
             vm.serializeAddress(json, "DevEvidenceVerifier", address(d.devVerifier));
         }
+        vm.serializeAddress(json, "SequencerUptime", address(d.uptime));
+        vm.serializeAddress(json, "FraudProofs", address(d.frauds));
+        vm.serializeAddress(json, "Availability", address(d.availability));
+        vm.serializeAddress(json, "OtrRequests", address(d.requests));
         vm.writeJson(vm.serializeAddress(json, "DisputeGame", address(d.game)), _path);
     }
 }

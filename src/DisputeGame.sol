@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {GameBase} from "./GameBase.sol";
+import {GameExtension} from "./GameExtension.sol";
 import {
     Game,
     GameId,
@@ -9,6 +11,7 @@ import {
     OpenedElement,
     OpenedInstruction,
     OpenedLeaf,
+    OpenedRow,
     Outcome,
     Phase,
     Record,
@@ -16,25 +19,24 @@ import {
 } from "./interfaces/IDisputeGame.sol";
 import {IJudge, StepContext} from "./interfaces/IJudge.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
-import {CommittedReceipt, GameTerms, IOtrRollup} from "./interfaces/IOtrRollup.sol";
+import {CommittedReceipt, Conviction, IOtrRollup} from "./interfaces/IOtrRollup.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
+import {IUptime} from "./interfaces/IUptime.sol";
 import {BinaryTree} from "./libraries/BinaryTree.sol";
-import {Clock} from "./libraries/Clock.sol";
+import {Clock, Duration, Timestamp} from "./libraries/Clock.sol";
 import {FoldLib} from "./libraries/FoldLib.sol";
+import {GasSchedule} from "./libraries/GasSchedule.sol";
 import {ProgramLib} from "./libraries/ProgramLib.sol";
 import {ReceiptLib} from "./libraries/ReceiptLib.sol";
 import {RowLib} from "./libraries/RowLib.sol";
 import {SubjectLib} from "./libraries/SubjectLib.sol";
 import {Tags} from "./libraries/Tags.sol";
 import {WalkLib} from "./libraries/WalkLib.sol";
-import {ElementTypes} from "./machine/ElementTypes.sol";
-import {Instruction, ROLE_CACHED, instructionAt} from "./machine/Instruction.sol";
-import {ModelId, Receipt, ReceiptHash, Request, RequestHash} from "./types/OtrTypes.sol";
+import {Receipt, ReceiptHash, Request, RequestHash} from "./types/OtrTypes.sol";
 
 /// @title DisputeGame
-contract DisputeGame is IDisputeGame {
+contract DisputeGame is IDisputeGame, GameBase {
     using ReceiptLib for Receipt;
-    using ReceiptLib for Request;
     using WalkLib for Game;
 
     /// @dev A block of a long fold: its number in the fold, the accumulator before it, and the hash of the one claimed after it.
@@ -44,94 +46,99 @@ contract DisputeGame is IDisputeGame {
         bytes32 claim;
     }
 
-    /// @dev Token of a record at prompt positions before the last.
-    uint32 private constant SENTINEL = type(uint32).max;
-    /// @dev Length of the token row: (token, threshold).
-    uint32 private constant TOKEN_ROW_LENGTH = 2;
-
     /// @inheritdoc IDisputeGame
     uint256 public constant MAX_TURNS = WalkLib.MAX_TURNS;
     /// @inheritdoc IDisputeGame
     uint256 public constant REVEAL_LEVELS = WalkLib.REVEAL_LEVELS;
     /// @inheritdoc IDisputeGame
-    IOtrRollup public immutable ROLLUP;
-    /// @inheritdoc IDisputeGame
-    IStakeVault public immutable VAULT;
-    /// @inheritdoc IDisputeGame
-    IJudge public immutable JUDGE;
-    /// @inheritdoc IDisputeGame
-    IModelRegistry public immutable MODELS;
+    uint256 public constant EXECUTOR_GAS = GasSchedule.EXECUTOR;
+    /// @notice The code of the moves that few games need, which this contract delegates to.
+    GameExtension public immutable EXTENSION;
 
-    mapping(GameId gameId => Game) private _games;
-    /// @dev Claims of executors by (receipt, step): the fine top; by (receipt, step, row, element, part): hash of accumulators.
-    mapping(bytes32 claimKey => bytes32) private _claims;
-
-    constructor(IOtrRollup rollup, IStakeVault vault, IJudge judge, IModelRegistry models) {
-        ROLLUP = rollup;
-        VAULT = vault;
-        JUDGE = judge;
-        MODELS = models;
+    constructor(
+        IOtrRollup rollup,
+        IStakeVault vault,
+        IJudge judge,
+        IModelRegistry models,
+        IUptime uptime,
+        Duration turnDuration
+    ) GameBase(rollup, vault, judge, models, uptime, turnDuration) {
+        EXTENSION = new GameExtension(rollup, vault, judge, models, uptime, turnDuration);
     }
 
     // ---------------------------------------------------------------- opening
 
     /// @inheritdoc IDisputeGame
-    function open(CommittedReceipt calldata committed, uint32 step, bytes32 record, bytes calldata traceSiblings)
-        external
-        payable
-        returns (GameId gameId)
-    {
-        GameTerms memory terms = ROLLUP.enterGame(committed);
-        if (msg.value != terms.bond) revert BondAmount(terms.bond, msg.value);
-        _requireRecord(committed.receipt, step, record, traceSiblings);
-        gameId = SubjectLib.idOf(committed, step, record, msg.sender, terms.bond);
-        Game storage game = _games[gameId];
-        // INVARIANT: a game is played once.
-        if (game.phase != Phase.None) revert GameExists(gameId);
-        game.challenger = msg.sender;
-        game.turnDuration = terms.turnDuration;
-        game.enterTree(terms.instructions);
-        game.pass(Phase.FinePost);
-        emit GameOpened(
-            gameId, terms.receiptHash, msg.sender, committed.receipt, committed.batchId, step, record, terms.bond
-        );
-        VAULT.depositBond{value: msg.value}();
+    function open(
+        CommittedReceipt calldata committed,
+        Request calldata request,
+        uint32 step,
+        bytes32 record,
+        bytes calldata traceSiblings
+    ) external payable returns (GameId gameId) {
+        Receipt calldata receipt = committed.receipt;
+        gameId = _open(committed, request, step, record);
+        // After `enterGame`: only a receipt that can stand has a number of steps.
+        uint256 steps = receipt.steps();
+        if (step >= steps) revert StepOutOfRange(step, steps);
+        _requireEqual(receipt.traceRoot, BinaryTree.rootOf(Tags.TRACE, record, step, steps, traceSiblings));
     }
 
     /// @inheritdoc IDisputeGame
-    function postFine(Subject calldata subject, bytes32[] calldata nodes) external {
+    function postFine(Subject calldata subject, Record calldata record, bytes32[] calldata nodes) external {
         (GameId gameId, Game storage game) = _subject(subject);
-        game.requireTurn(Phase.FinePost);
+        _requireTurn(game, Phase.FinePost);
+        // INVARIANT: an executor that does not know what it committed to cannot answer.
+        _requireRecordIs(subject, record);
         bytes32 top = WalkLib.topOf(nodes, game.leaves);
         _claim(subject, _fineKey(_hash(subject), subject.step), top);
         game.node = top;
-        game.pass(Phase.Fine);
-        emit FinePosted(gameId, nodes);
+        _pass(game, Phase.Fine);
+        emit FinePosted(gameId, record, nodes);
     }
 
     // ---------------------------------------------------------------- walking
 
     /// @inheritdoc IDisputeGame
-    function choose(GameId gameId, uint256 child) external {
-        _games[gameId].choose(gameId, child);
+    function choose(GameId gameId, uint256 levels, uint256 child) external {
+        Game storage game = _games[gameId];
+        Phase phase = game.phase;
+        if (phase != Phase.Trace && phase != Phase.RowNodes && phase != Phase.Cache) phase = Phase.Fine;
+        _requireChoice(game, phase);
+        game.descend(levels, child);
+        // The phase after each walking phase is its reveal.
+        _pass(game, Phase(uint8(phase) + 1));
+        emit ChildChosen(gameId, levels, child);
     }
 
     /// @inheritdoc IDisputeGame
     function reveal(GameId gameId, bytes calldata siblings, bytes32[] calldata nodes) external {
-        _games[gameId].reveal(gameId, siblings, nodes);
+        Game storage game = _games[gameId];
+        Phase phase = game.phase;
+        if (phase == Phase.RowNodesReveal) {
+            // The leaves of a row are shown in plain, by `revealChunks`.
+            if (game.level <= WalkLib.REVEAL_LEVELS) revert LevelMismatch(game.level);
+        } else if (phase != Phase.TraceNodesReveal && phase != Phase.CacheNodesReveal) {
+            phase = Phase.FineReveal;
+        }
+        _requireTurn(game, phase);
+        game.arrive(siblings, nodes);
+        _pass(game, Phase(uint8(phase) - 1));
+        emit NodesRevealed(gameId, nodes);
     }
 
     /// @inheritdoc IDisputeGame
     function chooseRow(Subject calldata subject, OpenedInstruction calldata opened) external {
         (GameId gameId, Game storage game) = _subject(subject);
-        game.requireChoice(Phase.Fine);
-        game.requireKnownLeaf(opened.row);
-        game.instruction = _requireInstruction(subject.receipt.modelId, opened, game.leaves);
-        (uint8 elementType, uint256 length) = JUDGE.rowShape(opened.instruction, subject.step);
+        _requireChoice(game, Phase.Fine);
+        game.requireBelow(opened.row);
+        bytes32 leaf = _requireInstruction(subject.receipt.modelId, opened, game.leaves);
+        (uint8 elementType, uint256 length) = _judge.rowShape(opened.instruction, subject.step);
         game.row = opened.row;
         game.rowType = elementType;
         game.rowLength = uint32(length);
-        game.pass(Phase.RowReveal);
+        game.instruction = _instructionKey(gameId, leaf);
+        _pass(game, Phase.RowReveal);
         emit RowChosen(gameId, opened.row, opened.instruction);
     }
 
@@ -139,13 +146,19 @@ contract DisputeGame is IDisputeGame {
     function revealRow(GameId gameId, bytes calldata siblings, bytes32[] calldata nodes, bytes calldata chunks)
         external
     {
-        _games[gameId].revealRow(siblings, nodes, chunks);
+        Game storage game = _games[gameId];
+        _requireTurn(game, Phase.RowReveal);
+        _pass(game, game.enterRow(siblings, nodes, chunks));
         emit RowRevealed(gameId, nodes, chunks);
     }
 
     /// @inheritdoc IDisputeGame
     function revealChunks(GameId gameId, bytes calldata siblings, bytes calldata chunks) external {
-        _games[gameId].revealChunks(gameId, siblings, chunks);
+        Game storage game = _games[gameId];
+        _requireTurn(game, Phase.RowNodesReveal);
+        game.arriveAtChunks(siblings, chunks);
+        _pass(game, Phase.Chunks);
+        emit ChunksRevealed(gameId, chunks);
     }
 
     // ---------------------------------------------------------------- elements
@@ -159,11 +172,11 @@ contract DisputeGame is IDisputeGame {
         bytes calldata witness
     ) external {
         (GameId gameId, Game storage game) = _subject(subject);
-        game.requireChoice(Phase.Chunks);
+        _requireChoice(game, Phase.Chunks);
         int256 value;
         // INVARIANT: the padding of a row is zero.
         if (opened.element < game.rowLength) {
-            _requireChosen(game, instruction);
+            _requireChosen(gameId, game, instruction);
             value = _evaluate(_context(subject, request), instruction, opened.element, witness);
         }
         if (value == game.openElement(opened)) revert NothingProven();
@@ -171,56 +184,21 @@ contract DisputeGame is IDisputeGame {
     }
 
     /// @inheritdoc IDisputeGame
-    function chooseElement(Subject calldata subject, bytes calldata instruction, OpenedElement calldata opened)
-        external
-    {
+    function settleJump(
+        Subject calldata subject,
+        OpenedInstruction calldata instruction,
+        OpenedRow calldata row,
+        OpenedElement calldata opened,
+        Request[] calldata request,
+        bytes calldata witness
+    ) external {
         (GameId gameId, Game storage game) = _subject(subject);
-        game.requireChoice(Phase.Chunks);
-        _requireChosen(game, instruction);
-        if (opened.element >= game.rowLength) revert ChoiceOutOfRange(opened.element, game.rowLength);
-        (uint256 blocks,) = JUDGE.blocks(instruction, subject.step);
-        if (blocks < 2) revert BlockCount(blocks);
-        int256 value = game.openElement(opened);
-        game.element = opened.element;
-        game.value = int64(value);
-        game.pass(Phase.AccumulatorsPost);
-        emit ElementChosen(gameId, opened.element, value);
-    }
-
-    /// @inheritdoc IDisputeGame
-    function postAccumulators(Subject calldata subject, bytes calldata instruction, bytes calldata accumulators)
-        external
-    {
-        (GameId gameId, Game storage game) = _subject(subject);
-        game.requireTurn(Phase.AccumulatorsPost);
-        _requireChosen(game, instruction);
-        (uint256 blocks, uint256 size) = JUDGE.blocks(instruction, subject.step);
-        uint256 count = FoldLib.span(blocks, game.part).count;
-        if (accumulators.length != count * size) revert ItemCount(count * size, accumulators.length);
-        _requireTarget(game, instruction, FoldLib.at(accumulators, size, count - 1));
-        bytes32 claim = keccak256(accumulators);
-        _claim(subject, _accumulatorsKey(_hash(subject), subject.step, game), claim);
-        game.accumulators = claim;
-        game.pass(Phase.Blocks);
-        emit AccumulatorsPosted(gameId, accumulators);
-    }
-
-    /// @inheritdoc IDisputeGame
-    function choosePart(Subject calldata subject, bytes calldata instruction, uint256 part, bytes calldata accumulators)
-        external
-    {
-        (GameId gameId, Game storage game) = _subject(subject);
-        game.requireChoice(Phase.Blocks);
-        _requireChosen(game, instruction);
-        _requirePosted(game, accumulators);
-        (uint256 blocks, uint256 size) = JUDGE.blocks(instruction, subject.step);
-        FoldLib.Span memory span = FoldLib.span(blocks, game.part);
-        if (span.stride == 1) revert BlockCount(blocks);
-        game.accumulatorAfter = bytes16(FoldLib.at(accumulators, size, part));
-        if (part != 0) game.accumulatorBefore = bytes16(FoldLib.at(accumulators, size, part - 1));
-        game.part = uint16(part + 1);
-        game.pass(Phase.AccumulatorsPost);
-        emit PartChosen(gameId, part);
+        _requireChoice(game, Phase.Fine);
+        _requireTop(game);
+        StepContext memory context = _context(subject, request);
+        _requireInstruction(subject.receipt.modelId, instruction, context.rows);
+        _requireLie(context, instruction, row, opened, witness);
+        _executorLoses(gameId, game, subject);
     }
 
     /// @inheritdoc IDisputeGame
@@ -232,78 +210,12 @@ contract DisputeGame is IDisputeGame {
         bytes calldata witness
     ) external {
         (GameId gameId, Game storage game) = _subject(subject);
-        game.requireChoice(Phase.Blocks);
-        _requireChosen(game, instruction);
+        _requireChoice(game, Phase.Blocks);
+        _requireChosen(gameId, game, instruction);
         _requirePosted(game, opened.accumulators);
         Block memory block_ = _blockOf(game, instruction, subject.step, opened);
         bytes32 computed = _evaluateBlock(_context(subject, request), instruction, game.element, block_, witness);
         if (computed == block_.claim) revert NothingProven();
-        _prove(gameId, game);
-    }
-
-    // ---------------------------------------------------------------- record
-
-    /// @inheritdoc IDisputeGame
-    function chooseCache(Subject calldata subject, Record calldata record) external {
-        (GameId gameId, Game storage game) = _subject(subject);
-        game.requireChoice(Phase.Fine);
-        _requireTop(game);
-        _requireRecordIs(subject, record);
-        uint32 cacheRows = MODELS.dimensionsOf(subject.receipt.modelId).cacheRows;
-        emit CacheChosen(gameId, record);
-        if (cacheRows == 0) {
-            // INVARIANT: a program without cached rows has no cache root.
-            if (record.cacheRoot == 0) revert NothingProven();
-            return _prove(gameId, game);
-        }
-        game.node = record.cacheRoot;
-        game.enterTree(cacheRows);
-        game.pass(Phase.CacheReveal);
-    }
-
-    /// @inheritdoc IDisputeGame
-    function revealCache(GameId gameId, bytes32[] calldata nodes) external {
-        _games[gameId].revealCache(gameId, nodes);
-    }
-
-    /// @inheritdoc IDisputeGame
-    function settleCache(
-        Subject calldata subject,
-        OpenedInstruction calldata opened,
-        OpenedLeaf calldata cached,
-        OpenedLeaf calldata fine
-    ) external {
-        (GameId gameId, Game storage game) = _subject(subject);
-        game.requireChoice(Phase.Cache);
-        game.requireLeaf(cached.leaf, cached.index, cached.siblings);
-        uint32 rows = MODELS.dimensionsOf(subject.receipt.modelId).instructions;
-        _requireInstruction(subject.receipt.modelId, opened, rows);
-        // INVARIANT: both leaves are of the row that the program caches in this slot.
-        Instruction instruction = instructionAt(opened.instruction, 0);
-        (uint256 role, uint256 slot) = (instruction.role(), instruction.cacheSlot());
-        if (role != ROLE_CACHED || slot != cached.index) revert NotCached(role, slot);
-        if (fine.index != opened.row) revert ChoiceOutOfRange(fine.index, opened.row);
-        WalkLib.requireFineLeaf(_fineTop(subject), rows, fine);
-        if (cached.leaf == fine.leaf) revert NothingProven();
-        _prove(gameId, game);
-    }
-
-    /// @inheritdoc IDisputeGame
-    function settleToken(Subject calldata subject, Record calldata record, bytes32 chunk, bytes calldata siblings)
-        external
-    {
-        (GameId gameId, Game storage game) = _subject(subject);
-        game.requireChoice(Phase.Fine);
-        _requireTop(game);
-        _requireRecordIs(subject, record);
-        uint32 token = SENTINEL;
-        if (subject.step >= subject.receipt.nIn - 1) {
-            uint256 rows = game.leaves;
-            bytes32 leaf = RowLib.leaf(ElementTypes.I64, TOKEN_ROW_LENGTH, sha256(abi.encode(chunk)));
-            WalkLib.requireOpens(game.node, leaf, rows - 1, rows, 0, BinaryTree.depth(rows), siblings);
-            token = _clampToken(RowLib.elementAt(chunk, ElementTypes.I64, 0));
-        }
-        if (token == record.token) revert NothingProven();
         _prove(gameId, game);
     }
 
@@ -313,30 +225,110 @@ contract DisputeGame is IDisputeGame {
     function conclude(Subject calldata subject) external {
         (GameId gameId, Game storage game) = _subject(subject);
         if (game.phase != Phase.Proven) revert WrongPhase(Phase.Proven, game.phase);
-        // INVARIANT: an executor is convicted once; a proof that comes second gets its bond back.
-        if (_isConvicted(subject)) return _moot(gameId, game, subject);
         _executorLoses(gameId, game, subject);
     }
 
     /// @inheritdoc IDisputeGame
     function timeout(Subject calldata subject) external {
         (GameId gameId, Game storage game) = _subject(subject);
-        Phase phase = game.phase;
-        if (phase == Phase.None || phase == Phase.Over) revert WrongPhase(Phase.FinePost, phase);
-        if (!game.deadline.hasCome()) revert DeadlineNotPassed(game.deadline);
+        Phase phase = _requireGoing(game);
+        if (!_hasPassed(game.deadline)) revert DeadlineNotPassed(game.deadline);
+        if (!_isChallengersTurn(phase)) return _executorLoses(gameId, game, subject);
         // INVARIANT: nobody loses a bond over an executor that is convicted already.
-        if (_isConvicted(subject)) return _moot(gameId, game, subject);
-        if (_isChallengersTurn(phase)) return _challengerLoses(gameId, game, subject);
-        _executorLoses(gameId, game, subject);
+        if (_conviction(subject).openedAt.isSet()) return _moot(gameId, game, subject);
+        _end(gameId, game, Phase.Lost, Outcome.ChallengerLost);
+        _rollup.leaveGame(subject.batchId, _hash(subject));
     }
 
     /// @inheritdoc IDisputeGame
     function close(Subject calldata subject) external {
         (GameId gameId, Game storage game) = _subject(subject);
-        Phase phase = game.phase;
-        if (phase == Phase.None || phase == Phase.Over) revert WrongPhase(Phase.FinePost, phase);
-        if (!_isConvicted(subject)) revert NotMoot(subject.receipt.executor);
+        _requireGoing(game);
+        Conviction memory conviction = _conviction(subject);
+        // INVARIANT: a game that could still win the challenger's share is given up by its challenger only.
+        bool canClose =
+            _isMoot(subject, conviction) || (conviction.openedAt.isSet() && msg.sender == subject.challenger);
+        if (!canClose) revert NotMoot(subject.receipt.executor);
         _moot(gameId, game, subject);
+    }
+
+    /// @inheritdoc IDisputeGame
+    function payOut(Subject calldata subject) external {
+        (GameId gameId, Game storage game) = _subject(subject);
+        Phase phase = game.phase;
+        if (phase != Phase.Won && phase != Phase.Lost && phase != Phase.Moot) revert WrongPhase(Phase.Won, phase);
+        (Timestamp dueAt, bool refunds) = _rollup.payoutOf(subject.batchId, game.deadline);
+        if (!dueAt.hasCome()) revert NotDue(dueAt);
+        // INVARIANT: a game pays once.
+        game.phase = Phase.Paid;
+        emit GamePaid(gameId);
+        if (phase == Phase.Lost && !refunds) {
+            // Half pays the executor for its answers; the other half is burnt, so that sham games between friends cost something.
+            uint256 half = subject.bond / 2;
+            return _vault.payBond(subject.receipt.executor, half, subject.bond - half);
+        }
+        _vault.payBond(subject.challenger, subject.bond, 0);
+        // INVARIANT: in refund mode everyone gets its own back, and nothing else.
+        if (!refunds) _rollup.repayGas(subject.batchId, subject.challenger, gasOf(game.moves));
+    }
+
+    // ---------------------------------------------------------------- trace, record, long folds: `GameExtension`
+
+    /// @inheritdoc IDisputeGame
+    function openTrace(CommittedReceipt calldata, Request calldata) external payable returns (GameId) {
+        _delegate();
+    }
+
+    /// @inheritdoc IDisputeGame
+    function revealTrace(Subject calldata, bytes32[] calldata) external {
+        _delegate();
+    }
+
+    /// @inheritdoc IDisputeGame
+    function chooseStep(Subject calldata, uint32, bytes32, bytes calldata) external returns (GameId) {
+        _delegate();
+    }
+
+    /// @inheritdoc IDisputeGame
+    function chooseCache(Subject calldata, Record calldata) external {
+        _delegate();
+    }
+
+    /// @inheritdoc IDisputeGame
+    function revealCache(GameId, bytes32[] calldata) external {
+        _delegate();
+    }
+
+    /// @inheritdoc IDisputeGame
+    function settleCache(Subject calldata, OpenedInstruction calldata, OpenedLeaf calldata, OpenedLeaf calldata)
+        external
+    {
+        _delegate();
+    }
+
+    /// @inheritdoc IDisputeGame
+    function settleToken(Subject calldata, Record calldata, bytes32, bytes calldata) external {
+        _delegate();
+    }
+
+    /// @inheritdoc IDisputeGame
+    function settleSalt(Subject calldata, Record calldata, Request calldata, bytes32) external {
+        _delegate();
+    }
+
+    /// @inheritdoc IDisputeGame
+    function chooseElement(Subject calldata, bytes calldata, OpenedElement calldata) external {
+        _delegate();
+    }
+
+    /// @inheritdoc IDisputeGame
+    function postAccumulators(Subject calldata, bytes calldata, bytes calldata) external {
+        _delegate();
+    }
+
+    /// @inheritdoc IDisputeGame
+    function choosePart(Subject calldata, bytes calldata, uint256, bytes calldata) external {
+        _delegate();
     }
 
     // ---------------------------------------------------------------- views
@@ -356,136 +348,119 @@ contract DisputeGame is IDisputeGame {
         return SubjectLib.idOf(subject);
     }
 
+    /// @inheritdoc IDisputeGame
+    function gasOf(uint256 moves) public pure returns (uint256) {
+        return GasSchedule.OPEN + moves * GasSchedule.MOVE + GasSchedule.CONCLUDE;
+    }
+
+    /// @inheritdoc IDisputeGame
+    function TURN_DURATION() external view returns (Duration) {
+        return _turnDuration;
+    }
+
+    /// @inheritdoc IDisputeGame
+    function ROLLUP() external view returns (IOtrRollup) {
+        return _rollup;
+    }
+
+    /// @inheritdoc IDisputeGame
+    function VAULT() external view returns (IStakeVault) {
+        return _vault;
+    }
+
+    /// @inheritdoc IDisputeGame
+    function JUDGE() external view returns (IJudge) {
+        return _judge;
+    }
+
+    /// @inheritdoc IDisputeGame
+    function MODELS() external view returns (IModelRegistry) {
+        return _models;
+    }
+
+    /// @inheritdoc IDisputeGame
+    function UPTIME() external view returns (IUptime) {
+        return _uptime;
+    }
+
     // ---------------------------------------------------------------- internals: ends
 
-    /// @dev No move is left but `conclude` (or `close`): the deadline has no meaning any more.
-    function _prove(GameId gameId, Game storage game) private {
-        game.phase = Phase.Proven;
-        emit LieProven(gameId);
+    function _requireGoing(Game storage game) private view returns (Phase phase) {
+        phase = game.phase;
+        if (phase == Phase.None || phase >= Phase.Won) revert WrongPhase(Phase.FinePost, phase);
+    }
+
+    /// @dev Money waits for the air gap (`payOut`): from now on the deadline says when the game ended.
+    function _end(GameId gameId, Game storage game, Phase phase, Outcome outcome) private {
+        game.phase = phase;
+        game.deadline = Clock.current();
+        emit GameEnded(gameId, outcome);
     }
 
     function _executorLoses(GameId gameId, Game storage game, Subject calldata subject) private {
-        game.phase = Phase.Over;
-        emit GameEnded(gameId, Outcome.ExecutorLost);
-        ROLLUP.convict(subject.batchId, _hash(subject), subject.challenger);
-        VAULT.payBond(subject.challenger, subject.bond, 0);
-    }
-
-    function _challengerLoses(GameId gameId, Game storage game, Subject calldata subject) private {
-        game.phase = Phase.Over;
-        emit GameEnded(gameId, Outcome.ChallengerLost);
-        ROLLUP.leaveGame(subject.batchId, _hash(subject));
-        // Half pays the executor for its answers; the other half is burnt, so that sham games between friends cost something.
-        uint256 half = subject.bond / 2;
-        VAULT.payBond(subject.receipt.executor, half, subject.bond - half);
+        // INVARIANT: a conviction is replaced by an earlier-opened case only; a proof that came second gets its bond back.
+        if (_isMoot(subject, _conviction(subject))) return _moot(gameId, game, subject);
+        _end(gameId, game, Phase.Won, Outcome.ExecutorLost);
+        _rollup.convict(subject.batchId, _hash(subject), subject.challenger, subject.openedAt);
     }
 
     function _moot(GameId gameId, Game storage game, Subject calldata subject) private {
-        game.phase = Phase.Over;
-        emit GameEnded(gameId, Outcome.Moot);
-        ROLLUP.leaveGame(subject.batchId, _hash(subject));
-        VAULT.payBond(subject.challenger, subject.bond, 0);
+        _end(gameId, game, Phase.Moot, Outcome.Moot);
+        _rollup.leaveGame(subject.batchId, _hash(subject));
     }
 
-    function _isConvicted(Subject calldata subject) private view returns (bool) {
-        return VAULT.convictedAt(subject.receipt.executor).isSet();
+    function _conviction(Subject calldata subject) private view returns (Conviction memory) {
+        return _rollup.convictionOf(subject.receipt.executor);
+    }
+
+    /// @dev The executor was convicted by a case that was not opened after this one.
+    function _isMoot(Subject calldata subject, Conviction memory conviction) private pure returns (bool) {
+        return conviction.openedAt.isSet() && !subject.openedAt.isBefore(conviction.openedAt);
     }
 
     function _isChallengersTurn(Phase phase) private pure returns (bool) {
-        return phase == Phase.Fine || phase == Phase.RowNodes || phase == Phase.Chunks || phase == Phase.Blocks
-            || phase == Phase.Cache;
+        return phase == Phase.Trace || phase == Phase.Fine || phase == Phase.RowNodes || phase == Phase.Chunks
+            || phase == Phase.Blocks || phase == Phase.Cache;
+    }
+
+    /// @dev Goes on in `GameExtension`, on this contract's state, with this call's data; does not come back.
+    function _delegate() private {
+        address extension = address(EXTENSION);
+        // SAFETY: memory beyond the free pointer is scratch, and nothing follows. The code is fixed at construction and declares no state
+        // of its own (`GameBase`).
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            calldatacopy(buffer, 0, calldatasize())
+            let done := delegatecall(gas(), extension, buffer, calldatasize(), 0, 0)
+            returndatacopy(buffer, 0, returndatasize())
+            if iszero(done) { revert(buffer, returndatasize()) }
+            return(buffer, returndatasize())
+        }
     }
 
     // ---------------------------------------------------------------- internals: claims
 
-    /// @dev A claim is the executor's. INVARIANT: it is made once and binds every game; repeating it is open to all.
-    function _claim(Subject calldata subject, bytes32 key, bytes32 claim) private {
-        bytes32 made = _claims[key];
-        if (made != 0) {
-            if (made != claim) revert ClaimBound(made, claim);
-            return;
-        }
-        address executor = subject.receipt.executor;
-        if (msg.sender != executor && !VAULT.mayActFor(executor, msg.sender)) {
-            revert NotExecutor(executor, msg.sender);
-        }
-        _claims[key] = claim;
-    }
-
-    function _fineKey(ReceiptHash receiptHash, uint32 step) private pure returns (bytes32) {
-        return keccak256(abi.encode(receiptHash, step));
-    }
-
-    function _accumulatorsKey(ReceiptHash receiptHash, uint32 step, Game storage game) private view returns (bytes32) {
-        return keccak256(abi.encode(receiptHash, step, game.row, game.element, game.part));
-    }
-
-    function _fineTop(Subject calldata subject) private view returns (bytes32) {
-        return _claims[_fineKey(_hash(subject), subject.step)];
-    }
-
     // ---------------------------------------------------------------- internals: checks
 
-    function _subject(Subject calldata subject) private view returns (GameId gameId, Game storage game) {
-        gameId = SubjectLib.idOf(subject);
-        game = _games[gameId];
-    }
-
-    function _hash(Subject calldata subject) private view returns (ReceiptHash) {
-        return subject.receipt.hash(address(ROLLUP));
-    }
-
-    function _requireRecord(Receipt calldata receipt, uint32 step, bytes32 record, bytes calldata siblings)
-        private
-        pure
-    {
-        uint256 steps = receipt.steps();
-        if (step >= steps) revert StepOutOfRange(step, steps);
-        _requireEqual(receipt.traceRoot, BinaryTree.rootOf(Tags.TRACE, record, step, steps, siblings));
-    }
-
-    function _requireRecordIs(Subject calldata subject, Record calldata record) private pure {
-        bytes32 got = keccak256(abi.encode(Tags.RECORD, record));
-        if (got != subject.record) revert RecordMismatch(subject.record, got);
-    }
-
-    /// @dev The walk has not left the fine tree's top.
-    function _requireTop(Game storage game) private view {
-        if (game.level != BinaryTree.depth(game.leaves)) revert LevelMismatch(game.level);
-    }
-
-    function _requireInstruction(ModelId modelId, OpenedInstruction calldata opened, uint256 count)
-        private
-        view
-        returns (bytes32 leaf)
-    {
-        leaf = ProgramLib.leaf(opened.instruction);
-        bytes32 root = BinaryTree.rootOf(Tags.PROGRAM, leaf, opened.row, count, opened.siblings);
-        _requireEqual(MODELS.programRootOf(modelId), root);
-    }
-
-    function _requireEqual(bytes32 expected, bytes32 got) private pure {
-        if (got != expected) revert NodeMismatch(expected, got);
-    }
-
-    function _requireChosen(Game storage game, bytes calldata instruction) private view {
-        bytes32 leaf = ProgramLib.leaf(instruction);
-        if (leaf != game.instruction) revert InstructionMismatch(game.instruction, leaf);
-    }
-
-    function _requirePosted(Game storage game, bytes calldata accumulators) private view {
-        bytes32 got = keccak256(accumulators);
-        if (got != game.accumulators) revert AccumulatorsMismatch(game.accumulators, got);
-    }
-
-    /// @dev INVARIANT: the last accumulator of a post gives what the executor claimed before it.
-    function _requireTarget(Game storage game, bytes calldata instruction, bytes calldata last) private view {
-        if (game.part == 0) {
-            int256 value = JUDGE.finish(instruction, game.element, last);
-            if (value != game.value) revert AccumulatorsContradictClaim(game.value, value);
-        } else if (bytes16(last) != game.accumulatorAfter) {
-            revert AccumulatorsMismatch(game.accumulatorAfter, bytes16(last));
-        }
+    /// @dev The element opens to the fine top, and is not what the judge computes.
+    function _requireLie(
+        StepContext memory context,
+        OpenedInstruction calldata instruction,
+        OpenedRow calldata row,
+        OpenedElement calldata opened,
+        bytes calldata witness
+    ) private view {
+        (uint8 elementType, uint256 length) = _judge.rowShape(instruction.instruction, context.step);
+        bytes32 leaf = RowLib.leaf(elementType, uint32(length), row.byteRoot);
+        WalkLib.requireOpensToTop(context.fineTop, leaf, instruction.row, context.rows, row.siblings);
+        uint256 chunk = RowLib.chunkOf(elementType, opened.element);
+        uint256 chunks = RowLib.chunkCount(elementType, length);
+        leaf = sha256(abi.encode(opened.chunk));
+        WalkLib.requireOpensToTop(row.byteRoot, leaf, chunk, chunks, opened.siblings);
+        int256 value;
+        // INVARIANT: the padding of a row is zero.
+        if (opened.element < length) value = _evaluate(context, instruction.instruction, opened.element, witness);
+        if (value == RowLib.elementAt(opened.chunk, elementType, opened.element)) revert NothingProven();
     }
 
     function _evaluate(StepContext memory context, bytes calldata instruction, uint256 element, bytes calldata witness)
@@ -493,7 +468,7 @@ contract DisputeGame is IDisputeGame {
         view
         returns (int256)
     {
-        return JUDGE.evaluate(instruction, context, element, witness);
+        return _judge.evaluate(instruction, context, element, witness);
     }
 
     function _evaluateBlock(
@@ -503,7 +478,7 @@ contract DisputeGame is IDisputeGame {
         Block memory block_,
         bytes calldata witness
     ) private view returns (bytes32) {
-        return keccak256(JUDGE.evaluateBlock(instruction, context, element, block_.number, block_.before, witness));
+        return keccak256(_judge.evaluateBlock(instruction, context, element, block_.number, block_.before, witness));
     }
 
     /// @dev The block of a long fold that the challenger settles.
@@ -512,7 +487,7 @@ contract DisputeGame is IDisputeGame {
         view
         returns (Block memory block_)
     {
-        (uint256 blocks, uint256 size) = JUDGE.blocks(instruction, step);
+        (uint256 blocks, uint256 size) = _judge.blocks(instruction, step);
         FoldLib.Span memory span = FoldLib.span(blocks, game.part);
         if (span.stride != 1) revert BlockCount(blocks);
         block_.number = span.first + opened.index;
@@ -525,17 +500,12 @@ contract DisputeGame is IDisputeGame {
         return size == 16 ? abi.encodePacked(accumulator) : abi.encodePacked(bytes8(accumulator));
     }
 
-    function _clampToken(int256 token) private pure returns (uint32) {
-        if (token < 0) return 0;
-        return token >= int256(uint256(SENTINEL)) ? SENTINEL - 1 : uint32(uint256(token));
-    }
-
     function _context(Subject calldata subject, Request[] calldata request)
         private
         view
         returns (StepContext memory context)
     {
-        (IModelRegistry.Dimensions memory model, bytes32 weightsRoot) = MODELS.judgingOf(subject.receipt.modelId);
+        (IModelRegistry.Dimensions memory model, bytes32 weightsRoot) = _models.judgingOf(subject.receipt.modelId);
         context.step = subject.step;
         context.nIn = subject.receipt.nIn;
         context.steps = subject.receipt.steps();
@@ -545,13 +515,12 @@ contract DisputeGame is IDisputeGame {
         context.fineTop = _fineTop(subject);
         context.traceRoot = subject.receipt.traceRoot;
         context.weightsRoot = weightsRoot;
-        if (request.length == 0) return context;
-        bytes32 expected = RequestHash.unwrap(subject.receipt.requestHash);
-        bytes32 got = RequestHash.unwrap(request[0].hash(address(ROLLUP)));
-        if (request.length != 1 || got != expected) revert RequestMismatch(expected, got);
-        context.hasRequest = true;
         context.inputRoot = subject.receipt.inputRoot;
-        context.requestHash = expected;
+        context.requestHash = RequestHash.unwrap(subject.receipt.requestHash);
+        if (request.length == 0) return context;
+        if (request.length != 1) revert ItemCount(1, request.length);
+        _requireRequest(subject.receipt, request[0]);
+        context.hasRequest = true;
         context.temperature = request[0].sampler == 0 ? 0 : request[0].temperature;
     }
 }

@@ -6,6 +6,7 @@ import {
 } from "@openzeppelin/contracts-upgradeable/access/manager/AccessManagedUpgradeable.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
@@ -158,14 +159,14 @@ contract StakeVault is IStakeVault, AccessManagedUpgradeable, UUPSUpgradeable {
     // ---------------------------------------------------------------- rollup
 
     /// @inheritdoc IStakeVault
-    function lock(address executor, uint256 amount) external {
+    function lock(address executor, uint256 amount, uint256 reserve) external {
         Layout storage $ = _onlyRollup();
         Executor storage account = $.executors[executor];
         // INVARIANT: a convicted executor takes on nothing new.
         if (account.convictedAt.isSet()) revert Suspended(executor, account.convictedAt);
         uint256 free = account.stake - account.locked;
-        // INVARIANT: the sum of locks never exceeds the stake.
-        if (amount > free) revert InsufficientFreeStake(amount, free);
+        // INVARIANT: the sum of locks never exceeds the stake, and gas of challengers can be repaid from what is left.
+        if (amount + reserve > free) revert InsufficientFreeStake(amount + reserve, free);
         account.locked += uint88(amount);
         emit Locked(executor, amount);
     }
@@ -177,17 +178,24 @@ contract StakeVault is IStakeVault, AccessManagedUpgradeable, UUPSUpgradeable {
     }
 
     /// @inheritdoc IStakeVault
-    function convict(address executor, uint256 burn, address challenger, uint256 reward) external {
-        Layout storage $ = _onlyRollup();
-        Executor storage account = $.executors[executor];
+    function convict(address executor) external {
+        Executor storage account = _onlyRollup().executors[executor];
+        // INVARIANT: an executor is convicted once, for good.
         if (account.convictedAt.isSet()) revert Suspended(executor, account.convictedAt);
         account.convictedAt = Clock.current();
-        uint88 total = (burn + reward).toUint88();
-        account.stake -= total;
-        account.locked -= total;
-        $.claimable[challenger] += reward;
-        _burn($, burn);
-        emit Convicted(executor, challenger, burn, reward);
+        emit Convicted(executor);
+    }
+
+    /// @inheritdoc IStakeVault
+    function takeFree(address executor, address to, uint256 amount) external returns (uint256 taken) {
+        Layout storage $ = _onlyRollup();
+        Executor storage account = $.executors[executor];
+        // INVARIANT: only a convicted executor pays gas, and never from what its receipts lock.
+        if (!account.convictedAt.isSet()) return 0;
+        taken = Math.min(amount, account.stake - account.locked);
+        account.stake -= uint88(taken);
+        $.claimable[to] += taken;
+        emit FreeStakeTaken(executor, to, taken);
     }
 
     /// @inheritdoc IStakeVault

@@ -6,10 +6,23 @@ import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {GameTest} from "./utils/GameTest.sol";
 import {Trees} from "./utils/Trees.sol";
+import {Availability} from "src/Availability.sol";
 import {DisputeGame} from "src/DisputeGame.sol";
+import {FraudProofs} from "src/FraudProofs.sol";
+import {SequencerUptime} from "src/SequencerUptime.sol";
 import {OtrRollup} from "src/OtrRollup.sol";
 import {Subject} from "src/interfaces/IDisputeGame.sol";
-import {Batch, BatchId, CommittedReceipt, IOtrRollup, Rules, RulesVersion, Status} from "src/interfaces/IOtrRollup.sol";
+import {
+    Batch,
+    BatchId,
+    CommittedReceipt,
+    Conviction,
+    DemandTerms,
+    IOtrRollup,
+    Rules,
+    RulesVersion,
+    Status
+} from "src/interfaces/IOtrRollup.sol";
 import {IStakeVault} from "src/interfaces/IStakeVault.sol";
 import {Duration, Timestamp} from "src/libraries/Clock.sol";
 import {Tags} from "src/libraries/Tags.sol";
@@ -107,8 +120,10 @@ contract OtrRollupTest is GameTest {
     function test_commitBatch_beyondFreeStake_reverts() public {
         vm.startPrank(executor);
         rollup.commitBatch(keccak256("root"), 60);
+        // One more than what is left beside the reserve.
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.InsufficientFreeStake.selector, 41 ether, 40 ether));
-        rollup.commitBatch(keccak256("root"), 41);
+        rollup.commitBatch(keccak256("root"), 39);
+        rollup.commitBatch(keccak256("root"), 38);
     }
 
     function test_commitBatch_countOutOfRange_reverts() public {
@@ -161,10 +176,15 @@ contract OtrRollupTest is GameTest {
         vm.expectRevert(IOtrRollup.CommitsPaused.selector);
         rollup.commitReceipt(receipt, a, b);
         vm.stopPrank();
+        // What is signed already is no new work: its holder can commit it.
+        vm.warp(receipt.commitBy);
+        vm.prank(stranger);
+        rollup.commitReceipt(receipt, a, b);
         _convict();
         assertStatus(committed, Status.Reverted);
         vm.warp(block.timestamp + CLAIM_PERIOD);
         rollup.releaseBatch(committed.batchId);
+        game.payOut(subject);
         vm.prank(challenger);
         vault.claim(challenger);
         vm.prank(governance);
@@ -216,6 +236,49 @@ contract OtrRollupTest is GameTest {
         vm.prank(executor);
         vm.expectPartialRevert(IOtrRollup.EnclaveSignature.selector);
         rollup.commitReceipt(receipt, a, b);
+    }
+
+    function _receiptOf(uint64 seq) private view returns (OtrReceipt memory receipt) {
+        receipt = _receipt();
+        (receipt.seq, receipt.commitBy) = (seq, uint64(block.timestamp));
+    }
+
+    /// @dev Filler batches take all free stake: a receipt that its holder commits is a liability all the same, without a lock.
+    function test_commitReceipt_noFreeStake_isScarce_succeeds() public {
+        OtrReceipt memory receipt = _receipt();
+        vm.prank(executor);
+        rollup.commitBatch(keccak256("filler"), 98);
+        vm.warp(receipt.commitBy);
+        (bytes memory a, bytes memory b) = _signatures(receipt);
+        // The executor itself must leave the reserve.
+        vm.prank(executor);
+        vm.expectPartialRevert(IStakeVault.InsufficientFreeStake.selector);
+        rollup.commitReceipt(receipt, a, b);
+        vm.prank(executor);
+        vault.setDelegate(delegate, true);
+        // A stranger's commit may use up the reserve, and goes through even if nothing is left.
+        committed = _commitAlone(receipt, stranger);
+        assertFalse(rollup.batchOf(committed.batchId).scarce);
+        CommittedReceipt memory second = _commitAlone(_receiptOf(2), stranger);
+        CommittedReceipt memory third = _commitAlone(_receiptOf(3), stranger);
+        assertFalse(rollup.batchOf(second.batchId).scarce);
+        assertTrue(rollup.batchOf(third.batchId).scarce);
+        assertEq(vault.freeStakeOf(executor), 0);
+        assertStatus(third, Status.Provisional);
+        committed = third;
+        _convict();
+        assertStatus(third, Status.Reverted);
+        assertStatus(second, Status.Reverted);
+        vm.warp(block.timestamp + AIR_GAP);
+        Request memory request = _request();
+        bytes memory signature = _sign(requesterKey, RequestHash.unwrap(rollup.hashRequest(request)));
+        vm.expectRevert(abi.encodeWithSelector(IOtrRollup.NoLock.selector, third.batchId));
+        rollup.claimCompensation(third, request, signature);
+        rollup.claimCompensation(second, request, signature);
+        vm.warp(block.timestamp + CLAIM_PERIOD);
+        rollup.releaseBatch(third.batchId);
+        rollup.releaseBatch(second.batchId);
+        assertSolvent();
     }
 
     function test_dropDuplicate_freesLock_succeeds() public {
@@ -308,7 +371,7 @@ contract OtrRollupTest is GameTest {
         vm.deal(challenger, BOND);
         vm.expectPartialRevert(IOtrRollup.NotChallengeable.selector);
         vm.prank(challenger);
-        game.open{value: BOND}(committed, 0, 0, "");
+        game.open{value: BOND}(committed, _request(), 0, 0, "");
     }
 
     function test_statusOf_committedLate_isNone_succeeds() public {
@@ -504,17 +567,26 @@ contract OtrRollupTest is GameTest {
         assertStatus(third, Status.Final);
         game.close(subject);
         assertStatus(second, Status.Reverted);
-        assertEq(vault.claimableOf(stranger), BOND, "bond back");
+        vm.warp(block.timestamp + AIR_GAP);
+        game.payOut(subject);
+        assertGe(vault.claimableOf(stranger), BOND, "bond back");
         vm.warp(block.timestamp + CLAIM_PERIOD);
         rollup.releaseBatch(id);
         assertStatus(first, Status.Reverted);
         assertStatus(second, Status.Reverted);
         assertStatus(third, Status.Final);
-        assertEq(vault.executorOf(executor).stake, STAKE - 2 * LOCK);
         assertEq(vault.executorOf(executor).locked, 0);
+        // Two locks, and the gas of two games.
+        assertLe(vault.executorOf(executor).stake, STAKE - 2 * LOCK);
+        assertSolvent();
     }
 
     // ---------------------------------------------------------------- compensation
+
+    /// @dev Waits until verdicts are paid, and closes it.
+    function _awaitGap() private {
+        vm.warp(block.timestamp + AIR_GAP);
+    }
 
     function _claim(CommittedReceipt memory c, uint256 key) private {
         Request memory request = _request();
@@ -525,6 +597,7 @@ contract OtrRollupTest is GameTest {
     function test_claimCompensation_paysRequesterOnce_succeeds() public {
         committed = _commit();
         _convict();
+        _awaitGap();
         vm.prank(stranger);
         _claim(committed, requesterKey);
         assertEq(vault.claimableOf(requester), LOCK / 5);
@@ -548,6 +621,7 @@ contract OtrRollupTest is GameTest {
         requester = address(wallet);
         committed = _commit();
         _convict();
+        _awaitGap();
         wallet.approve(RequestHash.unwrap(rollup.hashRequest(_request())));
         rollup.claimCompensation(committed, _request(), "");
         assertEq(vault.claimableOf(address(wallet)), LOCK / 5);
@@ -556,6 +630,7 @@ contract OtrRollupTest is GameTest {
     function test_claimCompensation_unsigned_reverts() public {
         committed = _commit();
         _convict();
+        _awaitGap();
         CommittedReceipt memory c = committed;
         Request memory request = _request();
         bytes memory signature = _sign(executorKey, RequestHash.unwrap(rollup.hashRequest(request)));
@@ -567,6 +642,7 @@ contract OtrRollupTest is GameTest {
         requester = address(0);
         committed = _commit();
         _convict();
+        _awaitGap();
         CommittedReceipt memory c = committed;
         Request memory request = _request();
         vm.expectRevert(abi.encodeWithSelector(IOtrRollup.RequesterSignature.selector, address(0)));
@@ -599,14 +675,22 @@ contract OtrRollupTest is GameTest {
         committed = _commit();
         CommittedReceipt memory c = committed;
         ReceiptHash hash = rollup.hashReceipt(c.receipt);
-        bytes memory expected = abi.encodeWithSelector(IOtrRollup.NotGame.selector, address(game), stranger);
+        bytes memory expected = abi.encodeWithSelector(IOtrRollup.NotCourt.selector, 1, stranger);
         vm.startPrank(stranger);
         vm.expectRevert(expected);
         rollup.enterGame(c);
         vm.expectRevert(expected);
         rollup.leaveGame(c.batchId, hash);
         vm.expectRevert(expected);
-        rollup.convict(c.batchId, hash, stranger);
+        rollup.convict(c.batchId, hash, stranger, Timestamp.wrap(1));
+        vm.expectRevert(expected);
+        rollup.enterDemand(c.batchId, 0);
+        vm.expectRevert(expected);
+        rollup.leaveDemand(c.batchId, 0);
+        vm.expectRevert(expected);
+        rollup.convictUnanswered(c.batchId, 0, stranger, Timestamp.wrap(1));
+        vm.expectRevert(expected);
+        rollup.repayGas(c.batchId, stranger, 1);
     }
 
     function test_gameCalls_noOpenGame_reverts() public {
@@ -618,7 +702,7 @@ contract OtrRollupTest is GameTest {
         vm.expectRevert(expected);
         rollup.leaveGame(id, hash);
         vm.expectRevert(expected);
-        rollup.convict(id, hash, stranger);
+        rollup.convict(id, hash, stranger, Timestamp.wrap(1));
         vm.expectRevert(abi.encodeWithSelector(IOtrRollup.UnknownBatch.selector, 9));
         rollup.leaveGame(_id(9), hash);
     }
@@ -632,7 +716,7 @@ contract OtrRollupTest is GameTest {
         vm.deal(challenger, BOND);
         vm.prank(challenger);
         vm.expectRevert(expected);
-        game.open{value: BOND}(c, 0, 0, "");
+        game.open{value: BOND}(c, _request(), 0, 0, "");
     }
 
     // ---------------------------------------------------------------- rules
@@ -640,7 +724,7 @@ contract OtrRollupTest is GameTest {
     function test_addRules_pinsOldBatches_succeeds() public {
         committed = _commit();
         Rules memory rules = _rules();
-        DisputeGame other = new DisputeGame(rollup, vault, judge, models);
+        DisputeGame other = _newGame(rollup);
         rules.game = address(other);
         rules.lockPerReceipt = 2 ether;
         vm.prank(governance);
@@ -653,10 +737,14 @@ contract OtrRollupTest is GameTest {
         assertEq(vault.executorOf(executor).locked, 5 * LOCK + 4 ether);
     }
 
+    function _newGame(OtrRollup owner) private returns (DisputeGame) {
+        return new DisputeGame(owner, vault, judge, models, d.uptime, Duration.wrap(uint32(TURN)));
+    }
+
     function test_addRules_invalid_reverts() public {
         vm.startPrank(governance);
         Rules memory rules = _rules();
-        rules.game = address(new DisputeGame(OtrRollup(stranger), vault, judge, models));
+        rules.game = address(_newGame(OtrRollup(stranger)));
         _expectInvalid(rules, "game");
         rules = _rules();
         rules.judge = stranger;
@@ -680,6 +768,33 @@ contract OtrRollupTest is GameTest {
         rules.requesterBps = 2501;
         _expectInvalid(rules, "shares");
         rules = _rules();
+        rules.frauds = address(new FraudProofs(OtrRollup(stranger), models, Duration.wrap(1)));
+        _expectInvalid(rules, "frauds");
+        rules = _rules();
+        rules.availability = address(new Availability(OtrRollup(stranger), vault, d.uptime, Duration.wrap(1)));
+        _expectInvalid(rules, "availability");
+        rules = _rules();
+        rules.uptime = address(new SequencerUptime(address(feed), Duration.wrap(1)));
+        _expectInvalid(rules, "uptime");
+        rules = _rules();
+        rules.turnDuration = Duration.wrap(uint32(TURN + 1));
+        _expectInvalid(rules, "turnDuration");
+        rules = _rules();
+        rules.bond = uint96(2 * game.EXECUTOR_GAS() * GAS_PRICE - 2);
+        _expectInvalid(rules, "bond");
+        rules = _rules();
+        rules.demandBond = uint96(2 * d.availability.ANSWER_GAS() * GAS_PRICE - 1);
+        _expectInvalid(rules, "demandBond");
+        rules = _rules();
+        rules.reserve = uint96(game.gasOf(game.MAX_TURNS()) * GAS_PRICE - 1);
+        _expectInvalid(rules, "reserve");
+        rules = _rules();
+        rules.claimPeriod = Duration.wrap(uint32(AIR_GAP - 1));
+        _expectInvalid(rules, "claimPeriod");
+        rules = _rules();
+        rules.airGap = Duration.wrap(uint32(CLAIM_PERIOD + 1));
+        _expectInvalid(rules, "claimPeriod");
+        rules = _rules();
         rules.expiryCap = Duration.wrap(uint32(rules.expiryCap.inSeconds()) + 1);
         _expectInvalid(rules, "exitDelay");
     }
@@ -700,6 +815,8 @@ contract OtrRollupTest is GameTest {
         vm.startPrank(stranger);
         vm.expectRevert(unauthorised);
         rollup.addRules(rules);
+        vm.expectRevert(unauthorised);
+        rollup.setRefundMode(RulesVersion.wrap(1));
         vm.expectRevert(unauthorised);
         rollup.pause();
         vm.expectRevert(unauthorised);

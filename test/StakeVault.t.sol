@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {stdError} from "forge-std/StdError.sol";
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 import {IStakeVault} from "src/interfaces/IStakeVault.sol";
@@ -148,11 +149,13 @@ contract StakeVaultTest is OtrTest {
         vm.startPrank(stranger);
         bytes memory expected = abi.encodeWithSelector(IStakeVault.NotRollup.selector, stranger);
         vm.expectRevert(expected);
-        vault.lock(executor, 1);
+        vault.lock(executor, 1, 0);
         vm.expectRevert(expected);
         vault.unlock(executor, 1);
         vm.expectRevert(expected);
-        vault.convict(executor, 1, stranger, 1);
+        vault.convict(executor);
+        vm.expectRevert(expected);
+        vault.takeFree(executor, stranger, 1);
         vm.expectRevert(expected);
         vault.slash(executor, stranger, 1);
     }
@@ -160,51 +163,72 @@ contract StakeVaultTest is OtrTest {
     function testFuzz_lock_neverBeyondStake(uint256 first, uint256 second) public {
         first = bound(first, 0, STAKE);
         vm.startPrank(_rollup);
-        vault.lock(executor, first);
+        vault.lock(executor, first, 0);
         if (second > STAKE - first) {
             vm.expectRevert(abi.encodeWithSelector(IStakeVault.InsufficientFreeStake.selector, second, STAKE - first));
-            vault.lock(executor, second);
+            vault.lock(executor, second, 0);
         } else {
-            vault.lock(executor, second);
+            vault.lock(executor, second, 0);
             assertEq(vault.freeStakeOf(executor), STAKE - first - second);
         }
         assertSolvent();
     }
 
-    function testFuzz_convict_splitsLock(uint88 burn, uint88 reward) public {
-        burn = uint88(bound(burn, 0, STAKE / 2));
-        reward = uint88(bound(reward, 0, STAKE / 2));
+    function testFuzz_lock_leavesReserve(uint256 amount, uint256 reserve) public {
+        amount = bound(amount, 0, STAKE);
+        reserve = bound(reserve, 0, STAKE);
+        vm.prank(_rollup);
+        if (amount + reserve > STAKE) {
+            vm.expectRevert(abi.encodeWithSelector(IStakeVault.InsufficientFreeStake.selector, amount + reserve, STAKE));
+        }
+        vault.lock(executor, amount, reserve);
+        if (amount + reserve <= STAKE) assertGe(vault.freeStakeOf(executor), reserve);
+    }
+
+    function test_convict_suspendsForGood_succeeds() public {
         vm.startPrank(_rollup);
-        vault.lock(executor, STAKE);
-        vault.convict(executor, burn, challenger, reward);
-        assertEq(vault.burnt(), burn);
-        assertEq(vault.claimableOf(challenger), reward);
-        assertEq(vault.executorOf(executor).stake, STAKE - burn - reward);
-        assertEq(vault.freeStakeOf(executor), 0);
-        assertSolvent();
+        vault.lock(executor, 1 ether, 0);
+        vault.convict(executor);
+        // The verdict moves nothing: payouts wait for the air gap.
+        assertEq(vault.executorOf(executor).stake, STAKE);
+        assertEq(vault.executorOf(executor).locked, 1 ether);
         bytes memory suspended = abi.encodeWithSelector(IStakeVault.Suspended.selector, executor, block.timestamp);
         vm.expectRevert(suspended);
-        vault.convict(executor, 0, challenger, 0);
+        vault.convict(executor);
         vm.expectRevert(suspended);
-        vault.lock(executor, 0);
+        vault.lock(executor, 0, 0);
         assertFalse(vault.wasServing(executor, vault.convictedAt(executor)));
         assertTrue(vault.wasServing(executor, Timestamp.wrap(uint40(block.timestamp - 1))));
     }
 
-    function test_convict_beyondLock_reverts() public {
+    function testFuzz_takeFree_convictedsFreeStakeOnly(uint88 locked, uint256 amount) public {
+        locked = uint88(bound(locked, 0, STAKE));
+        amount = bound(amount, 0, type(uint128).max);
         vm.startPrank(_rollup);
-        vault.lock(executor, 1 ether);
-        vm.expectRevert();
-        vault.convict(executor, 1 ether, challenger, 1);
-        vm.expectRevert();
+        vault.lock(executor, locked, 0);
+        assertEq(vault.takeFree(executor, challenger, amount), 0, "not convicted");
+        vault.convict(executor);
+        uint256 free = STAKE - locked;
+        uint256 taken = vault.takeFree(executor, challenger, amount);
+        assertEq(taken, amount < free ? amount : free);
+        assertEq(vault.claimableOf(challenger), taken);
+        assertEq(vault.executorOf(executor).stake, STAKE - taken);
+        assertEq(vault.executorOf(executor).locked, locked);
+        assertSolvent();
+    }
+
+    function test_slash_beyondLock_reverts() public {
+        vm.startPrank(_rollup);
+        vault.lock(executor, 1 ether, 0);
+        vm.expectRevert(stdError.arithmeticError);
         vault.slash(executor, challenger, 1 ether + 1);
-        vm.expectRevert();
+        vm.expectRevert(stdError.arithmeticError);
         vault.unlock(executor, 1 ether + 1);
     }
 
     function test_claim_paysOnce_succeeds() public {
         vm.startPrank(_rollup);
-        vault.lock(executor, 1 ether);
+        vault.lock(executor, 1 ether, 0);
         vault.slash(executor, requester, 0.4 ether);
         vault.slash(executor, address(0), 0.6 ether);
         vm.stopPrank();
@@ -222,7 +246,7 @@ contract StakeVaultTest is OtrTest {
     function test_claim_refusingReceiver_reverts() public {
         Refuser refuser = new Refuser();
         vm.startPrank(_rollup);
-        vault.lock(executor, 1 ether);
+        vault.lock(executor, 1 ether, 0);
         vault.slash(executor, address(refuser), 1 ether);
         vm.stopPrank();
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.TransferFailed.selector, address(refuser)));
@@ -232,7 +256,7 @@ contract StakeVaultTest is OtrTest {
     function test_claim_reentered_paysOnce_succeeds() public {
         Reenterer reenterer = new Reenterer(vault);
         vm.startPrank(_rollup);
-        vault.lock(executor, 1 ether);
+        vault.lock(executor, 1 ether, 0);
         vault.slash(executor, address(reenterer), 1 ether);
         vm.stopPrank();
         reenterer.go();
@@ -264,7 +288,7 @@ contract StakeVaultTest is OtrTest {
 
     function test_sweepBurnt_toNobody_succeeds() public {
         vm.startPrank(_rollup);
-        vault.lock(executor, 1 ether);
+        vault.lock(executor, 1 ether, 0);
         vault.slash(executor, address(0), 1 ether);
         vault.sweepBurnt();
         assertEq(address(0).balance, 1 ether);

@@ -3,8 +3,8 @@ pragma solidity ^0.8.30;
 
 import {EnclaveRegistry} from "../src/EnclaveRegistry.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
-import {OtrRollup} from "../src/OtrRollup.sol";
 import {StakeVault} from "../src/StakeVault.sol";
+import {RollupState} from "../src/rollup/RollupState.sol";
 
 // The upgradeable contracts keep their state in ERC-7201 namespaces, which the compiler's layout output does not show. Here each
 // namespace is an ordinary variable, so that tools/golden.ts can write its layout down and CI can see it move.
@@ -22,5 +22,5 @@ contract EnclaveRegistryLayout {
 }
 
 contract OtrRollupLayout {
-    OtrRollup.Layout internal layout;
+    RollupState.Layout internal layout;
 }

@@ -7,18 +7,22 @@ import {IJudge} from "./IJudge.sol";
 import {IModelRegistry} from "./IModelRegistry.sol";
 import {BatchId, CommittedReceipt, IOtrRollup} from "./IOtrRollup.sol";
 import {IStakeVault} from "./IStakeVault.sol";
+import {IUptime} from "./IUptime.sol";
 
 /// @dev `keccak256(abi.encode(Subject))`.
 type GameId is uint256;
 
 /// @notice What the next move is. `...Post` and `...Reveal`: the executor's turn; else the challenger's.
-/// @dev FinePost: postFine. Fine: choose, or chooseRow once the leaves are known; at the top also chooseCache, settleToken.
-///      FineReveal: reveal. RowReveal: revealRow. RowNodes: choose. RowNodesReveal: reveal or revealChunks. Chunks: settle or
-///      chooseElement. AccumulatorsPost: postAccumulators. Blocks: choosePart or settleBlock. CacheReveal: revealCache.
-///      Cache: choose, or settleCache once the leaves are known. CacheNodesReveal: reveal. Proven: conclude,
-///      by anyone. Over: decided.
+/// @dev TraceReveal: revealTrace. Trace: choose, or chooseStep. TraceNodesReveal: reveal. FinePost: postFine. Fine: choose or chooseRow; at the
+///      top also chooseCache, settleToken, settleSalt, settleJump. FineReveal: reveal. RowReveal: revealRow. RowNodes: choose.
+///      RowNodesReveal: reveal or revealChunks. Chunks: settle or chooseElement. AccumulatorsPost: postAccumulators. Blocks: choosePart or
+///      settleBlock. CacheReveal: revealCache. Cache: choose, or settleCache. CacheNodesReveal: reveal. Proven: conclude, by anyone.
+///      Won, Lost (for the challenger), Moot: decided, payOut after the air gap. Paid: over.
 enum Phase {
     None,
+    TraceReveal,
+    Trace,
+    TraceNodesReveal,
     FinePost,
     Fine,
     FineReveal,
@@ -32,7 +36,10 @@ enum Phase {
     Cache,
     CacheNodesReveal,
     Proven,
-    Over
+    Won,
+    Lost,
+    Moot,
+    Paid
 }
 
 /// @notice How a game ended. Moot: the executor was convicted elsewhere.
@@ -44,7 +51,9 @@ enum Outcome {
 
 /// @notice What a game is about, fixed when it opens. The game's id is its hash; moves that need it bring it along.
 /// @param record Record of step `step` under the receipt's `traceRoot`.
+/// @param step The step, or `UNKNOWN_STEP` (2^32 - 1) while the game walks the trace to find it; `record` is zero then.
 /// @param bond Wei that the challenger put up.
+/// @param openedAt When the game was opened: the earliest-opened winning game earns the challenger's share.
 struct Subject {
     Receipt receipt;
     BatchId batchId;
@@ -52,38 +61,44 @@ struct Subject {
     bytes32 record;
     address challenger;
     uint96 bond;
+    Timestamp openedAt;
 }
 
 /// @notice What changes during a game.
+/// @param deadline Until when the next move can be made; once the game is decided, when it was.
 /// @param level Level, and `index` the place, of the node that is known (challenger's turn) or chosen (executor's turn).
-/// @param index See `level`.
 /// @param leaves Leaves of the tree that is walked.
-/// @param value The fixed element's value in the executor's row.
-/// @param part Chosen part of a long fold, plus one; zero if none.
+/// @param moves Moves of the challenger, for the gas that is repaid.
+/// @param index See `level`.
+/// @param jump Levels from the known node down to the chosen one.
+/// @param instruction First bytes of `keccak256(abi.encode(gameId, leaf of the chosen row's instruction))`: bound to the game, so that nobody
+///        can look for two instructions with the same bytes before it is open.
 /// @param node The last proven node; in phase `CacheReveal` the cache root.
-/// @param instruction Leaf of the chosen row's instruction in the program tree.
 /// @param accumulators keccak256 of the accumulators posted last.
 /// @param accumulatorBefore Accumulator before the chosen part, left-aligned.
 /// @param accumulatorAfter Accumulator after it.
+/// @param part Chosen part of a long fold, plus one; zero if none.
+/// @param value The fixed element's value in the executor's row.
 struct Game {
     address challenger;
     Timestamp deadline;
     Phase phase;
     uint8 level;
-    uint32 index;
     uint32 leaves;
-    Duration turnDuration;
+    uint8 moves;
+    uint32 index;
+    uint8 jump;
     uint32 row;
     uint32 rowLength;
     uint8 rowType;
-    uint32 element;
-    uint16 part;
-    int64 value;
+    bytes18 instruction;
     bytes32 node;
-    bytes32 instruction;
     bytes32 accumulators;
     bytes16 accumulatorBefore;
     bytes16 accumulatorAfter;
+    uint32 element;
+    uint16 part;
+    int64 value;
 }
 
 /// @notice A row's instruction with its opening in the program tree.
@@ -112,6 +127,12 @@ struct OpenedBlock {
 struct OpenedLeaf {
     uint32 index;
     bytes32 leaf;
+    bytes siblings;
+}
+
+/// @notice A row with an opening of its leaf up to the fine top.
+struct OpenedRow {
+    bytes32 byteRoot;
     bytes siblings;
 }
 
@@ -149,7 +170,8 @@ interface IDisputeGame {
     error ItemCount(uint256 expected, uint256 got);
     /// @notice An earlier claim of the executor binds this game.
     error ClaimBound(bytes32 expected, bytes32 got);
-    /// @notice The nodes shown are leaves, or are not leaves yet.
+    /// @notice The move does not fit the known node's level: too few levels down, or down to leaves; a reveal where chunks are due; or a
+    ///         move of the fine top below it.
     error LevelMismatch(uint256 level);
     /// @notice The choice lies outside what is known.
     error ChoiceOutOfRange(uint256 choice, uint256 available);
@@ -165,11 +187,17 @@ interface IDisputeGame {
     error RecordMismatch(bytes32 expected, bytes32 got);
     /// @notice The request is not the receipt's.
     error RequestMismatch(bytes32 expected, bytes32 got);
+    /// @notice The secret is not the one that a confidential request's seed commits to.
+    error SecretMismatch(bytes32 expected, bytes32 got);
+    /// @notice Only the requester of a confidential receipt and the watchers it named play games on it.
+    error NotWatcher(address caller);
+    /// @notice Payouts wait for the air gap.
+    error NotDue(Timestamp dueAt);
     /// @notice The row is not the cached row of this slot.
     error NotCached(uint256 role, uint256 cacheSlot);
     /// @notice Executor and judge agree: the move proves nothing.
     error NothingProven();
-    /// @notice The executor was not convicted elsewhere: the game goes on.
+    /// @notice The executor was not convicted elsewhere, or this game was opened before the one that did it: the game goes on.
     error NotMoot(address executor);
 
     /// @notice A game opened: everything that its `Subject` holds.
@@ -181,12 +209,17 @@ interface IDisputeGame {
         BatchId batchId,
         uint32 step,
         bytes32 record,
-        uint96 bond
+        uint96 bond,
+        Timestamp openedAt
     );
-    /// @notice The executor's fine top, through its first descendants.
-    event FinePosted(GameId indexed gameId, bytes32[] nodes);
-    /// @notice The challenger chose a child of the current node.
-    event ChildChosen(GameId indexed gameId, uint256 child);
+    /// @notice The first nodes of the trace tree.
+    event TraceRevealed(GameId indexed gameId, bytes32[] nodes);
+    /// @notice The walk down the trace found the step: the game goes on as `next`, whose `GameOpened` follows.
+    event StepChosen(GameId indexed gameId, GameId indexed next);
+    /// @notice The disputed record in plain, and the executor's fine top through its first descendants.
+    event FinePosted(GameId indexed gameId, Record record, bytes32[] nodes);
+    /// @notice The challenger chose the node `levels` below the current one whose place among its descendants there is `child`.
+    event ChildChosen(GameId indexed gameId, uint256 levels, uint256 child);
     /// @notice The chosen child and its descendants.
     event NodesRevealed(GameId indexed gameId, bytes32[] nodes);
     /// @notice The challenger chose a row.
@@ -202,31 +235,52 @@ interface IDisputeGame {
     /// @notice The challenger chose a part of a long fold.
     event PartChosen(GameId indexed gameId, uint256 part);
     /// @notice The challenger walks the record's cache tree.
-    event CacheChosen(GameId indexed gameId, Record record);
+    event CacheChosen(GameId indexed gameId);
     /// @notice The cache tree's first nodes.
     event CacheRevealed(GameId indexed gameId, bytes32[] nodes);
     /// @notice The challenger has proven the executor wrong: the game waits for `conclude`.
     event LieProven(GameId indexed gameId);
-    /// @notice The game is over.
+    /// @notice The game is decided.
     event GameEnded(GameId indexed gameId, Outcome outcome);
+    /// @notice The game's bond and gas are paid.
+    event GamePaid(GameId indexed gameId);
 
-    /// @notice Opens a game on step `step` of a receipt, for the bond. Anyone may, within the challenge window.
-    /// @param record Record of the step, `traceSiblings` its opening under `traceRoot`.
-    function open(CommittedReceipt calldata committed, uint32 step, bytes32 record, bytes calldata traceSiblings)
+    /// @notice Opens a game on step `step` of a receipt, for the bond, within the challenge window. Anyone may; on a confidential receipt
+    ///         only its requester and the watchers it named.
+    /// @param request The receipt's request. @param record Record of the step, `traceSiblings` its opening under `traceRoot`.
+    function open(
+        CommittedReceipt calldata committed,
+        Request calldata request,
+        uint32 step,
+        bytes32 record,
+        bytes calldata traceSiblings
+    ) external payable returns (GameId gameId);
+
+    /// @notice The same, if the executor hides its records: the game walks the trace tree first.
+    function openTrace(CommittedReceipt calldata committed, Request calldata request)
         external
         payable
         returns (GameId gameId);
 
-    /// @notice Executor: posts the fine tree's top through its first descendants.
-    function postFine(Subject calldata subject, bytes32[] calldata nodes) external;
+    /// @notice Anyone: shows the first descendants of the trace tree's top.
+    function revealTrace(Subject calldata subject, bytes32[] calldata nodes) external;
 
-    /// @notice Challenger: chooses a child, four levels down, among the nodes shown last.
-    function choose(GameId gameId, uint256 child) external;
+    /// @notice Challenger: names the first wrong record below the current node. The game goes on as the game on this step, under that game's id.
+    /// @param siblings Opening of `record` up to the current node.
+    function chooseStep(Subject calldata subject, uint32 step, bytes32 record, bytes calldata siblings)
+        external
+        returns (GameId next);
 
-    /// @notice Anyone: proves the chosen child by its siblings and shows its descendants.
+    /// @notice Executor: shows the record in plain and posts the fine tree's top through its first descendants.
+    function postFine(Subject calldata subject, Record calldata record, bytes32[] calldata nodes) external;
+
+    /// @notice Challenger: chooses the node `levels` below the current one, 4 or, if it knows the executor's nodes, more; it must not be a leaf.
+    function choose(GameId gameId, uint256 levels, uint256 child) external;
+
+    /// @notice Anyone: proves the chosen node by its siblings up to the current one and shows its descendants.
     function reveal(GameId gameId, bytes calldata siblings, bytes32[] calldata nodes) external;
 
-    /// @notice Challenger: chooses a row among the leaves shown last.
+    /// @notice Challenger: chooses a row below the current node.
     function chooseRow(Subject calldata subject, OpenedInstruction calldata opened) external;
 
     /// @notice Anyone: proves the chosen row by its siblings and shows nodes of its tree or, if that is low, its chunks.
@@ -236,10 +290,21 @@ interface IDisputeGame {
     function revealChunks(GameId gameId, bytes calldata siblings, bytes calldata chunks) external;
 
     /// @notice Challenger: has the judge compute an element; the lie is proven if the row holds another value.
-    /// @param request None, or the receipt's request if the instruction reads request or prompt.
+    /// @param request None, or the receipt's request if the instruction reads it.
     function settle(
         Subject calldata subject,
         bytes calldata instruction,
+        OpenedElement calldata opened,
+        Request[] calldata request,
+        bytes calldata witness
+    ) external;
+
+    /// @notice Challenger, at the fine top, if it knows the executor's rows: opens row and element, has the judge compute it, and
+    ///         convicts, all in one move.
+    function settleJump(
+        Subject calldata subject,
+        OpenedInstruction calldata instruction,
+        OpenedRow calldata row,
         OpenedElement calldata opened,
         Request[] calldata request,
         bytes calldata witness
@@ -286,15 +351,24 @@ interface IDisputeGame {
     function settleToken(Subject calldata subject, Record calldata record, bytes32 chunk, bytes calldata siblings)
         external;
 
-    /// @notice Anyone: convicts an executor that was proven wrong, and pays.
+    /// @notice Challenger: wins if the record's salt is not the one that the request gives.
+    /// @param secret The request's seed, or what a confidential request's seed commits to.
+    function settleSalt(Subject calldata subject, Record calldata record, Request calldata request, bytes32 secret)
+        external;
+
+    /// @notice Anyone: convicts an executor that was proven wrong.
     /// @dev Apart from the proof, so that the transaction with the judge in it stays small; nobody can undo the proof in between.
     function conclude(Subject calldata subject) external;
 
-    /// @notice Anyone: the side whose deadline has passed loses.
+    /// @notice Anyone: the side whose deadline has passed loses; a challenger does not if the executor was convicted elsewhere.
     function timeout(Subject calldata subject) external;
 
-    /// @notice Anyone: ends a game whose executor was convicted elsewhere; the challenger gets its bond back.
+    /// @notice Ends a game whose executor was convicted elsewhere: anyone if it was not opened before the winning case, else its challenger.
     function close(Subject calldata subject) external;
+
+    /// @notice Anyone: pays a decided game after the air gap. Won and moot: bond and gas, a constant for each move, to the challenger.
+    ///         Lost: half of the bond to the executor, the rest is burnt. In refund mode: the bond to the challenger.
+    function payOut(Subject calldata subject) external;
 
     /// @notice State of a game.
     function gameOf(GameId gameId) external view returns (Game memory);
@@ -308,8 +382,17 @@ interface IDisputeGame {
     /// @notice Most turns that a game can take.
     function MAX_TURNS() external view returns (uint256);
 
+    /// @notice Time for a move.
+    function TURN_DURATION() external view returns (Duration);
+
     /// @notice Most levels that one move shows.
     function REVEAL_LEVELS() external view returns (uint256);
+
+    /// @notice Gas that is repaid for a game that took the challenger `moves` moves besides opening and conclusion.
+    function gasOf(uint256 moves) external view returns (uint256);
+
+    /// @notice Most gas that a game costs the executor, whose half of a lost bond covers it at the rules' price.
+    function EXECUTOR_GAS() external view returns (uint256);
 
     /// @notice Whose batches it decides about.
     function ROLLUP() external view returns (IOtrRollup);
@@ -322,4 +405,7 @@ interface IDisputeGame {
 
     /// @notice Where models are known.
     function MODELS() external view returns (IModelRegistry);
+
+    /// @notice Decides whether deadlines have passed.
+    function UPTIME() external view returns (IUptime);
 }

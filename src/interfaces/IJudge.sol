@@ -3,8 +3,7 @@ pragma solidity ^0.8.30;
 
 /// @notice Everything outside the instruction and the witness that one step's value depends on.
 /// @dev Roots bind their leaf counts. `fineTop` is the top of the fine tree of step `step`, with `rows` leaves.
-///      `hasRequest` says that `inputRoot`, `requestHash` and `temperature` are filled in; `temperature` is 16.16 fixed point,
-///      0 for the greedy sampler.
+///      `hasRequest` says that `temperature`, which no receipt holds, is filled in: 16.16 fixed point, 0 for the greedy sampler.
 struct StepContext {
     uint32 step;
     uint32 nIn;
@@ -15,9 +14,9 @@ struct StepContext {
     bytes32 fineTop;
     bytes32 traceRoot;
     bytes32 weightsRoot;
-    bool hasRequest;
     bytes32 inputRoot;
     bytes32 requestHash;
+    bool hasRequest;
     uint32 temperature;
 }
 
@@ -29,7 +28,7 @@ interface IJudge {
     error WitnessLength(uint256 expected, uint256 got);
     /// @notice An opened row or token does not lead to the committed root.
     error WitnessRoot(bytes32 expected, bytes32 got);
-    /// @notice The instruction reads the request or the prompt, and the caller did not supply them.
+    /// @notice The instruction reads the temperature, and the caller did not supply the request.
     error RequestRequired();
     /// @notice The opcode is not part of this machine version, or not a fold where a fold is asked for.
     error UnknownOpcode(uint8 opcode);

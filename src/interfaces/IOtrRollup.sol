@@ -22,17 +22,25 @@ enum Status {
 }
 
 /// @notice What a batch is committed under, for good.
-/// @param game Contract that opens and decides games on it.
+/// @dev `game`, `frauds` and `availability` are the batch's courts: they alone report on it.
+/// @param game Decides a wrong step (`IDisputeGame`).
 /// @param challengeWindow Time to open a game.
 /// @param turnDuration Time for a move.
 /// @param claimPeriod Time after a conviction in which requesters can claim compensation.
 /// @param judge Decides single steps; the one that `game` asks.
 /// @param lockPerReceipt Wei of stake that each receipt locks.
-/// @param bond Wei that a challenger puts up.
-/// @param challengerBps Share of the convicted receipt's lock for the challenger.
-/// @param requesterBps Share of a reverted receipt's lock for its requester. What is not paid out is burnt.
+/// @param frauds Decides what needs no game (`IFraudProofs`).
+/// @param bond Wei that a challenger puts up for a game.
+/// @param availability Hears demands for a receipt's data (`IAvailability`).
+/// @param reserve Wei of free stake that an executor keeps beside its locks: gas of challengers is repaid from it.
+/// @param uptime Knows outages of the chain's sequencer (`IUptime`).
+/// @param gasPrice Wei per gas at which moves are repaid.
+/// @param airGap Time between a verdict and its payouts, longer than governance's timelock.
 /// @param machineVersion Machine that the judge judges.
 /// @param expiryCap Longest time from answer to a receipt's expiry that clients accept; exits wait for it.
+/// @param demandBond Wei that a demand for data puts up.
+/// @param challengerBps Share of the convicted receipt's lock for the challenger.
+/// @param requesterBps Share of a reverted receipt's lock for its requester. What is not paid out is burnt.
 struct Rules {
     address game;
     Duration challengeWindow;
@@ -40,16 +48,23 @@ struct Rules {
     Duration claimPeriod;
     address judge;
     uint96 lockPerReceipt;
+    address frauds;
     uint96 bond;
-    uint16 challengerBps;
-    uint16 requesterBps;
+    address availability;
+    uint96 reserve;
+    address uptime;
+    uint64 gasPrice;
+    Duration airGap;
     uint32 machineVersion;
     Duration expiryCap;
+    uint96 demandBond;
+    uint16 challengerBps;
+    uint16 requesterBps;
 }
 
 /// @notice A batch.
-/// @param openGames Open games on its receipts, up to 2^16 - 2; 2^16 - 1 once its locks are gone.
-/// @param convicted One of its receipts convicted its executor.
+/// @param openGames Open games and demands on its receipts, up to 2^16 - 2; 2^16 - 1 once its locks are gone.
+/// @param scarce A batch of one that a stranger committed while the executor's free stake did not cover its lock.
 struct Batch {
     bytes32 root;
     address executor;
@@ -57,7 +72,7 @@ struct Batch {
     uint24 count;
     RulesVersion rules;
     uint16 openGames;
-    bool convicted;
+    bool scarce;
 }
 
 /// @notice A receipt with its opening in a batch.
@@ -72,9 +87,24 @@ struct CommittedReceipt {
 /// @notice What a game needs to know of the receipt that it is about.
 struct GameTerms {
     ReceiptHash receiptHash;
-    Duration turnDuration;
     uint96 bond;
     uint32 instructions;
+}
+
+/// @notice What a demand for data needs to know of the batch that it is about.
+struct DemandTerms {
+    address executor;
+    uint96 bond;
+}
+
+/// @notice The verdict on an executor, and who earns by it.
+/// @param challenger Opened the earliest of the winning cases so far.
+/// @param openedAt When that case was opened.
+/// @param batchId Batch of the receipt that it convicted; its lock pays the challenger's share.
+struct Conviction {
+    address challenger;
+    Timestamp openedAt;
+    BatchId batchId;
 }
 
 /// @title Batches of receipts and their finality
@@ -109,12 +139,24 @@ interface IOtrRollup {
     error OperatorSignature(address executor);
     /// @notice The receipt cannot be challenged in this batch: it is not in it, cannot be judged, or is final or reverted.
     error NotChallengeable(ReceiptHash receiptHash, Status status);
-    /// @notice Only the game of the batch's rules decides.
-    error NotGame(address expected, address caller);
+    /// @notice Only a court of the batch's rules reports on it.
+    error NotCourt(RulesVersion rules, address caller);
     /// @notice No game is open on this receipt in this batch.
     error NoOpenGame(BatchId batchId, ReceiptHash receiptHash);
     /// @notice The batch's window is open, or one of its games.
     error BatchUnsettled(BatchId batchId, Timestamp windowEnd, uint256 openGames);
+    /// @notice Verdicts are paid after the air gap, the challenger's share once every earlier case must have ended.
+    error NotDue(Timestamp dueAt);
+    /// @notice These rules are in refund mode: everyone gets its own back.
+    error RefundMode(RulesVersion version);
+    /// @notice The batch has no lock that could pay: a stranger committed it when the executor's stake was taken.
+    error NoLock(BatchId batchId);
+    /// @notice The executor was not convicted, or its challenger's share is paid.
+    error NothingToReward(address executor);
+    /// @notice Data is demanded in the first half of the window, and once.
+    error NotDemandable(BatchId batchId, uint256 index);
+    /// @notice No demand is open on this leaf.
+    error NoOpenDemand(BatchId batchId, uint256 index);
     /// @notice Requesters can still claim compensation.
     error ClaimsOpen(Timestamp until);
     /// @notice The batch's locks are gone.
@@ -142,6 +184,18 @@ interface IOtrRollup {
     event ReceiptConvicted(
         BatchId indexed batchId, ReceiptHash indexed receiptHash, address indexed executor, address challenger
     );
+    /// @notice An earlier-opened case won too: its challenger earns the share instead.
+    event ConvictionMoved(address indexed executor, address indexed challenger, BatchId indexed batchId);
+    /// @notice The challenger's share was paid.
+    event ChallengerRewarded(address indexed executor, address indexed challenger, uint256 amount);
+    /// @notice Gas of a case was repaid from the executor's free stake.
+    event GasRepaid(BatchId indexed batchId, address indexed to, uint256 amount);
+    /// @notice A leaf's data is demanded; `answered` or not when the demand ends.
+    event DemandEntered(BatchId indexed batchId, uint256 indexed index);
+    /// @notice The demand ended.
+    event DemandLeft(BatchId indexed batchId, uint256 indexed index, bool answered);
+    /// @notice These rules pay nothing any more: everyone gets its own back.
+    event RefundModeSet(RulesVersion indexed version);
     /// @notice The batch's locks are gone: `unlocked` freed, `burnt` destroyed.
     event BatchLocksReleased(BatchId indexed batchId, uint256 unlocked, uint256 burnt);
     /// @notice The requester of a reverted receipt was compensated.
@@ -160,7 +214,8 @@ interface IOtrRollup {
     /// @notice The same by a delegate of `executor`.
     function commitBatchFor(address executor, bytes32 root, uint256 count) external returns (BatchId batchId);
 
-    /// @notice Commits one signed receipt as a batch of one. Its executor at any time before expiry, anyone from `commitBy` on.
+    /// @notice Commits one signed receipt as a batch of one. Its executor at any time before expiry, anyone from `commitBy` on: nobody can
+    ///         hide a receipt that it signed, not by a pause, nor by having no free stake left (then the batch has no lock).
     function commitReceipt(Receipt calldata receipt, bytes calldata enclaveSignature, bytes calldata operatorSignature)
         external
         returns (BatchId batchId);
@@ -177,14 +232,34 @@ interface IOtrRollup {
     function claimCompensation(CommittedReceipt calldata committed, Request calldata request, bytes calldata signature)
         external;
 
-    /// @notice A game of the batch's rules opens on a receipt.
+    /// @notice Pays the challenger's share of a conviction to the earliest-opened winning case, once all earlier-opened ones must have
+    ///         ended: `max(convictedAt + airGap, openedAt + MAX_TURNS * turnDuration)`. Anyone may.
+    function payReward(address executor) external;
+
+    /// @notice A court of the batch's rules opens a case on a receipt. Within the window only.
     function enterGame(CommittedReceipt calldata committed) external returns (GameTerms memory terms);
 
-    /// @notice The game ends without a conviction.
+    /// @notice The case ends without a conviction.
     function leaveGame(BatchId batchId, ReceiptHash receiptHash) external;
 
-    /// @notice The game convicts the batch's executor; `challenger` earns its share.
-    function convict(BatchId batchId, ReceiptHash receiptHash, address challenger) external;
+    /// @notice The case convicts the batch's executor; `challenger` earns its share unless an earlier-opened case wins too.
+    function convict(BatchId batchId, ReceiptHash receiptHash, address challenger, Timestamp openedAt) external;
+
+    /// @notice A court demands the data of leaf `index`. In the first half of the window, once for each leaf.
+    function enterDemand(BatchId batchId, uint256 index) external returns (DemandTerms memory terms);
+
+    /// @notice The demand was answered. The receipt's window is extended by half of the window from now, if that is later.
+    function leaveDemand(BatchId batchId, uint256 index) external;
+
+    /// @notice The demand was not answered: convicts the batch's executor.
+    function convictUnanswered(BatchId batchId, uint256 index, address challenger, Timestamp openedAt) external;
+
+    /// @notice A court repays `gas` at the rules' price, as far as the convicted executor's free stake goes.
+    function repayGas(BatchId batchId, address to, uint256 gas) external;
+
+    /// @notice Switches rules to refund mode, for good: bonds go back, locks return to their executor, nothing else is paid. Never redirects.
+    ///         Governance only.
+    function setRefundMode(RulesVersion version) external;
 
     /// @notice Adds rules and makes them current. Governance only.
     function addRules(Rules calldata rules) external returns (RulesVersion version);
@@ -207,6 +282,18 @@ interface IOtrRollup {
 
     /// @notice The batch of one that holds this receipt; zero if none.
     function singleBatchOf(ReceiptHash receiptHash) external view returns (BatchId);
+
+    /// @notice The verdict on an executor; all zero if there is none.
+    function convictionOf(address executor) external view returns (Conviction memory);
+
+    /// @notice When the challenger's share is due; zero if there is none, or it is paid.
+    function rewardDueAt(address executor) external view returns (Timestamp);
+
+    /// @notice From when verdicts on a batch are paid: `verdictAt + airGap`; and whether its rules are in refund mode.
+    function payoutOf(BatchId batchId, Timestamp verdictAt) external view returns (Timestamp dueAt, bool refunds);
+
+    /// @notice Whether the rules are in refund mode.
+    function inRefundMode(RulesVersion version) external view returns (bool);
 
     /// @notice Open games on a receipt in a batch.
     function openGamesOn(BatchId batchId, ReceiptHash receiptHash) external view returns (uint256);

@@ -49,8 +49,10 @@ interface IStakeVault {
     event Locked(address indexed executor, uint256 amount);
     /// @notice Receipts are settled.
     event Unlocked(address indexed executor, uint256 amount);
-    /// @notice The executor was convicted: suspended for good, `burnt` destroyed, `reward` owed to the challenger.
-    event Convicted(address indexed executor, address indexed challenger, uint256 burnt, uint256 reward);
+    /// @notice The executor was convicted: suspended for good.
+    event Convicted(address indexed executor);
+    /// @notice Free stake of a convicted executor repaid gas.
+    event FreeStakeTaken(address indexed executor, address indexed to, uint256 amount);
     /// @notice Locked stake was taken: `amount` for `to`, the zero address meaning burnt.
     event Slashed(address indexed executor, address indexed to, uint256 amount);
     /// @notice `holder` (a game) turned part of its bonds into a claim of `to`, or burnt it (`to` zero).
@@ -106,14 +108,17 @@ interface IStakeVault {
     /// @notice Turns part of the caller's bonds into claims: `amount` for `to`, and `burn` for nobody.
     function payBond(address to, uint256 amount, uint256 burn) external;
 
-    /// @notice Locks part of `executor`'s free stake. Rollup only.
-    function lock(address executor, uint256 amount) external;
+    /// @notice Locks part of `executor`'s free stake, of which `reserve` must be left. Rollup only.
+    function lock(address executor, uint256 amount, uint256 reserve) external;
 
     /// @notice Frees locked stake. Rollup only.
     function unlock(address executor, uint256 amount) external;
 
-    /// @notice Suspends `executor` for good, burns `burn` of its locked stake and owes `reward` of it to `challenger`. Rollup only.
-    function convict(address executor, uint256 burn, address challenger, uint256 reward) external;
+    /// @notice Suspends `executor` for good. Rollup only.
+    function convict(address executor) external;
+
+    /// @notice Takes up to `amount` of a convicted executor's free stake for `to`. Rollup only.
+    function takeFree(address executor, address to, uint256 amount) external returns (uint256 taken);
 
     /// @notice Takes locked stake for `to`, or burns it if `to` is zero. Rollup only.
     function slash(address executor, address to, uint256 amount) external;

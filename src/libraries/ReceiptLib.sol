@@ -56,19 +56,56 @@ library ReceiptLib {
         // lie in calldata as EIP-712 encodes them, 32 bytes each, within bounds that Solidity has checked.
         assembly ("memory-safe") {
             let buffer := mload(0x40)
+            // INVARIANT: a request has one encoding too, else a receipt could be about a request that no proof can show.
+            let dirty := 0
             let size := mul(stopTokens.length, 0x20)
             calldatacopy(buffer, stopTokens.offset, size)
             let stopTokensHash := keccak256(buffer, size)
+            for { let i := 0 } lt(i, size) { i := add(i, 0x20) } { dirty := or(dirty, mload(add(buffer, i))) }
+            dirty := shr(32, dirty)
             size := mul(watchers.length, 0x20)
             calldatacopy(buffer, watchers.offset, size)
             let watchersHash := keccak256(buffer, size)
+            for { let i := 0 } lt(i, size) { i := add(i, 0x20) } { dirty := or(dirty, shr(160, mload(add(buffer, i)))) }
             mstore(buffer, typeHash)
-            calldatacopy(add(buffer, 0x20), request, 0x1a0)
+            let words := add(buffer, 0x20)
+            calldatacopy(words, request, 0x1a0)
+            dirty := or(dirty, shr(160, mload(words)))
+            dirty := or(
+                dirty,
+                shr(32, or(or(mload(add(words, 0x60)), mload(add(words, 0x80))), mload(add(words, 0xe0))))
+            )
+            dirty := or(dirty, shr(8, mload(add(words, 0xc0))))
+            dirty := or(dirty, shr(64, or(mload(add(words, 0x120)), mload(add(words, 0x140)))))
+            if or(dirty, shr(1, mload(add(words, 0x160)))) { revert(0, 0) }
             mstore(add(buffer, 0xc0), stopTokensHash)
             mstore(add(buffer, 0x1a0), watchersHash)
             structHash := keccak256(buffer, 0x1c0)
         }
         return RequestHash.wrap(digest(domainSeparator(rollup), structHash));
+    }
+
+    /// @notice Digest of a request that lies in memory.
+    function hashInMemory(Request memory request, address rollup) internal view returns (RequestHash) {
+        bytes memory head = abi.encode(
+            REQUEST_TYPE,
+            request.requester,
+            request.modelId,
+            request.inputRoot,
+            request.nIn,
+            request.maxOut,
+            keccak256(abi.encodePacked(request.stopTokens))
+        );
+        bytes memory tail = abi.encode(
+            request.sampler,
+            request.temperature,
+            request.seed,
+            request.nonce,
+            request.deadline,
+            request.confidential,
+            keccak256(abi.encodePacked(request.watchers))
+        );
+        return RequestHash.wrap(digest(domainSeparator(rollup), keccak256(bytes.concat(head, tail))));
     }
 
     /// @notice `keccak256(0x1901 ‖ domain ‖ structHash)`.

@@ -12,11 +12,11 @@ library Tags {
     bytes32 internal constant TRACE = keccak256("OTR/trace/1");
     bytes32 internal constant RECORD = keccak256("OTR/record/1");
     bytes32 internal constant CACHE = keccak256("OTR/cache/1");
-    bytes32 internal constant FINE = keccak256("OTR/fine/1");
     bytes32 internal constant ROW = keccak256("OTR/row/1");
     bytes32 internal constant BATCH = keccak256("OTR/batch/1");
     bytes32 internal constant TOKEN_BYTES = keccak256("OTR/token-bytes/1");
     bytes32 internal constant SALT_KEY = keccak256("OTR/salt-key/1");
     bytes32 internal constant SALT = keccak256("OTR/salt/1");
+    bytes32 internal constant SECRET = keccak256("OTR/secret/1");
     bytes32 internal constant MODEL = keccak256("OTR/model/1");
 }

@@ -1,42 +1,22 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {Game, GameId, IDisputeGame, OpenedElement, OpenedLeaf, Phase} from "../interfaces/IDisputeGame.sol";
+import {Game, IDisputeGame, OpenedElement, Phase} from "../interfaces/IDisputeGame.sol";
 import {BinaryTree} from "./BinaryTree.sol";
-import {Clock} from "./Clock.sol";
 import {RowLib} from "./RowLib.sol";
-import {Tags} from "./Tags.sol";
 
-/// @title Turns of a game and its walk down a tree
-/// @notice The walk knows one node and the nodes `REVEAL_LEVELS` below it (fewer near the leaves) that were shown last. A choice is
-///         an index among these; the next reveal rebuilds the chosen node from its own descendants and proves it by siblings
-///         against the known node. So nothing shown needs to be stored, and whoever shows cannot cheat.
+/// @title A game's walk down a tree
+/// @notice The walk knows one node and the nodes `REVEAL_LEVELS` below it (fewer near the leaves) that were shown last. A choice names a
+///         node below the known one; the next reveal rebuilds it from its own descendants and proves it by siblings against the known
+///         node. So nothing shown needs to be stored, and whoever shows cannot cheat. A challenger that knows the executor's nodes may
+///         jump below the shown ones.
 library WalkLib {
     /// @notice Most levels that one move shows.
     uint256 internal constant REVEAL_LEVELS = 4;
-    /// @notice Most turns of a game: postFine; 7 times choose and reveal in a fine tree of 2^32 rows; chooseRow, revealRow; 6 times
-    ///         choose and reveal in a row of 2^26 chunks; chooseElement, postAccumulators, choosePart, postAccumulators, settleBlock.
-    uint256 internal constant MAX_TURNS = 34;
-
-    // ---------------------------------------------------------------- turns
-
-    /// @notice Reverts unless the game is in this phase and its turn is not over.
-    function requireTurn(Game storage game, Phase phase) internal view {
-        if (game.phase != phase) revert IDisputeGame.WrongPhase(phase, game.phase);
-        if (game.deadline.hasCome()) revert IDisputeGame.DeadlinePassed(game.deadline);
-    }
-
-    /// @notice The same for a choice, which only the challenger makes.
-    function requireChoice(Game storage game, Phase phase) internal view {
-        if (msg.sender != game.challenger) revert IDisputeGame.NotChallenger(game.challenger, msg.sender);
-        requireTurn(game, phase);
-    }
-
-    /// @notice Hands the turn to the other side.
-    function pass(Game storage game, Phase phase) internal {
-        game.phase = phase;
-        game.deadline = Clock.current().plus(game.turnDuration);
-    }
+    /// @notice Most turns of a game: revealTrace, 5 times choose and reveal in a trace of 2^22 records, chooseStep; postFine; 7 times choose
+    ///         and reveal in a fine tree of 2^32 rows; chooseRow, revealRow; 6 times choose and reveal in a row of 2^26 chunks;
+    ///         chooseElement, postAccumulators, choosePart, postAccumulators, settleBlock.
+    uint256 internal constant MAX_TURNS = 46;
 
     // ---------------------------------------------------------------- any tree
 
@@ -57,37 +37,27 @@ library WalkLib {
         return _fold(nodes, leaves, BinaryTree.depth(leaves), 0);
     }
 
-    /// @notice Chooses a child among the nodes shown last, which must not be leaves.
-    function choose(Game storage game, GameId gameId, uint256 child) internal {
-        Phase phase = game.phase;
-        // The phase after each walking phase is its reveal.
-        if (phase != Phase.RowNodes && phase != Phase.Cache) phase = Phase.Fine;
-        requireChoice(game, phase);
+    /// @notice Chooses the node `levels` below the known one, `child` counting the known one's descendants there.
+    function descend(Game storage game, uint256 levels, uint256 child) internal {
         (uint256 level, uint256 index) = (game.level, game.index);
-        if (level <= REVEAL_LEVELS) revert IDisputeGame.LevelMismatch(level);
-        uint256 available = BinaryTree.descendants(game.leaves, level, index, REVEAL_LEVELS);
+        // INVARIANT: a choice goes down as far as a reveal shows, so that turns are bounded; and never to a leaf, for which each tree has
+        // a move of its own.
+        if (levels < REVEAL_LEVELS || levels >= level) revert IDisputeGame.LevelMismatch(level);
+        uint256 available = BinaryTree.descendants(game.leaves, level, index, levels);
         // INVARIANT: only nodes that exist can be chosen, so that every choice can be answered.
         if (child >= available) revert IDisputeGame.ChoiceOutOfRange(child, available);
-        game.level = uint8(level - REVEAL_LEVELS);
-        game.index = uint32((index << REVEAL_LEVELS) + child);
-        pass(game, Phase(uint8(phase) + 1));
-        emit IDisputeGame.ChildChosen(gameId, child);
+        game.level = uint8(level - levels);
+        game.index = uint32((index << levels) + child);
+        game.jump = uint8(levels);
     }
 
-    /// @notice Proves the chosen node and shows its descendants.
-    function reveal(Game storage game, GameId gameId, bytes calldata siblings, bytes32[] calldata nodes) internal {
-        Phase phase = game.phase;
-        if (phase != Phase.RowNodesReveal && phase != Phase.CacheNodesReveal) phase = Phase.FineReveal;
-        requireTurn(game, phase);
+    /// @notice Proves the chosen node by its descendants, which then are known.
+    function arrive(Game storage game, bytes calldata siblings, bytes32[] calldata nodes) internal {
         uint256 leaves = game.leaves;
         (uint256 level, uint256 index) = (game.level, game.index);
-        // The leaves of a row are shown in plain, by `revealChunks`.
-        if (phase == Phase.RowNodesReveal && level <= REVEAL_LEVELS) revert IDisputeGame.LevelMismatch(level);
         bytes32 node = _fold(nodes, leaves, level, index);
-        requireOpens(game.node, node, index, leaves, level, level + REVEAL_LEVELS, siblings);
+        requireOpens(game.node, node, index, leaves, level, level + game.jump, siblings);
         game.node = node;
-        pass(game, Phase(uint8(phase) - 1));
-        emit IDisputeGame.NodesRevealed(gameId, nodes);
     }
 
     /// @notice Reverts unless `node` opens to its ancestor `known`.
@@ -105,16 +75,24 @@ library WalkLib {
         if (ancestor != known) revert IDisputeGame.NodeMismatch(known, ancestor);
     }
 
-    /// @notice Reverts unless a leaf lies under the current node, whose leaves are known, and opens to it.
+    /// @notice Reverts unless a leaf of a tree opens to its top.
+    function requireOpensToTop(bytes32 top, bytes32 leaf, uint256 index, uint256 leaves, bytes calldata siblings)
+        internal
+        pure
+    {
+        requireOpens(top, leaf, index, leaves, 0, BinaryTree.depth(leaves), siblings);
+    }
+
+    /// @notice Reverts unless a leaf lies under the known node and opens to it.
     function requireLeaf(Game storage game, bytes32 leaf, uint256 leafIndex, bytes calldata siblings) internal view {
-        uint256 level = requireKnownLeaf(game, leafIndex);
+        uint256 level = requireBelow(game, leafIndex);
         requireOpens(game.node, leaf, leafIndex, game.leaves, 0, level, siblings);
     }
 
-    /// @notice Reverts unless the leaf lies under the current node and the leaves there are known.
-    function requireKnownLeaf(Game storage game, uint256 leafIndex) internal view returns (uint256 level) {
+    /// @notice Reverts unless the leaf lies under the known node.
+    function requireBelow(Game storage game, uint256 leafIndex) internal view returns (uint256 level) {
         level = game.level;
-        if (level > REVEAL_LEVELS) revert IDisputeGame.LevelMismatch(level);
+        // INVARIANT: only leaves that exist can be chosen.
         if (leafIndex >> level != game.index || leafIndex >= game.leaves) {
             revert IDisputeGame.ChoiceOutOfRange(leafIndex, game.leaves);
         }
@@ -123,28 +101,27 @@ library WalkLib {
     // ---------------------------------------------------------------- rows
 
     /// @notice Proves the chosen row and shows the first nodes of its tree, or its chunks.
-    function revealRow(Game storage game, bytes calldata siblings, bytes32[] calldata nodes, bytes calldata chunks)
+    /// @return next The phase that follows.
+    function enterRow(Game storage game, bytes calldata siblings, bytes32[] calldata nodes, bytes calldata chunks)
         internal
+        returns (Phase next)
     {
-        requireTurn(game, Phase.RowReveal);
-        (uint256 count, Phase next, bytes32 byteRoot) = _rowStart(game, nodes, chunks);
+        uint256 count;
+        bytes32 byteRoot;
+        (count, next, byteRoot) = _rowStart(game, nodes, chunks);
         requireLeaf(game, RowLib.leaf(game.rowType, game.rowLength, byteRoot), game.row, siblings);
         game.node = byteRoot;
         enterTree(game, count);
-        pass(game, next);
     }
 
-    /// @notice Proves the chosen node of a row and shows its chunks.
-    function revealChunks(Game storage game, GameId gameId, bytes calldata siblings, bytes calldata chunks) internal {
-        requireTurn(game, Phase.RowNodesReveal);
+    /// @notice Proves the chosen node of a row by its chunks, which then are known.
+    function arriveAtChunks(Game storage game, bytes calldata siblings, bytes calldata chunks) internal {
         uint256 leaves = game.leaves;
         (uint256 level, uint256 index) = (game.level, game.index);
         if (level > REVEAL_LEVELS) revert IDisputeGame.LevelMismatch(level);
         bytes32 node = _foldChunks(chunks, leaves, level, index);
-        requireOpens(game.node, node, index, leaves, level, level + REVEAL_LEVELS, siblings);
+        requireOpens(game.node, node, index, leaves, level, level + game.jump, siblings);
         game.node = node;
-        pass(game, Phase.Chunks);
-        emit IDisputeGame.ChunksRevealed(gameId, chunks);
     }
 
     /// @notice Value that the executor's row holds at an element, which may lie in the padding of the last chunk.
@@ -154,24 +131,6 @@ library WalkLib {
             game, sha256(abi.encode(opened.chunk)), RowLib.chunkOf(elementType, opened.element), opened.siblings
         );
         return RowLib.elementAt(opened.chunk, elementType, opened.element);
-    }
-
-    // ---------------------------------------------------------------- cache
-
-    /// @notice Shows the first nodes of the cache tree, whose root is the current node.
-    function revealCache(Game storage game, GameId gameId, bytes32[] calldata nodes) internal {
-        requireTurn(game, Phase.CacheReveal);
-        bytes32 top = topOf(nodes, game.leaves);
-        bytes32 root = BinaryTree.root(Tags.CACHE, game.leaves, top);
-        if (root != game.node) revert IDisputeGame.NodeMismatch(game.node, root);
-        game.node = top;
-        pass(game, Phase.Cache);
-        emit IDisputeGame.CacheRevealed(gameId, nodes);
-    }
-
-    /// @notice Reverts unless a leaf of the fine tree opens to its top.
-    function requireFineLeaf(bytes32 fineTop, uint256 rows, OpenedLeaf calldata opened) internal pure {
-        requireOpens(fineTop, opened.leaf, opened.index, rows, 0, BinaryTree.depth(rows), opened.siblings);
     }
 
     // ---------------------------------------------------------------- internals

@@ -74,7 +74,6 @@ library Reader {
         bytes32 salt = _take(w);
         value = _takeToken(w);
         if (context.step < context.nIn) {
-            step.requireRequest();
             bytes32 leaf = keccak256(abi.encode(Tags.TOKEN, salt, value));
             _requireRoot(w, Tags.INPUT, leaf, context.step, context.nIn, context.inputRoot);
         } else {

@@ -47,21 +47,15 @@ library Reads {
 
     /// @notice The request's temperature, 16.16 fixed point.
     function temperature(Step memory step) internal pure returns (uint256) {
-        requireRequest(step);
+        // INVARIANT: the temperature is used only where the caller has bound the request to the receipt.
+        if (!step.context.hasRequest) revert IJudge.RequestRequired();
         return step.context.temperature;
     }
 
     /// @notice First 8 bytes of `keccak256(abi.encode(requestHash, outputIndex))`.
     function randomness(Step memory step) internal pure returns (uint256) {
-        requireRequest(step);
         StepContext memory context = step.context;
         uint256 outputIndex = t(step) + 1 > context.nIn ? t(step) + 1 - context.nIn : 0;
         return uint256(keccak256(abi.encode(context.requestHash, outputIndex))) >> 192;
-    }
-
-    /// @notice Reverts unless the caller has supplied the request.
-    function requireRequest(Step memory step) internal pure {
-        // INVARIANT: the request's fields are used only where the caller has bound them to the receipt.
-        if (!step.context.hasRequest) revert IJudge.RequestRequired();
     }
 }

@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {Test} from "forge-std/Test.sol";
 import {Config, Deploy, Deployment} from "script/Deploy.s.sol";
 import {Deployer} from "./Deployer.sol";
+import {MockFeed} from "./MockFeed.sol";
 import {ToyJudge} from "./ToyJudge.sol";
 import {DisputeGame} from "src/DisputeGame.sol";
 import {EnclaveRegistry} from "src/EnclaveRegistry.sol";
@@ -27,6 +28,11 @@ abstract contract OtrTest is Test {
     uint256 internal constant WINDOW = 1 days;
     uint256 internal constant TURN = 1 hours;
     uint256 internal constant CLAIM_PERIOD = 10 days;
+    uint256 internal constant AIR_GAP = 2 days;
+    uint256 internal constant GRACE = 6 hours;
+    uint96 internal constant RESERVE = 2 ether;
+    uint96 internal constant DEMAND_BOND = 0.2 ether;
+    uint64 internal constant GAS_PRICE = 1 gwei;
     uint256 internal constant KEY_LIFETIME = 30 days;
     uint256 internal constant EXPIRY_CAP = 1 hours;
     uint256 internal constant STAKE = 100 ether;
@@ -34,6 +40,7 @@ abstract contract OtrTest is Test {
     bytes32 internal constant MEASUREMENT = keccak256("measurement");
     uint32 internal constant SENTINEL = type(uint32).max;
 
+    MockFeed internal feed;
     Deployment internal d;
     StakeVault internal vault;
     ModelRegistry internal models;
@@ -76,6 +83,7 @@ abstract contract OtrTest is Test {
         (requester, requesterKey) = makeAddrAndKey("requester");
         address devRoot;
         (devRoot, devRootKey) = makeAddrAndKey("dev root");
+        feed = new MockFeed();
         Deployer deployer = new Deployer();
         d = deployer.deploy(_config(devRoot), address(deployer));
         (vault, models, enclaves, rollup, game) = (d.vault, d.models, d.enclaves, d.rollup, d.game);
@@ -102,6 +110,12 @@ abstract contract OtrTest is Test {
         config.expiryCap = Duration.wrap(uint32(EXPIRY_CAP));
         config.lockPerReceipt = LOCK;
         config.bond = BOND;
+        config.airGap = Duration.wrap(uint32(AIR_GAP));
+        config.grace = Duration.wrap(uint32(GRACE));
+        config.uptimeFeed = address(feed);
+        config.gasPrice = GAS_PRICE;
+        config.reserve = RESERVE;
+        config.demandBond = DEMAND_BOND;
         config.challengerBps = 2500;
         config.requesterBps = 2000;
     }
@@ -146,11 +160,15 @@ abstract contract OtrTest is Test {
 
     function _registerModel() internal {
         bytes32[] memory leaves = new bytes32[](program.length);
-        bytes memory all;
+        bytes memory all = new bytes(128 * leaves.length);
         uint32 cached;
         for (uint256 i; i < leaves.length; ++i) {
-            leaves[i] = keccak256(abi.encodePacked(Tags.INSTRUCTION, program[i]));
-            all = bytes.concat(all, program[i]);
+            bytes memory instruction = program[i];
+            leaves[i] = keccak256(abi.encodePacked(Tags.INSTRUCTION, instruction));
+            // SAFETY: instruction number i of 128 bytes, within `all`.
+            assembly ("memory-safe") {
+                mcopy(add(add(all, 0x20), mul(i, 0x80)), add(instruction, 0x20), 0x80)
+            }
             if (uint8(program[i][3]) == 1) ++cached;
         }
         programTree = Trees.over(leaves);
@@ -203,7 +221,7 @@ abstract contract OtrTest is Test {
         vm.prank(executor);
         enclaves.register(
             registration,
-            _evidence(rd0, MEASUREMENT, uint64(block.timestamp + 365 days), devRootKey),
+            _evidence(rd0, MEASUREMENT, uint64(block.timestamp + 3650 days), devRootKey),
             _sign(enclaveKey, challenge)
         );
     }
@@ -281,8 +299,43 @@ abstract contract OtrTest is Test {
         return Trees.over(leaves);
     }
 
-    function _salt(uint256 step) internal pure returns (bytes32) {
-        return keccak256(abi.encode("salt", step));
+    // Salts, and with them all roots, follow from the request (docs/protocol.md, section 1).
+
+    bytes32 internal constant SEED = keccak256("seed");
+    uint64 internal requestNonce = 9;
+    /// @dev What a confidential request's seed commits to; else unused.
+    bytes32 internal constant SECRET = keccak256("secret");
+    bool internal confidential;
+
+    function _saltKey() internal view returns (bytes32) {
+        return keccak256(abi.encode(Tags.SALT_KEY, requester, confidential ? SECRET : SEED, requestNonce));
+    }
+
+    function _saltOf(uint256 kind, uint256 index) internal view returns (bytes32) {
+        return keccak256(abi.encode(Tags.SALT, _saltKey(), uint8(kind), index));
+    }
+
+    /// @dev Salt of a record.
+    function _salt(uint256 step) internal view returns (bytes32) {
+        return _saltOf(2, step);
+    }
+
+    /// @dev Prompt tokens: 100, 101, ...
+    function _inputTree() internal view returns (Trees.Tree memory) {
+        bytes32[] memory leaves = new bytes32[](nIn);
+        for (uint256 i; i < nIn; ++i) {
+            leaves[i] = keccak256(abi.encode(Tags.TOKEN, _saltOf(0, i), uint32(100 + i)));
+        }
+        return Trees.over(leaves);
+    }
+
+    /// @dev Output tokens: those of the records.
+    function _outputTree() internal view returns (Trees.Tree memory) {
+        bytes32[] memory leaves = new bytes32[](nOut);
+        for (uint256 i; i < nOut; ++i) {
+            leaves[i] = keccak256(abi.encode(Tags.TOKEN, _saltOf(1, i), _token(nIn - 1 + i)));
+        }
+        return Trees.over(leaves);
     }
 
     function _token(uint256 step) internal view returns (uint32) {
@@ -311,15 +364,16 @@ abstract contract OtrTest is Test {
     function _request() internal view returns (Request memory request) {
         request.requester = requester;
         request.modelId = modelId;
-        request.inputRoot = keccak256("input");
+        request.inputRoot = _inputTree().root(Tags.INPUT);
         request.nIn = nIn;
-        request.maxOut = 16;
+        request.maxOut = nOut;
         request.stopTokens = new uint32[](2);
         request.stopTokens[1] = 5;
         request.sampler = 1;
         request.temperature = 65_536;
-        request.seed = keccak256("seed");
-        request.nonce = 9;
+        request.seed = confidential ? keccak256(abi.encode(Tags.SECRET, SECRET)) : SEED;
+        request.nonce = requestNonce;
+        request.confidential = confidential;
         request.deadline = 1_900_000_000;
         request.watchers = new address[](1);
         request.watchers[0] = challenger;
@@ -335,9 +389,9 @@ abstract contract OtrTest is Test {
             commitBy: uint64(block.timestamp + 10 minutes),
             expiry: uint64(block.timestamp + 1 hours),
             requestHash: rollup.hashRequest(_request()),
-            inputRoot: keccak256("input"),
+            inputRoot: _inputTree().root(Tags.INPUT),
             nIn: nIn,
-            outputRoot: keccak256("output"),
+            outputRoot: _outputTree().root(Tags.OUTPUT),
             nOut: nOut,
             stopReason: 1,
             traceRoot: _traceTree().root(Tags.TRACE)

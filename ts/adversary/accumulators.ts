@@ -1,4 +1,4 @@
-import type { StepTrace } from "../dispute/step-trace.ts";
+import type { FineStep } from "../dispute/source.ts";
 import { accumulatorsOf } from "../dispute/witness.ts";
 import type { Accumulator } from "../machine/semantics.ts";
 import { elementAt } from "../machine/types.ts";
@@ -6,13 +6,16 @@ import { elementAt } from "../machine/types.ts";
 /**
  * Accumulators of an executor whose row is wrong: honest, except that the last one gives the value that the row claims,
  * because a post that does not is refused.
+ *
+ * @param claimed Rows as the executor claims them.
+ * @param change What it says instead of the others: by default nothing.
  */
-export function lyingAccumulators(trace: StepTrace) {
+export function lyingAccumulators(claimed: FineStep, change = (honest: Accumulator, _block: number) => honest) {
   return (row: number, element: number): readonly Accumulator[] => {
-    const accumulators = accumulatorsOf(trace, row, element);
-    const claimed = trace.rows[row];
+    const accumulators = accumulatorsOf(claimed, row, element);
     const pair = accumulators[0].length === 2;
-    const last = pair ? [elementAt(claimed, 0), elementAt(claimed, 1)] : [elementAt(claimed, element)];
-    return [...accumulators.slice(0, -1), last];
+    const shown = claimed.rows[row];
+    const last = pair ? [elementAt(shown, 0), elementAt(shown, 1)] : [elementAt(shown, element)];
+    return [...accumulators.slice(0, -1).map(change), last];
   };
 }

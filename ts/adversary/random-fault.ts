@@ -20,18 +20,25 @@ export interface FaultyModel {
   readonly vocabSize: number;
 }
 
-/** One wrong bit in one answer, which the records show. */
-export interface Fault<M extends FaultyModel = FaultyModel> {
-  readonly name: string;
+/** An answer as its executor commits it, and an honest engine that tells what is wrong with it. */
+export interface Answer<M extends FaultyModel = FaultyModel> {
   readonly model: M;
-  readonly row: number;
-  readonly liar: Engine;
   readonly honest: Engine;
   readonly request: Request;
   readonly input: SequenceInput;
   readonly outputs: readonly number[];
-  /** What the liar commits. */
   readonly records: readonly TraceRecord[];
+  /** What the records should be, given the outputs. */
+  readonly honestRecords: readonly TraceRecord[];
+}
+
+/** One wrong bit in one answer, which the records show. */
+export interface Fault<M extends FaultyModel = FaultyModel> extends Answer<M> {
+  readonly name: string;
+  readonly row: number;
+  /** The first step whose record is wrong. */
+  readonly step: number;
+  readonly liar: Engine;
 }
 
 /** A request, and what the machine sees of it. */
@@ -80,11 +87,19 @@ export async function randomFault<M extends FaultyModel>(
     const liar = lyingEngine(program, weights, lie);
     const { outputs, records } = await generate(liar, input, nOut);
     const honest = referenceEngine(program, weights);
-    const replay = await honest.replay(input, outputs);
-    if (replay.records.every((record, t) => equal(recordLeaf(record), recordLeaf(records[t])))) continue;
-    return { name: `${name}: ${lie.name}`, model, row, liar, honest, request, input, outputs, records };
+    const { records: honestRecords } = await honest.replay(input, outputs);
+    const wrong = firstDifference(records, honestRecords);
+    if (wrong === undefined) continue;
+    const answer = { model, honest, request, input, outputs, records, honestRecords };
+    return { ...answer, name: `${name}: ${lie.name}`, row, step: wrong, liar };
   }
   throw new FaultNotFoundError(name);
+}
+
+/** The first step whose records differ. */
+export function firstDifference(a: readonly TraceRecord[], b: readonly TraceRecord[]): number | undefined {
+  const step = a.findIndex((record, t) => !equal(recordLeaf(record), recordLeaf(b[t])));
+  return step === -1 ? undefined : step;
 }
 
 /** A random prompt, by default a short one. */

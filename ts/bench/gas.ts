@@ -1,10 +1,14 @@
 import { readFileSync } from "node:fs";
+import { parseEther } from "viem";
+import { getTransactionReceipt } from "viem/actions";
 import { flipBit } from "../adversary/lie.ts";
 import { lyingEngine } from "../adversary/lying-engine.ts";
 import { generate } from "../adversary/random-fault.ts";
+import { tag, toHex } from "../commit/bytes.ts";
 import { prng } from "../compiler/prng.ts";
-import { StepTrace } from "../dispute/step-trace.ts";
+import type { FineStep } from "../dispute/source.ts";
 import { Court, type CourtModel } from "../dispute/testing/court.ts";
+import { challengerSide, executorSide } from "../dispute/testing/sides.ts";
 import { accumulatorsOf } from "../dispute/witness.ts";
 import { referenceEngine } from "../engine/reference.ts";
 import { INSTRUCTIONS, type InstructionName, instructionName } from "../machine/table.ts";
@@ -37,7 +41,7 @@ export function readGasSnapshot(): GasFigures {
 export async function measureGas(onProgress?: (done: number, total: number) => void): Promise<GasFigures> {
   const court = await Court.open();
   try {
-    const commitPerReceipt = Number(await court.commitGas(BATCH)) / BATCH;
+    const commitPerReceipt = Number(await commitGas(court, BATCH)) / BATCH;
     const { program, weights, manifest } = await loadModel(MODEL);
     const model = await court.register({ program, weights, vocabSize: manifest.vocabSize });
     const names = Object.keys(INSTRUCTIONS) as InstructionName[];
@@ -58,25 +62,35 @@ async function oneStepGas(court: Court, model: CourtModel, name: InstructionName
   const honest = referenceEngine(program, weights);
   const { request, input } = court.ask(model, [5, 300, 77, 1200, 9, 41], 4, prng(1));
   const { outputs, records } = await generate(honest, input, 4);
+  const answer = { model, honest, request, input, outputs, records, honestRecords: records };
   const step = input.prompt.length + 1;
-  const liar = lyingEngine(program, weights, {
+  const engine = lyingEngine(program, weights, {
     name,
     committed: (t, i, computed) => (t === step && i === row ? flipBit(computed, 0) : undefined),
   });
-  const claimed = await StepTrace.build(model, liar, { input, outputs, records }, step);
-  const accumulators = (r: number, element: number) => {
+  const accumulators = (claimed: FineStep) => (r: number, element: number) => {
     const computed = accumulatorsOf(claimed, r, element);
     const last = computed.at(-1)!;
     const shift = last.map((value, i) => elementAt(claimed.rows[r], last.length === 2 ? i : element) - value);
     return computed.map((accumulator) => accumulator.map((value, i) => value + shift[i]));
   };
-  const verdict = await court.play(
-    { model, honest, request, input, outputs, records },
-    claimed,
-    step,
-    undefined,
-    accumulators,
+  const committed = await court.commit(answer);
+  const challenger = await court.account();
+  const game = await court.open(committed, challenger, { step, records });
+  const { moves } = await court.play(
+    game,
+    { actions: committed.executor, move: executorSide(answer, { engine, accumulators }) },
+    { actions: challenger, move: challengerSide(answer) },
   );
-  const judged = verdict.moves.findIndex((move) => move === "settle" || move === "settleBlock");
-  return Number(verdict.gas[judged]);
+  const judged = moves.find(({ call }) => call === "settle" || call === "settleBlock");
+  return Number(judged?.gas);
+}
+
+/** Gas of one commitment of `count` receipts, the executor's second: the first writes fresh slots. */
+async function commitGas(court: Court, count: number): Promise<bigint> {
+  const executor = await court.executor();
+  await executor.deposit({ amount: parseEther("1") });
+  await executor.commitBatch({ root: toHex(tag("first")), count: 1 });
+  const { hash } = await executor.commitBatch({ root: toHex(tag("second")), count });
+  return (await getTransactionReceipt(court.client, { hash })).gasUsed;
 }

@@ -1,11 +1,14 @@
 import type { Abi } from "viem";
 import {
+  availabilityAbi,
   disputeGameAbi,
   enclaveRegistryAbi,
+  fraudProofsAbi,
   iEvidenceVerifierAbi,
   iJudgeAbi,
   iProgramValidatorAbi,
   modelRegistryAbi,
+  otrRequestsAbi,
   otrRollupAbi,
   stakeVaultAbi,
 } from "./generated.ts";
@@ -17,6 +20,9 @@ export const ABIS = {
   models: modelRegistryAbi,
   enclaves: enclaveRegistryAbi,
   game: disputeGameAbi,
+  frauds: fraudProofsAbi,
+  availability: availabilityAbi,
+  requests: otrRequestsAbi,
 } as const;
 
 /** Name of a contract that actions talk to. */
@@ -28,10 +34,13 @@ export type ContractName = keyof typeof ABIS;
  */
 export const errorsAbi: Abi = distinctErrors([
   otrRollupAbi,
+  otrRequestsAbi,
   stakeVaultAbi,
   modelRegistryAbi,
   enclaveRegistryAbi,
   disputeGameAbi,
+  fraudProofsAbi,
+  availabilityAbi,
   iJudgeAbi,
   iProgramValidatorAbi,
   iEvidenceVerifierAbi,

@@ -1,12 +1,12 @@
 import { getBlock } from "viem/actions";
-import type { TraceRecord } from "../commit/record.ts";
 import type { Logger } from "../config/logger.ts";
 import type { Move } from "../dispute/moves.ts";
 import type { GameView } from "../dispute/view.ts";
+import { getConviction } from "./actions/settle-game.ts";
 import { type OtrContext, read } from "./context.ts";
 import { ContractRevertError, NoSenderError } from "./errors.ts";
-import { type GameLog, gameView, loadGame } from "./game-log.ts";
-import { type GameOutcome, type GameState, getGame, OUTCOMES } from "./game-state.ts";
+import { type GameLog, gameView, loadGame, nextOf } from "./game-log.ts";
+import { type GameOutcome, type GameState, getGame, isDecided, OUTCOMES } from "./game-state.ts";
 import type { GameStore, TrackedGame } from "./game-store.ts";
 import { closeCall, moveCall, timeoutCall } from "./play.ts";
 import type { Call } from "./sender.ts";
@@ -14,8 +14,6 @@ import { type Clock, systemClock, unixSeconds } from "./time.ts";
 
 /** What a side knows of a game, and what it would do. */
 export interface GameMind {
-  /** The disputed record in plain. */
-  readonly record: TraceRecord;
   /** The next move, `undefined` if there is none. */
   move(view: GameView): Move | undefined;
 }
@@ -33,8 +31,8 @@ export interface GamePlayerOptions {
   readonly onOver?: (game: TrackedGame, outcome: GameOutcome | undefined) => Promise<void> | void;
 }
 
-/** Between two attempts at a turn that failed: turns last hours on a real chain. */
-const RETRY_MS = 2000;
+/** Between two attempts at a turn that failed: at first an endpoint's hiccup, later something that takes a human. */
+const RETRY_MS = { first: 100, most: 5000 };
 
 /**
  * Plays one side of all tracked games, each to its end. It keeps no state of its own: every turn is decided from the chain, and
@@ -42,8 +40,8 @@ const RETRY_MS = 2000;
  */
 export class GamePlayer {
   readonly #o: GamePlayerOptions & { readonly clock: Clock };
-  /** Milliseconds since 1970 before which a game that failed is left alone. */
-  readonly #paused = new Map<bigint, number>();
+  /** Games that failed: how often in a row, and milliseconds since 1970 before which they are left alone. */
+  readonly #paused = new Map<bigint, { readonly failures: number; readonly until: number }>();
 
   constructor(options: GamePlayerOptions) {
     this.#o = { clock: systemClock, ...options };
@@ -54,12 +52,14 @@ export class GamePlayer {
     await Promise.all(
       this.#o.store.open().map(async (game) => {
         const { clock, log } = this.#o;
-        if (clock.now() < (this.#paused.get(game.gameId) ?? 0)) return;
+        const { failures, until } = this.#paused.get(game.gameId) ?? { failures: 0, until: 0 };
+        if (clock.now() < until) return;
         try {
           await this.#advance(game);
           this.#paused.delete(game.gameId);
         } catch (err) {
-          this.#paused.set(game.gameId, clock.now() + RETRY_MS);
+          const pause = Math.min(RETRY_MS.first * 2 ** failures, RETRY_MS.most);
+          this.#paused.set(game.gameId, { failures: failures + 1, until: clock.now() + pause });
           // A refusal mostly means that somebody else has moved, or that the deadline has not come on the chain yet.
           log[err instanceof ContractRevertError ? "info" : "error"]({ game: game.gameId, err }, "turn not played yet");
         }
@@ -71,7 +71,7 @@ export class GamePlayer {
   async #advance(game: TrackedGame): Promise<void> {
     for (;;) {
       const state = await getGame(this.#o.context, game);
-      if (state.phase === "Over") return this.#over(game);
+      if (isDecided(state.phase)) return this.#over(game);
       // Not there: its opening was reorganised away and may come back.
       if (state.phase === "None") return;
       if (!(await this.#act(game, state))) return;
@@ -84,51 +84,64 @@ export class GamePlayer {
     if (await this.#isMoot(game)) {
       if (role === "executor") return false;
       const gameLog = await loadGame(context, game, game.openedAt);
-      return this.#send(game, state, closeCall(gameLog), "close");
+      return this.#send(game, gameLog, closeCall(gameLog), "close");
     }
     // A proven lie has no deadline: whoever proved it concludes.
     if (state.phase === "Proven" && role === "executor") return false;
     if (state.turn !== role) {
       if (!(await this.#isLate(state))) return false;
       const gameLog = await loadGame(context, game, game.openedAt);
-      return this.#send(game, gameLog.state, timeoutCall(gameLog), "timeout");
+      return this.#send(game, gameLog, timeoutCall(gameLog), "timeout");
     }
     const gameLog = await loadGame(context, game, game.openedAt);
     if (gameLog.state.turn !== role) return true;
+    const view = gameView(gameLog);
     const mind = await mindOf(game, gameLog);
-    const view = gameView(gameLog, mind.record);
     const move = mind.move(view);
     if (move === undefined) {
       log.error({ game: game.gameId, phase: gameLog.state.phase }, "no move for this side's turn");
       return false;
     }
-    return this.#send(game, gameLog.state, moveCall(gameLog, view, move), move.call);
+    return this.#send(game, gameLog, moveCall(gameLog, view, move), move.call);
   }
 
-  async #send(game: TrackedGame, state: GameState, call: Call, move: string): Promise<boolean> {
+  async #send(game: TrackedGame, { events }: GameLog, call: Call, move: string): Promise<boolean> {
     const { sender } = this.#o.context;
     if (sender === undefined) throw new NoSenderError(call.name);
-    const { phase, level, index, deadline } = state;
-    const { transactionHash, gasUsed } = await sender.send(call, {
-      id: `turn:${game.gameId}:${phase}:${level}:${index}:${deadline}:${move}`,
-    });
+    // Every move leaves an event, so their number names the turn. What is played in it may change with a reorganisation, and then must
+    // take the place of what was played before it.
+    const { transactionHash, gasUsed } = await sender.send(call, { id: `turn:${game.gameId}:${events.length}` });
     this.#o.log.info({ game: game.gameId, move, hash: transactionHash, gas: gasUsed }, "played");
     return true;
   }
 
   async #over(game: TrackedGame): Promise<void> {
-    const log = await loadGame(this.#o.context, game, game.openedAt);
+    const { context, store, onOver } = this.#o;
+    const log = await loadGame(context, game, game.openedAt);
+    const next = nextOf(log.events);
+    if (next !== undefined) {
+      // The walk down the trace goes on as a game of its own. It is tracked from the walk's block on, whose events it needs.
+      store.add({ ...game, gameId: next });
+      return store.over(game.gameId, undefined);
+    }
     const ended = log.events.find((event) => event.eventName === "GameEnded");
     const outcome = ended === undefined ? undefined : OUTCOMES[Number(ended.args.outcome)];
     this.#o.log.info({ game: game.gameId, outcome }, "game over");
-    await this.#o.onOver?.(game, outcome);
-    this.#o.store.over(game.gameId, outcome);
+    await onOver?.(game, outcome);
+    store.over(game.gameId, outcome);
   }
 
-  /** The executor was convicted elsewhere: the challenger takes its bond back. */
+  /**
+   * The executor was convicted by a case that was not opened after this one: the challenger can only take its bond back. A game opened
+   * before that case goes on, since it may still win the challenger's share.
+   */
   async #isMoot(game: TrackedGame): Promise<boolean> {
-    const { executor } = await read(this.#o.context, "rollup", "batchOf", [game.batchId]);
-    return (await read(this.#o.context, "vault", "convictedAt", [executor])) !== 0;
+    const { context } = this.#o;
+    const { executor } = await read(context, "rollup", "batchOf", [game.batchId]);
+    const conviction = await getConviction(context, executor);
+    if (conviction === undefined) return false;
+    const { subject } = await loadGame(context, game, game.openedAt);
+    return BigInt(subject.openedAt) >= conviction.openedAt;
   }
 
   /** The other side's deadline has come, by the chain's clock or by ours; the simulation decides in the second case. */

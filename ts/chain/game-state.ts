@@ -5,6 +5,9 @@ import { type OtrContext, read } from "./context.ts";
 /** Phases in the order of the contract's codes (src/interfaces/IDisputeGame.sol). */
 export const PHASES = [
   "None",
+  "TraceReveal",
+  "Trace",
+  "TraceNodesReveal",
   "FinePost",
   "Fine",
   "FineReveal",
@@ -18,7 +21,10 @@ export const PHASES = [
   "Cache",
   "CacheNodesReveal",
   "Proven",
-  "Over",
+  "Won",
+  "Lost",
+  "Moot",
+  "Paid",
 ] as const;
 export type ContractPhase = (typeof PHASES)[number];
 
@@ -38,7 +44,7 @@ export type Subject = ContractFunctionArgs<typeof ABIS.game, "nonpayable", "time
 /** What changes during a game, out of the contract's storage. */
 export interface GameState {
   readonly challenger: Address;
-  /** Seconds since 1970 at which the side to move loses. */
+  /** Seconds since 1970 at which the side to move loses; once the game is decided, when it was. */
   readonly deadline: bigint;
   readonly phase: ContractPhase;
   readonly turn: "challenger" | "executor" | "nobody";
@@ -55,6 +61,8 @@ export interface GameState {
   /** Chosen part plus one. */
   readonly part: number;
   readonly value: bigint;
+  /** Moves of the challenger. */
+  readonly moves: number;
 }
 
 /** State of a game at a block, by default the latest. Phase `None`: there is no such game. */
@@ -67,6 +75,11 @@ export async function getGame(context: OtrContext, key: GameKey, blockNumber?: b
 
 /** Whose move a phase waits for. */
 export function turnOf(phase: ContractPhase): GameState["turn"] {
-  if (phase === "None" || phase === "Over") return "nobody";
+  if (phase === "None" || isDecided(phase)) return "nobody";
   return phase.endsWith("Post") || phase.endsWith("Reveal") ? "executor" : "challenger";
+}
+
+/** Whether no move is left: the game is decided, paid, or went on as another. */
+export function isDecided(phase: ContractPhase): boolean {
+  return PHASES.indexOf(phase) >= PHASES.indexOf("Won");
 }

@@ -8,9 +8,10 @@ export interface TrackedGame {
   readonly gameId: bigint;
   readonly receiptHash: Hex;
   readonly batchId: bigint;
-  /** Block in which it was opened. */
+  /** Block in which it was opened, or in which the walk down the trace was that led to it. */
   readonly openedAt: bigint;
-  readonly status: "open" | "over";
+  /** Over: decided, or gone on as another game. Paid: over, and its bond is settled. */
+  readonly status: "open" | "over" | "paid";
   readonly outcome: GameOutcome | undefined;
 }
 
@@ -52,6 +53,12 @@ export class GameStore {
     return this.#database.all("SELECT * FROM games WHERE status = 'open' ORDER BY opened_at, game_id").map(gameOf);
   }
 
+  /** Games that were decided and whose bonds are not known to be settled. */
+  unpaid(): TrackedGame[] {
+    const sql = "SELECT * FROM games WHERE status = 'over' AND outcome IS NOT NULL ORDER BY opened_at, game_id";
+    return this.#database.all(sql).map(gameOf);
+  }
+
   all(): TrackedGame[] {
     return this.#database.all("SELECT * FROM games ORDER BY opened_at, game_id").map(gameOf);
   }
@@ -66,12 +73,23 @@ export class GameStore {
     return this.#database.all("SELECT * FROM games WHERE receipt_hash = ? ORDER BY opened_at", receiptHash).map(gameOf);
   }
 
+  /** Number of games that are over, by outcome. */
+  outcomes(): Record<string, number> {
+    const sql = "SELECT outcome, count(*) AS n FROM games WHERE status = 'over' GROUP BY outcome";
+    return Object.fromEntries(this.#database.all(sql).map(({ outcome, n }) => [String(outcome), Number(n)]));
+  }
+
   over(gameId: bigint, outcome: GameOutcome | undefined): void {
     this.#database.run(
       "UPDATE games SET status = 'over', outcome = ? WHERE game_id = ?",
       outcome ?? null,
       gameId.toString(),
     );
+  }
+
+  /** The game's bond is settled. */
+  paid(gameId: bigint): void {
+    this.#database.run("UPDATE games SET status = 'paid' WHERE game_id = ?", gameId.toString());
   }
 
   /** Forgets games opened after `block`, and takes up again those that may have ended after it. */

@@ -1,21 +1,28 @@
 import type { Hex } from "viem";
-import type { Disclosure, Move } from "../dispute/moves.ts";
-import { type GameView, REVEAL_LEVELS } from "../dispute/view.ts";
+import type { Evidence, Move, OpenedElement, OpenedInstruction } from "../dispute/moves.ts";
+import type { GameView } from "../dispute/view.ts";
 import { callOf } from "./context.ts";
 import { GameLogError } from "./errors.ts";
 import type { GameLog } from "./game-log.ts";
 import { concatNodes } from "./nodes.ts";
 import type { Call } from "./sender.ts";
 
+/** Which game, and what it is about. */
+type Game = Pick<GameLog, "key" | "subject" | "events">;
+
 /** The transaction that plays a move in the game as `view` shows it. Pure. */
-export function moveCall(log: GameLog, view: GameView, move: Move): Call {
+export function moveCall(log: Game, view: GameView, move: Move): Call {
   const { key, subject } = log;
   const { gameId, address } = key;
   switch (move.call) {
+    case "revealTrace":
+      return callOf(address, "game", "revealTrace", [subject, move.nodes]);
+    case "chooseStep":
+      return callOf(address, "game", "chooseStep", [subject, move.step, move.record, concatNodes(move.siblings)]);
     case "postFine":
-      return callOf(address, "game", "postFine", [subject, move.nodes]);
+      return callOf(address, "game", "postFine", [subject, move.record, move.nodes]);
     case "choose":
-      return callOf(address, "game", "choose", [gameId, BigInt(childOf(view, move.child))]);
+      return callOf(address, "game", "choose", [gameId, BigInt(move.levels), BigInt(move.child)]);
     case "reveal":
       return callOf(address, "game", "reveal", [gameId, concatNodes(move.siblings), move.nodes]);
     case "chooseRow":
@@ -25,7 +32,7 @@ export function moveCall(log: GameLog, view: GameView, move: Move): Call {
     case "revealChunks":
       return callOf(address, "game", "revealChunks", [gameId, concatNodes(move.siblings), move.chunks]);
     case "chooseCache":
-      return callOf(address, "game", "chooseCache", [subject, view.record]);
+      return callOf(address, "game", "chooseCache", [subject, shownRecord(view)]);
     case "revealCache":
       return callOf(address, "game", "revealCache", [gameId, move.nodes]);
     case "settleCache": {
@@ -33,11 +40,21 @@ export function moveCall(log: GameLog, view: GameView, move: Move): Call {
       const fine = { index: move.row, leaf: move.fineLeaf, siblings: concatNodes(move.fineSiblings) };
       return callOf(address, "game", "settleCache", [subject, openedInstruction(move), cached, fine]);
     }
-    case "settleToken":
-      return callOf(address, "game", "settleToken", [subject, view.record, move.chunk, concatNodes(move.fineSiblings)]);
+    case "settleToken": {
+      const siblings = concatNodes(move.fineSiblings);
+      return callOf(address, "game", "settleToken", [subject, shownRecord(view), move.chunk, siblings]);
+    }
+    case "settleSalt":
+      return callOf(address, "game", "settleSalt", [subject, shownRecord(view), move.request, move.secret]);
     case "settle": {
-      const request = requestOf(move.disclosure);
-      return callOf(address, "game", "settle", [subject, move.instruction, openedElement(move), request, move.witness]);
+      const { instruction, witness } = move;
+      return callOf(address, "game", "settle", [subject, instruction, openedElement(move), requestOf(move), witness]);
+    }
+    case "settleJump": {
+      const row = { byteRoot: move.byteRoot, siblings: concatNodes(move.rowSiblings) };
+      const [instruction, element] = [openedInstruction(move), openedElement(move)];
+      const args = [subject, instruction, row, element, requestOf(move), move.witness] as const;
+      return callOf(address, "game", "settleJump", args);
     }
     case "chooseElement":
       return callOf(address, "game", "chooseElement", [subject, move.instruction, openedElement(move)]);
@@ -47,45 +64,50 @@ export function moveCall(log: GameLog, view: GameView, move: Move): Call {
       const instruction = chosenInstruction(log);
       return callOf(address, "game", "choosePart", [subject, instruction, BigInt(move.part), move.accumulators]);
     }
+    case "settleBlock": {
+      const { instruction, witness } = move;
+      const block = { index: move.block, accumulators: move.accumulators };
+      return callOf(address, "game", "settleBlock", [subject, instruction, block, requestOf(move), witness]);
+    }
     case "conclude":
       return callOf(address, "game", "conclude", [subject]);
-    case "settleBlock": {
-      const block = { index: move.block, accumulators: move.accumulators };
-      const request = requestOf(move.disclosure);
-      return callOf(address, "game", "settleBlock", [subject, move.instruction, block, request, move.witness]);
-    }
   }
 }
 
 /** Anyone: the side whose deadline has passed loses. */
-export function timeoutCall(log: GameLog): Call {
-  return callOf(log.key.address, "game", "timeout", [log.subject]);
+export function timeoutCall({ key, subject }: Game): Call {
+  return callOf(key.address, "game", "timeout", [subject]);
 }
 
-/** Anyone: ends a game whose executor was convicted elsewhere. */
-export function closeCall(log: GameLog): Call {
-  return callOf(log.key.address, "game", "close", [log.subject]);
+/** Ends a game whose executor was convicted elsewhere: anyone if it was not opened before the winning case, else its challenger. */
+export function closeCall({ key, subject }: Game): Call {
+  return callOf(key.address, "game", "close", [subject]);
 }
 
-/** Strategies count nodes across the whole level, the contract among those shown last. */
-function childOf(view: GameView, node: number): number {
-  const levels = Math.min(REVEAL_LEVELS, view.level);
-  return node - view.index * 2 ** levels;
+/** Anyone: pays a decided game after the air gap. */
+export function payOutCall({ key, subject }: Game): Call {
+  return callOf(key.address, "game", "payOut", [subject]);
 }
 
-function openedInstruction(move: { row: number; instruction: Hex; programSiblings: readonly Hex[] }) {
+function openedInstruction(move: OpenedInstruction) {
   return { row: move.row, instruction: move.instruction, siblings: concatNodes(move.programSiblings) };
 }
 
-function openedElement(move: { element: number; chunk: Hex; siblings: readonly Hex[] }) {
+function openedElement(move: OpenedElement) {
   return { element: move.element, chunk: move.chunk, siblings: concatNodes(move.siblings) };
 }
 
-function requestOf(disclosure: Disclosure | undefined) {
-  return disclosure === undefined ? [] : [disclosure.request];
+function requestOf({ request }: Evidence) {
+  return request === undefined ? [] : [request];
 }
 
-function chosenInstruction(log: GameLog): Hex {
-  if (log.instruction === undefined) throw new GameLogError(log.key.gameId, "no row was chosen");
-  return log.instruction;
+function shownRecord({ id, record }: GameView) {
+  if (record === undefined) throw new GameLogError(id, "the record was not shown");
+  return record;
+}
+
+function chosenInstruction({ key, events }: Game): Hex {
+  const chosen = events.find((event) => event.eventName === "RowChosen");
+  if (chosen === undefined) throw new GameLogError(key.gameId, "no row was chosen");
+  return chosen.args.instruction as Hex;
 }

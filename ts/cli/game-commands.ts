@@ -5,7 +5,7 @@ import { ABIS } from "../chain/abis.ts";
 import type { EventArgs } from "../chain/context.ts";
 import { GameContracts } from "../chain/game-contracts.ts";
 import { loadGame } from "../chain/game-log.ts";
-import { type ContractPhase, getGame, OUTCOMES } from "../chain/game-state.ts";
+import { type ContractPhase, getGame, isDecided, OUTCOMES } from "../chain/game-state.ts";
 import { rangedLogs } from "../chain/ranged-logs.ts";
 import { UsageError } from "./errors.ts";
 import { table } from "./output.ts";
@@ -42,7 +42,7 @@ export function gameCommands(program: Command, run: Run): void {
           if (options.challenger !== undefined && game.challenger.toLowerCase() !== options.challenger.toLowerCase())
             continue;
           const { phase, turn, deadline } = await getGame(reader.otr, { address: game.contract, gameId: game.gameId });
-          if (options.open && phase === "Over") continue;
+          if (options.open && isDecided(phase)) continue;
           const { gameId, receiptHash, batchId, step, challenger } = game;
           rows.push({ gameId: idOf(gameId), receiptHash, batchId, step, executor, challenger, phase, turn, deadline });
         }

@@ -90,16 +90,16 @@ export function winnerOf(log: GameLog): DisputeResult["winner"] {
 /** The descent in a few lines, from the whole trace down to two numbers. */
 export async function drawDescent(model: ReadyModel, bundle: Bundle, log: GameLog): Promise<string[]> {
   const { step } = log.subject;
-  const view = gameView(log, bundle.records[step]);
+  const view = gameView(log);
   const steps = bundle.records.length;
   const lines = [`trace of ${steps} steps`, `└─ step ${step}: the first record that re-execution does not give`];
   const shown = view.reveals.filter(({ tree }) => tree === "fine");
   const walk = shown.map(({ nodes }) => nodes.length).join(" + ");
-  lines.push(`   └─ ${log.rows} rows, walked by ${shown.length} reveals (${walk} nodes)`);
+  lines.push(`   └─ ${log.leaves.fine} rows, walked by ${shown.length} reveals (${walk} nodes)`);
   if (view.row === undefined) return lines;
   const { opcode, outType, outLength } = model.loaded.program.instructions[view.row];
   lines.push(
-    `      └─ row ${view.row} of ${log.rows}: ${instructionName(opcode)}, ${outLength} elements of ${outType}`,
+    `      └─ row ${view.row} of ${log.leaves.fine}: ${instructionName(opcode)}, ${outLength} elements of ${outType}`,
   );
   const honest = (await model.engine.fine(committedAnswer(bundle).input, committedAnswer(bundle).outputs, step)).rows[
     view.row

@@ -8,6 +8,11 @@ import type { CommittedAnswer, DisputedModel } from "./step-trace.ts";
 /** A model that answers can be re-executed and disputed with. */
 export interface PlayableModel {
   readonly engine: Engine;
+  /**
+   * Another engine that shares no state with the first, for a second opinion; its owner closes it. Left out, the first engine computes
+   * again from the start.
+   */
+  readonly freshEngine?: () => Promise<Engine>;
   readonly disputed: DisputedModel;
   /** Most positions of a sequence. */
   readonly contextLength: number;
@@ -17,9 +22,15 @@ export interface PlayableModel {
 export type ModelSource = (modelId: Hex) => Promise<PlayableModel | undefined>;
 
 /** What a machine needs to re-execute an answer. */
-export function sequenceInput({ receipt, request, inputTokens }: Bundle): SequenceInput {
-  const { requestHash } = receipt;
-  return { prompt: inputTokens, requestHash, temperature: effectiveTemperature(request), saltKey: saltKey(request) };
+export function sequenceInput(bundle: Pick<Bundle, "receipt" | "request" | "secret" | "inputTokens">): SequenceInput {
+  const { receipt, request, inputTokens: prompt } = bundle;
+  const temperature = effectiveTemperature(request);
+  return { prompt, requestHash: receipt.requestHash, temperature, saltKey: bundleSaltKey(bundle) };
+}
+
+/** Key of all salts of an answer. */
+export function bundleSaltKey({ request, secret = request.seed }: Pick<Bundle, "request" | "secret">): Uint8Array {
+  return saltKey({ ...request, secret });
 }
 
 /** Tokens that the records claim: what the machine's steps after the prompt read. */

@@ -1,28 +1,34 @@
 import { equal, fromHex, toHex } from "../commit/bytes.ts";
-import { CHUNK, chunkAt } from "../commit/row.ts";
 import type { Request } from "../commit/typed-data.ts";
-import { INSTRUCTIONS } from "../machine/table.ts";
-import { ELEMENT_BYTES, rowBytes } from "../machine/types.ts";
 import { decodeAccumulator, encodeAccumulator, postedBlocks } from "./accumulators.ts";
 import { UnplayableGameError } from "./errors.ts";
-import { firstDifference, KnownTree } from "./known-tree.ts";
-import type { Disclosure, Move } from "./moves.ts";
-import { hexes, openInstruction } from "./responder.ts";
-import type { StepSource } from "./source.ts";
-import type { StepTrace } from "./step-trace.ts";
-import type { GameView } from "./view.ts";
-import { accumulatorsOf, blocksOf, blockWitness, elementWitness } from "./witness.ts";
+import { elementEvidence, openElement, requestFor, sourceOf } from "./evidence.ts";
+import { jump } from "./jump.ts";
+import { firstDifference, firstDifferentLeaf, holds, KnownTree } from "./known-tree.ts";
+import type { Move } from "./moves.ts";
+import type { NodeTree } from "./node-tree.ts";
+import { hexes, lastReveal, openInstruction, required } from "./openings.ts";
+import { recordAgainstFine, recordAlone } from "./record-lies.ts";
+import type { FineStep } from "./source.ts";
+import { suspectOf } from "./suspects.ts";
+import { type GameView, type PlainRecord, REVEAL_LEVELS } from "./view.ts";
+import { accumulatorsOf, blocksOf, blockWitness } from "./witness.ts";
 
-/** What a challenger plays from: the honest fine trace of the disputed step (records as committed) and the request. */
+/** What a challenger plays from: the honest fine trace of the disputed step and the request. */
 export interface ChallengerKnowledge {
-  readonly trace: StepTrace;
+  /** The honest rows of the step; records as committed, as far as they are known. */
+  readonly trace: FineStep;
   /** The honest record of the step. */
-  readonly record: { readonly token: number; readonly cacheRoot: Uint8Array };
+  readonly record: PlainRecord;
   readonly request: Request;
+  /** The request's seed, or what a confidential request's seed commits to. */
+  readonly secret: PlainRecord["salt"];
+  /** What the executor may have computed instead; those that it did not are ignored. */
+  readonly suspects?: readonly FineStep[];
 }
 
 /**
- * The challenger's next move, `undefined` if the game waits for the executor or is over. Pure. It walks to the first row that
+ * The challenger's next move, `undefined` if the game waits for the executor or is over. Pure. It goes to the first row that
  * differs from the honest ones; everything before that row is honest, so the judge must find it wrong
  * (docs/protocol.md, section 4).
  */
@@ -34,7 +40,7 @@ export function nextChallengerMove(view: GameView, knowledge: ChallengerKnowledg
         ? chooseInFine(view, knowledge)
         : view.tree === "cache"
           ? chooseInCache(view, knowledge)
-          : choose(view, knowledge.trace.rowTree(required(view, view.row)));
+          : chooseInRow(view, knowledge);
     case "settle":
       return settle(view, knowledge);
     case "settleBlock":
@@ -46,83 +52,116 @@ export function nextChallengerMove(view: GameView, knowledge: ChallengerKnowledg
   }
 }
 
+/** The challenger's next move while the game walks the trace for the first record that is not the honest one. Pure. */
+export function nextTraceChoice(view: GameView, honest: NodeTree): Move | undefined {
+  if (view.turn !== "challenger") return undefined;
+  const reveal = lastReveal(view);
+  const step = firstDifference(reveal, honest);
+  if (step === undefined) throw new UnplayableGameError(view.id, "the revealed records are the honest ones");
+  if (reveal.level > reveal.levels) return descend(view, step);
+  const known = new KnownTree(honest, "trace", view.reveals);
+  return {
+    call: "chooseStep",
+    step,
+    record: toHex(known.node(0, step)),
+    siblings: hexes(known.siblings(step, view.level)),
+  };
+}
+
 function chooseInFine(view: GameView, knowledge: ChallengerKnowledge): Move {
   const { trace } = knowledge;
+  const atTop = view.level === trace.fine.depth;
+  const short = atTop ? (recordAlone(view, knowledge) ?? jump(view, knowledge)) : undefined;
+  if (short !== undefined) return short;
   const reveal = lastReveal(view);
   const child = firstDifference(reveal, trace.fine);
   if (child !== undefined)
     return reveal.level === reveal.levels
       ? { call: "chooseRow", ...openInstruction(trace, child) }
-      : { call: "choose", child };
-  // The fine trace is honest, so the record contradicts it: in its token, or in a cached row.
-  const tokenRow = trace.rows.length - 1;
-  if (view.record.token !== knowledge.record.token)
-    return {
-      call: "settleToken",
-      chunk: toHex(chunkAt(rowBytes(trace.rows[tokenRow]), 0)),
-      fineSiblings: hexes(trace.fine.siblings(tokenRow)),
-    };
-  if (!equal(fromHex(view.record.cacheRoot), knowledge.record.cacheRoot)) return { call: "chooseCache" };
-  throw new UnplayableGameError(view.id, "the executor's fine trace and record are the honest ones");
+      : descend(view, child);
+  return recordAgainstFine(view, knowledge);
 }
 
-function chooseInCache(view: GameView, { trace }: ChallengerKnowledge): Move {
+function chooseInCache(view: GameView, { trace, suspects = [] }: ChallengerKnowledge): Move {
   const reveal = lastReveal(view);
-  const tree = required(view, trace.cacheTree);
-  const child = firstDifference(reveal, tree);
+  const own = required(view, trace.cacheTree);
+  const theirs = suspects.find(({ cacheTree }) => cacheTree !== undefined && holds(cacheTree, reveal))?.cacheTree;
+  const leaf = theirs && firstDifferentLeaf(theirs, own, view.level, view.index);
+  if (theirs !== undefined && leaf !== undefined)
+    return settleCache(view, trace, leaf, theirs.node(0, leaf), theirs.siblings(leaf, 0, view.level));
+  const child = firstDifference(reveal, own);
   if (child === undefined) throw new UnplayableGameError(view.id, "the revealed cache rows are the honest ones");
-  if (reveal.level > reveal.levels) return { call: "choose", child };
-  const row = trace.model.program.instructions.findIndex((i) => i.role === 1 && i.cacheSlot === child);
-  const known = new KnownTree(tree, "cache", view.reveals);
+  if (reveal.level > reveal.levels) return descend(view, child);
+  const known = new KnownTree(own, "cache", view.reveals);
+  return settleCache(view, trace, child, known.node(0, child), known.siblings(child, view.level));
+}
+
+function settleCache(
+  view: GameView,
+  trace: FineStep,
+  slot: number,
+  leaf: Uint8Array,
+  siblings: readonly Uint8Array[],
+): Move {
+  let row = 0;
+  while (row < trace.fine.count && !caches(trace, row, slot)) row++;
+  if (row === trace.fine.count) throw new UnplayableGameError(view.id, `no row is cached in slot ${slot}`);
   return {
     call: "settleCache",
-    leafIndex: child,
-    leaf: toHex(known.node(0, child)),
-    siblings: hexes(known.siblings(child, view.level)),
+    leafIndex: slot,
+    leaf: toHex(leaf),
+    siblings: hexes(siblings),
     fineLeaf: toHex(trace.fine.node(0, row)),
     fineSiblings: hexes(trace.fine.siblings(row)),
     ...openInstruction(trace, row),
   };
 }
 
-function choose(view: GameView, own: StepTrace["fine"]): Move {
+function caches(trace: FineStep, row: number, slot: number): boolean {
+  const { role, cacheSlot } = trace.instruction(row);
+  return role === 1 && cacheSlot === slot;
+}
+
+function chooseInRow(view: GameView, { trace, suspects = [] }: ChallengerKnowledge): Move {
+  const row = required(view, view.row);
+  const own = trace.rowTree(row);
+  const theirs = suspectOf(view, suspects)?.rowTree(row);
+  const chunk = theirs && firstDifferentLeaf(theirs, own, view.level, view.index);
+  // As deep as a choice may go: the fewer chunks are shown, the cheaper.
+  if (chunk !== undefined) return descend(view, chunk >> 1, view.level - 1);
   const child = firstDifference(lastReveal(view), own);
   if (child === undefined) throw new UnplayableGameError(view.id, "the revealed nodes are the honest ones");
-  return { call: "choose", child };
+  return descend(view, child);
+}
+
+/** Chooses node `index` of the level `levels` below the current node. */
+function descend(view: GameView, index: number, levels = REVEAL_LEVELS): Move {
+  return { call: "choose", levels, child: index - view.index * 2 ** levels };
 }
 
 function settle(view: GameView, knowledge: ChallengerKnowledge): Move {
-  const { trace } = knowledge;
+  const { trace, request } = knowledge;
   const row = required(view, view.row);
   const shown = required(view, view.chunks);
   const bytes = fromHex(shown.bytes);
-  const own = rowBytes(trace.rows[row]);
-  let chunk = shown.first;
-  while (equal(chunkAt(own, chunk), bytes.subarray((chunk - shown.first) * CHUNK, (chunk - shown.first + 1) * CHUNK))) {
-    chunk++;
-    if ((chunk - shown.first) * CHUNK >= bytes.length)
-      throw new UnplayableGameError(view.id, "the revealed chunks are the honest ones");
+  const known = new KnownTree(trace.rowTree(row), "row", view.reveals);
+  for (let i = 0; i * 32 < bytes.length; i++) {
+    const chunk = shown.first + i;
+    const claimed = bytes.subarray(i * 32, i * 32 + 32);
+    const opened = openElement(trace, row, chunk, claimed, known.siblings(chunk, view.level));
+    if (opened === undefined) continue;
+    const instruction = openInstruction(trace, row);
+    const padding = opened.element >= trace.rows[row].data.length;
+    if (!padding && blocksOf(trace.instruction(row), view.step) > 1)
+      return { call: "chooseElement", ...opened, ...instruction };
+    const source = sourceOf(view, knowledge);
+    return { call: "settle", ...opened, ...instruction, ...elementEvidence(source, row, opened.element, request) };
   }
-  const claimed = bytes.subarray((chunk - shown.first) * CHUNK, (chunk - shown.first + 1) * CHUNK);
-  const size = ELEMENT_BYTES[trace.rows[row].type];
-  const honest = chunkAt(own, chunk);
-  const byte = claimed.findIndex((value, i) => value !== honest[i]);
-  const element = Math.floor((chunk * CHUNK + byte) / size);
-  const rowTree = new KnownTree(trace.rowTree(row), "row", view.reveals);
-  const opened = {
-    element,
-    chunk: toHex(claimed),
-    siblings: hexes(rowTree.siblings(chunk, view.level)),
-    ...openInstruction(trace, row),
-  };
-  const padding = element >= trace.rows[row].data.length;
-  if (!padding && blocksOf(trace.instruction(row), view.step) > 1) return { call: "chooseElement", ...opened };
-  const witness = toHex(elementWitness(sourceOf(view, trace), row, element));
-  return { call: "settle", ...opened, witness, disclosure: disclosure(view, knowledge, row) };
+  throw new UnplayableGameError(view.id, "the revealed chunks are the honest ones");
 }
 
 function settleBlock(view: GameView, knowledge: ChallengerKnowledge): Move {
-  const { trace } = knowledge;
+  const { trace, request } = knowledge;
   const row = required(view, view.row);
   const element = required(view, view.element).index;
   const posted = fromHex(required(view, view.accumulators));
@@ -139,37 +178,12 @@ function settleBlock(view: GameView, knowledge: ChallengerKnowledge): Move {
   const block = blocks[wrong];
   const before =
     block === 0 ? undefined : wrong === 0 ? honest[block - 1] : decodeAccumulator(instruction, at(wrong - 1));
-  const witness = toHex(blockWitness(sourceOf(view, trace), row, element, block, before));
   return {
     call: "settleBlock",
     block: wrong,
     accumulators: toHex(posted),
-    witness,
-    disclosure: disclosure(view, knowledge, row),
+    witness: toHex(blockWitness(sourceOf(view, knowledge), row, element, block, before)),
+    request: requestFor(trace, row, request),
     ...openInstruction(trace, row),
   };
-}
-
-/** The step's operands, opened in the executor's fine tree as far as the game has shown it. */
-function sourceOf(view: GameView, trace: StepTrace): StepSource {
-  const known = new KnownTree(trace.fine, "fine", view.reveals);
-  return Object.create(trace, { fineSiblings: { value: (row: number) => known.siblings(row) } }) as StepSource;
-}
-
-/** Instructions that read the prompt or the request. */
-const DISCLOSING: ReadonlySet<number> = new Set(
-  [INSTRUCTIONS.embed, INSTRUCTIONS.weigh, INSTRUCTIONS.draw].map(({ opcode }) => opcode),
-);
-
-function disclosure(view: GameView, { trace, request }: ChallengerKnowledge, row: number): Disclosure | undefined {
-  return DISCLOSING.has(trace.instruction(row).opcode) ? { receipt: view.receipt, request } : undefined;
-}
-
-function lastReveal(view: GameView) {
-  return required(view, view.reveals[view.reveals.length - 1]);
-}
-
-function required<T>(view: GameView, value: T | undefined): T {
-  if (value === undefined) throw new UnplayableGameError(view.id, `phase ${view.phase} lacks what it follows from`);
-  return value;
 }

@@ -1,11 +1,6 @@
 import type { Hex } from "../commit/bytes.ts";
-import type { Receipt, Request } from "../commit/typed-data.ts";
-
-/** Receipt and request in plain, for instructions that read the prompt or the request. */
-export interface Disclosure {
-  readonly receipt: Receipt;
-  readonly request: Request;
-}
+import type { Request } from "../commit/typed-data.ts";
+import type { PlainRecord } from "./view.ts";
 
 /** An instruction and its opening in the program tree. */
 export interface OpenedInstruction {
@@ -15,10 +10,33 @@ export interface OpenedInstruction {
   readonly programSiblings: readonly Hex[];
 }
 
+/** An element, and the chunk that holds it with its siblings up to the current node (in a jump: to the row's top). */
+export interface OpenedElement {
+  readonly element: number;
+  readonly chunk: Hex;
+  readonly siblings: readonly Hex[];
+}
+
+/** What the judge computes from. */
+export interface Evidence {
+  readonly witness: Hex;
+  /** The receipt's request, for instructions that read its temperature. */
+  readonly request: Request | undefined;
+}
+
 /** One move of a game, named as the contract's function; docs/protocol.md, section 4. */
 export type Move =
-  | { readonly call: "postFine"; readonly nodes: readonly Hex[] }
-  | { readonly call: "choose"; readonly child: number }
+  | { readonly call: "revealTrace"; readonly nodes: readonly Hex[] }
+  | {
+      readonly call: "chooseStep";
+      readonly step: number;
+      /** Leaf of the record, and its siblings up to the current node. */
+      readonly record: Hex;
+      readonly siblings: readonly Hex[];
+    }
+  | { readonly call: "postFine"; readonly record: PlainRecord; readonly nodes: readonly Hex[] }
+  /** `child` counts the current node's descendants `levels` below it. */
+  | { readonly call: "choose"; readonly levels: number; readonly child: number }
   | { readonly call: "reveal"; readonly siblings: readonly Hex[]; readonly nodes: readonly Hex[] }
   | ({ readonly call: "chooseRow" } & OpenedInstruction)
   | {
@@ -46,21 +64,18 @@ export type Move =
       readonly chunk: Hex;
       readonly fineSiblings: readonly Hex[];
     }
+  /** `secret`: the request's seed, or what a confidential request's seed commits to. */
+  | { readonly call: "settleSalt"; readonly request: Request; readonly secret: Hex }
+  | ({ readonly call: "settle" } & OpenedInstruction & OpenedElement & Evidence)
   | ({
-      readonly call: "settle";
-      readonly element: number;
-      /** The chunk that holds the element, and its siblings up to the current node. */
-      readonly chunk: Hex;
-      readonly siblings: readonly Hex[];
-      readonly witness: Hex;
-      readonly disclosure: Disclosure | undefined;
-    } & OpenedInstruction)
-  | ({
-      readonly call: "chooseElement";
-      readonly element: number;
-      readonly chunk: Hex;
-      readonly siblings: readonly Hex[];
-    } & OpenedInstruction)
+      readonly call: "settleJump";
+      /** Top of the row's tree, and the siblings of the row's leaf up to the fine top. */
+      readonly byteRoot: Hex;
+      readonly rowSiblings: readonly Hex[];
+    } & OpenedInstruction &
+      OpenedElement &
+      Evidence)
+  | ({ readonly call: "chooseElement" } & OpenedInstruction & OpenedElement)
   | ({ readonly call: "postAccumulators"; readonly accumulators: Hex } & OpenedInstruction)
   | { readonly call: "choosePart"; readonly part: number; readonly accumulators: Hex }
   | ({
@@ -68,7 +83,6 @@ export type Move =
       /** Block within the last posted accumulators. */
       readonly block: number;
       readonly accumulators: Hex;
-      readonly witness: Hex;
-      readonly disclosure: Disclosure | undefined;
-    } & OpenedInstruction)
+    } & OpenedInstruction &
+      Evidence)
   | { readonly call: "conclude" };

@@ -1,30 +1,31 @@
 import { concat, type Hex, toHex } from "../commit/bytes.ts";
-import { chunkAt, chunkCount } from "../commit/row.ts";
-import type { Tree } from "../commit/tree.ts";
-import { encodeInstruction } from "../machine/instruction.ts";
+import { width } from "../commit/tree.ts";
 import type { Accumulator } from "../machine/semantics.ts";
-import { rowBytes } from "../machine/types.ts";
 import { encodePost, postedBlocks } from "./accumulators.ts";
 import { UnplayableGameError } from "./errors.ts";
-import type { Move, OpenedInstruction } from "./moves.ts";
-import type { StepTrace } from "./step-trace.ts";
-import { type GameView, REVEAL_LEVELS } from "./view.ts";
+import type { Move } from "./moves.ts";
+import type { NodeTree } from "./node-tree.ts";
+import { hexes, openInstruction, required, topNodes } from "./openings.ts";
+import type { FineStep } from "./source.ts";
+import { type GameView, type PlainRecord, REVEAL_LEVELS } from "./view.ts";
 import { accumulatorsOf } from "./witness.ts";
 
-/** What the executor's side answers from: its fine trace of the disputed step, and its folds. */
+/** What the executor's side answers from: its record and fine trace of the disputed step, and its folds. */
 export interface ResponderKnowledge {
-  readonly trace: StepTrace;
+  readonly trace: FineStep;
+  /** The record as committed. */
+  readonly record: PlainRecord;
   /** Accumulators after every block of a fold; by default computed from the trace. */
   accumulators?(row: number, element: number): readonly Accumulator[];
 }
 
 /** The executor's answer to a game that waits for it, `undefined` if it waits for the challenger or is over. Pure. */
 export function nextExecutorMove(view: GameView, knowledge: ResponderKnowledge): Move | undefined {
-  const { trace } = knowledge;
+  const { trace, record } = knowledge;
   if (view.turn !== "executor") return undefined;
   switch (view.phase) {
     case "postFine":
-      return { call: "postFine", nodes: topNodes(trace.fine) };
+      return { call: "postFine", record, nodes: topNodes(trace.fine) };
     case "revealCache": {
       if (trace.cacheTree === undefined) throw new UnplayableGameError(view.id, "the program has no cached rows");
       return { call: "revealCache", nodes: topNodes(trace.cacheTree) };
@@ -34,6 +35,7 @@ export function nextExecutorMove(view: GameView, knowledge: ResponderKnowledge):
     case "revealRow": {
       const row = required(view, view.row);
       const tree = trace.rowTree(row);
+      // The row was chosen below the current node, at whatever level that is.
       const siblings = hexes(trace.fine.siblings(row, 0, view.level));
       if (tree.depth <= REVEAL_LEVELS)
         return { call: "revealRow", siblings, nodes: [], chunks: chunksOf(trace, row, 0, tree.depth) };
@@ -56,51 +58,32 @@ export function nextExecutorMove(view: GameView, knowledge: ResponderKnowledge):
   }
 }
 
-/** Instruction `row` with its opening in the program tree. */
-export function openInstruction(trace: StepTrace, row: number): OpenedInstruction {
-  return {
-    row,
-    instruction: toHex(encodeInstruction(trace.instruction(row))),
-    programSiblings: hexes(trace.model.programTree.siblings(row)),
-  };
+/** The same while the game walks the trace: all it takes is the tree over the committed records. Pure. */
+export function nextTraceAnswer(view: GameView, records: NodeTree): Move | undefined {
+  if (view.turn !== "executor") return undefined;
+  if (view.phase === "revealTrace") return { call: "revealTrace", nodes: topNodes(records) };
+  return revealNode(view, records);
 }
 
-/** Nodes as hex. */
-export function hexes(nodes: readonly Uint8Array[]): Hex[] {
-  return nodes.map(toHex);
+function reveal(view: GameView, trace: FineStep): Move {
+  if (view.tree === "fine") return revealNode(view, trace.fine);
+  if (view.tree === "cache") return revealNode(view, required(view, trace.cacheTree));
+  const row = required(view, view.row);
+  const { level, index } = required(view, view.chosen);
+  if (level > REVEAL_LEVELS) return revealNode(view, trace.rowTree(row));
+  const siblings = hexes(trace.rowTree(row).siblings(index, level, view.level));
+  return { call: "revealChunks", siblings, chunks: chunksOf(trace, row, index, level) };
 }
 
-function reveal(view: GameView, trace: StepTrace): Move {
-  const last = view.reveals[view.reveals.length - 1];
-  const chosen = required(view, view.chosen);
-  const level = last.level - last.levels;
-  const tree = treeOf(view, trace);
-  const siblings = hexes(tree.siblings(chosen, level, view.level));
-  if (view.tree === "row" && level <= REVEAL_LEVELS)
-    return { call: "revealChunks", siblings, chunks: chunksOf(trace, required(view, view.row), chosen, level) };
-  return { call: "reveal", siblings, nodes: hexes(tree.descendants(level, chosen, Math.min(REVEAL_LEVELS, level))) };
-}
-
-function treeOf(view: GameView, trace: StepTrace): Tree {
-  if (view.tree === "fine") return trace.fine;
-  if (view.tree === "row") return trace.rowTree(required(view, view.row));
-  return required(view, trace.cacheTree);
-}
-
-function topNodes(tree: Tree): Hex[] {
-  return hexes(tree.descendants(tree.depth, 0, Math.min(REVEAL_LEVELS, tree.depth)));
+function revealNode(view: GameView, tree: NodeTree): Move {
+  const { level, index } = required(view, view.chosen);
+  const siblings = hexes(tree.siblings(index, level, view.level));
+  return { call: "reveal", siblings, nodes: hexes(tree.descendants(level, index, Math.min(REVEAL_LEVELS, level))) };
 }
 
 /** The chunks below the node (`level`, `index`) of a row's tree, whole. */
-function chunksOf(trace: StepTrace, row: number, index: number, level: number): Hex {
-  const bytes = rowBytes(trace.rows[row]);
-  const last = Math.min((index + 1) * 2 ** level, chunkCount(bytes.length));
-  const chunks: Uint8Array[] = [];
-  for (let i = index * 2 ** level; i < last; i++) chunks.push(chunkAt(bytes, i));
-  return toHex(concat(chunks));
-}
-
-function required<T>(view: GameView, value: T | undefined): T {
-  if (value === undefined) throw new UnplayableGameError(view.id, `phase ${view.phase} lacks what it follows from`);
-  return value;
+function chunksOf(trace: FineStep, row: number, index: number, level: number): Hex {
+  const first = index * 2 ** level;
+  const count = Math.min(2 ** level, width(trace.rowTree(row).count, 0) - first);
+  return toHex(concat(Array.from({ length: count }, (_, i) => trace.chunk(row, first + i))));
 }

@@ -2,6 +2,7 @@ import type { Hex } from "../commit/bytes.ts";
 import type { TraceRecord } from "../commit/record.ts";
 import type { ReaderSource } from "../machine/evaluate.ts";
 import type { Instruction } from "../machine/instruction.ts";
+import type { NodeTree } from "./node-tree.ts";
 
 /**
  * Everything that one step's values depend on (`ReaderSource`), with its openings. Openings lead to the asserter's committed
@@ -28,4 +29,20 @@ export interface StepSource extends ReaderSource {
   /** Salt and siblings of a prompt token in the input tree. */
   inputSalt(index: number): Uint8Array;
   inputSiblings(index: number): Uint8Array[];
+}
+
+/** One party's rows of one step with the trees over them: what both sides of a game play from. */
+export interface FineStep extends StepSource {
+  /** Tree over the row leaves of the step, by instruction. */
+  readonly fine: NodeTree;
+  /** Tree over the row leaves of its cached rows, by slot; absent if the program has none. */
+  readonly cacheTree: NodeTree | undefined;
+  /** Tree over the answer's records as committed, as far as they are known. */
+  readonly trace: NodeTree;
+  /** Byte tree of row `row`. */
+  rowTree(row: number): NodeTree;
+  /** Chunk `index` of row `row`, zero-padded. */
+  chunk(row: number, index: number): Uint8Array;
+  /** Siblings of instruction `row` in the program tree. */
+  programSiblings(row: number): Uint8Array[];
 }

@@ -1,13 +1,13 @@
 import type { Hex } from "../commit/bytes.ts";
 import { saltOf, type TraceRecord, tokenTree, traceTree } from "../commit/record.ts";
-import { rowLeafOf, rowTree } from "../commit/row.ts";
+import { chunkAt, rowLeafOf, rowTree } from "../commit/row.ts";
 import { Tree } from "../commit/tree.ts";
 import type { Engine, FineTrace, SequenceInput } from "../engine/types.ts";
 import type { Instruction } from "../machine/instruction.ts";
 import { cacheRowCount, type Program } from "../machine/program.ts";
 import { ELEMENT_CODE, type Row, rowBytes } from "../machine/types.ts";
 import type { Weights } from "../machine/weights.ts";
-import type { StepSource } from "./source.ts";
+import type { FineStep } from "./source.ts";
 
 /** A model as disputes need it: what it is made of, and the trees over that. */
 export interface DisputedModel {
@@ -29,10 +29,10 @@ function leafOf(row: Row, byteRoot: Uint8Array): Uint8Array {
 }
 
 /**
- * One party's fine trace of one step, with every tree over it. As a `StepSource` it opens the party's own rows; records
+ * One party's fine trace of one step, with every tree over it. It opens the party's own rows; records
  * and trace are the committed ones.
  */
-export class StepTrace implements StepSource {
+export class StepTrace implements FineStep {
   readonly nIn: number;
   readonly token: number;
   readonly requestHash: Hex;
@@ -45,7 +45,7 @@ export class StepTrace implements StepSource {
   /** Tree over the row leaves of its cached rows, by slot; absent if the program has none. */
   readonly cacheTree: Tree | undefined;
   private readonly rowTrees: readonly Tree[];
-  private readonly trace: Tree;
+  readonly trace: Tree;
   private readonly inputs: Tree;
 
   constructor(
@@ -79,6 +79,14 @@ export class StepTrace implements StepSource {
   /** Byte tree of row `row`. */
   rowTree(row: number): Tree {
     return this.rowTrees[row];
+  }
+
+  chunk(row: number, index: number): Uint8Array {
+    return chunkAt(rowBytes(this.rows[row]), index);
+  }
+
+  programSiblings(row: number): Uint8Array[] {
+    return this.model.programTree.siblings(row);
   }
 
   instruction(row: number): Instruction {

@@ -1,21 +1,26 @@
 import type { Hex } from "../commit/bytes.ts";
 import type { Receipt } from "../commit/typed-data.ts";
 
-/** Levels that one reveal descends at most. */
+/** Levels that one reveal descends at most, and that one choice descends at least. */
 export const REVEAL_LEVELS = 4;
 
+/** Step of a game that walks the trace to find it. */
+export const UNKNOWN_STEP = 0xffffffff;
+
 /** Which tree the current node belongs to. */
-export type GameTree = "fine" | "cache" | "row";
+export type GameTree = "trace" | "fine" | "cache" | "row";
 
 /** What the next move must be; `turn` says whose it is. */
 export type GamePhase =
-  /** Executor: post the top of the fine tree. */
+  /** Executor: show the top of the trace. */
+  | "revealTrace"
+  /** Executor: show the record in plain and post the top of the fine tree. */
   | "postFine"
-  /** Challenger: pick a child among `revealed` (or, at the leaf level, a row or a cache leaf; or walk the cache instead). */
+  /** Challenger: pick a node below the current one (in the trace also a step, in the fine tree a row; or settle). */
   | "choose"
-  /** Anyone, at the latest the executor: prove the chosen child and show its descendants. */
+  /** Anyone, at the latest the executor: prove the chosen node and show its descendants. */
   | "reveal"
-  /** Executor: the chosen fine leaf's row tree. */
+  /** Executor: the chosen row's tree. */
   | "revealRow"
   /** Executor: the record's cache tree. */
   | "revealCache"
@@ -27,8 +32,21 @@ export type GamePhase =
   | "settleBlock"
   /** The lie is proven. Challenger (in fact anyone): have the executor convicted. */
   | "conclude"
-  /** Nobody: decided. */
+  /** Nobody: decided, or gone on as another game. */
   | "over";
+
+/** A record in plain, as on the wire. */
+export interface PlainRecord {
+  readonly salt: Hex;
+  readonly token: number;
+  readonly cacheRoot: Hex;
+}
+
+/** A place in a tree. */
+export interface NodePlace {
+  readonly level: number;
+  readonly index: number;
+}
 
 /** Everything that is public about one game: contract storage plus what was revealed in it. */
 export interface GameView {
@@ -41,20 +59,23 @@ export interface GameView {
   readonly deadline: bigint;
   readonly phase: GamePhase;
   readonly turn: "challenger" | "executor" | "nobody";
-  /** The disputed step t and its record under `traceRoot`. */
+  /** The disputed step t; `UNKNOWN_STEP` while the game walks the trace. */
   readonly step: number;
-  readonly record: { readonly salt: Hex; readonly token: number; readonly cacheRoot: Hex };
-  /** All reveals in order: nodes `nodes` are the existing descendants, `levels` below the node (`level`, `index`) of `tree`. */
+  /** Its record as the executor has shown it. */
+  readonly record: PlainRecord | undefined;
+  /** Number of steps, rows, and cached rows of a step: the leaves of the trees. */
+  readonly leaves: Readonly<Record<Exclude<GameTree, "row">, number>>;
+  /** All reveals in order, those of the walk down the trace first. */
   readonly reveals: readonly GameReveal[];
   /** The current node: the last one proven. */
   readonly tree: GameTree;
   readonly level: number;
   readonly index: number;
-  /** Index (at level `level - levels`) of the child that the challenger chose and that waits for its reveal. */
-  readonly chosen: number | undefined;
-  /** The chosen row, once the walk has reached one. */
+  /** The node that the challenger chose and that waits for its reveal. */
+  readonly chosen: NodePlace | undefined;
+  /** The chosen row, once there is one. */
   readonly row: number | undefined;
-  /** The chosen row's chunks that are known: `firstChunk` and their bytes. */
+  /** The chosen row's chunks that are known: `first` and their bytes. */
   readonly chunks: { readonly first: number; readonly bytes: Hex } | undefined;
   /** The fixed element of a long fold and the value that the executor's row claims for it. */
   readonly element: { readonly index: number; readonly claimed: bigint } | undefined;
@@ -64,7 +85,7 @@ export interface GameView {
   readonly accumulators: Hex | undefined;
 }
 
-/** One reveal: the first has the tree's top as its node. */
+/** One reveal: nodes `levels` below the node (`level`, `index`) of `tree`. The first of a tree has its top as that node. */
 export interface GameReveal {
   readonly tree: GameTree;
   readonly level: number;

@@ -55,7 +55,7 @@ const NOT_SERVING = {
   executor_suspended: "it is suspended",
   executor_exiting: "it is leaving",
   enclave_key_inactive: "its enclave key is not active",
-  insufficient_stake: "its free stake covers no more receipts",
+  insufficient_stake: "its free stake, less the reserve, covers no more receipts",
 } as const;
 
 /** Why an executor takes no new work. */
@@ -75,7 +75,7 @@ export class OverloadedError extends BaseError {
 /** The request has a receipt already: a second one for it would be a fraud of the executor. */
 export class AlreadyAnsweredError extends BaseError {
   constructor(requestHash: string) {
-    super("This request was answered before, and the answer was cut short by a cancellation.", {
+    super("This request was answered before; the answer was cut short by a cancellation, or forgotten long after.", {
       code: "executor.answered",
       metaMessages: [`Request: ${requestHash}`, "Ask again with another nonce: no request has two receipts."],
     });

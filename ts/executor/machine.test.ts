@@ -55,7 +55,7 @@ async function replayed({ request, receipt, inputTokens, outputTokens }: Bundle)
     prompt: inputTokens,
     requestHash: receipt.requestHash,
     temperature: effectiveTemperature(request),
-    saltKey: saltKey(request),
+    saltKey: saltKey({ ...request, secret: request.seed }),
   };
   return referenceEngine(model.program, model.weights).replay(input, outputTokens);
 }
@@ -84,6 +84,10 @@ describe("a compiled model behind the API", () => {
       suspended: false,
       freeStake: 1n,
       lockPerReceipt: 1n,
+      reserve: 0n,
+      refunding: false,
+      machineVersion: 1,
+      modelUsable: true,
       expiryCap: 86_400n,
     };
     const facts = { executor, enclaveKey, modelId, blockNumber: 1n, blockTime: now, coverage: 0n, ...standing };

@@ -1,6 +1,8 @@
 import type { Hex } from "../commit/bytes.ts";
 import type { Domain, Receipt } from "../commit/typed-data.ts";
 import type { Bundle } from "../sdk/bundle.ts";
+import type { Order } from "./receipts.ts";
+import type { RunReader } from "./run.ts";
 
 /** A source of unpredictable bytes. */
 export type Random = (bytes: number) => Uint8Array;
@@ -13,6 +15,8 @@ export interface ExecutorStanding {
   readonly freeStake: bigint;
   /** Stake that each committed receipt locks. */
   readonly lockPerReceipt: bigint;
+  /** Free stake that must be left beside the locks of each commit. */
+  readonly reserve: bigint;
   /** Convicted: takes on nothing new, for good. */
   readonly suspended: boolean;
   readonly exiting: boolean;
@@ -24,6 +28,8 @@ export interface ExecutorStanding {
 export interface CommittedBatch {
   /** Blocks on top of it, its own included: 1 is the head. */
   readonly confirmations: number;
+  /** Its number. */
+  readonly batchId: bigint;
 }
 
 /** What an executor needs of the chain. Every method may fail while the chain is out of reach, and is then called again. */
@@ -52,9 +58,24 @@ export interface OperatorSigner {
 export interface EvidenceSource {
   /** The bundle of a receipt that this executor signed. */
   bundle(receiptHash: Hex): Bundle | undefined;
+  /** Receipt hashes of a batch that this executor formed, in order. */
+  leaves(root: Hex): readonly Hex[] | undefined;
 }
 
-/** Answers games against this executor. */
+/** Where answers are made. */
+export interface AnswerSource {
+  /** Starts, joins or replays the answer to an order. */
+  begin(order: Order): RunReader;
+}
+
+/** Serves the requests of contracts. */
+export interface RequestServer {
+  start(answers: AnswerSource): Promise<void>;
+  /** Takes up nothing new; resolves when no transaction is half sent. Answers under way are their maker's to end. */
+  stop(): Promise<void>;
+}
+
+/** Answers what is brought against this executor: games, or demands for data. */
 export interface DisputeResponder {
   start(evidence: EvidenceSource): Promise<void>;
   /** Stops watching; resolves when no move is half sent. */

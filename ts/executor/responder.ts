@@ -49,7 +49,7 @@ export class Responder implements DisputeResponder {
     this.#store = new GameStore(options.database);
   }
 
-  async start(evidence: EvidenceSource): Promise<void> {
+  async start(evidence: Pick<EvidenceSource, "bundle">): Promise<void> {
     const { context, clock, log, pollMs } = this.#o;
     const watcher = this.#watcher();
     const minds = new MindCache();
@@ -67,12 +67,10 @@ export class Responder implements DisputeResponder {
     });
     this.#loop = (async () => {
       while (!this.#stop.signal.aborted) {
-        try {
-          await watcher.sync(this.#stop.signal);
-          if (!this.#stop.signal.aborted) await player.tick();
-        } catch (err) {
-          log.warn({ err }, "the chain does not answer; games wait");
-        }
+        // Games that are known are played even if no new ones can be read.
+        await watcher.sync(this.#stop.signal).catch((err: unknown) => log.warn({ err }, "new games cannot be read"));
+        if (!this.#stop.signal.aborted)
+          await player.tick().catch((err: unknown) => log.warn({ err }, "games cannot be played"));
         await clock.sleep(pollMs, this.#stop.signal);
       }
     })();
@@ -83,7 +81,7 @@ export class Responder implements DisputeResponder {
     await this.#loop;
   }
 
-  async #mind(evidence: EvidenceSource, game: TrackedGame, step: number) {
+  async #mind(evidence: Pick<EvidenceSource, "bundle">, game: TrackedGame, step: number) {
     const bundle = evidence.bundle(game.receiptHash);
     if (bundle === undefined) throw new EvidenceMissingError(game.receiptHash, "the answer is not in the store");
     const model = await this.#o.models(bundle.receipt.modelId);

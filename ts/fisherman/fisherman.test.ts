@@ -305,6 +305,7 @@ describe("Fisherman", () => {
     const key = await sham.actions.openGame({
       rules: await sham.actions.getRules(),
       committed: openReceipt(batchId, item.receipt, [item.receiptHash], 0),
+      request: item.request,
       step: 1,
       record: openRecord(item.records, 1),
     });
@@ -315,7 +316,7 @@ describe("Fisherman", () => {
     await scene.chain.increaseTime({ seconds: TURN });
     await scene.chain.mine({ blocks: 1 });
     await respond(executor, [item]);
-    await untilAsync(async () => (await phase()) === "Over");
+    await untilAsync(async () => (await phase()) === "Lost");
     expect((await sham.actions.getExecutor(executor.address)).convictedAt).toBe(0n);
     // Half of the bond pays the executor for its answers.
     const { bond } = await sham.actions.getRules();

@@ -4,13 +4,17 @@ import { privateKeyToAccount } from "viem/accounts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Hex } from "../commit/bytes.ts";
 import { toHex } from "../commit/bytes.ts";
+import { seedOf } from "../commit/record.ts";
 import { type Domain, hashReceipt, type Receipt } from "../commit/typed-data.ts";
 import { random, TEST_DOMAIN, TEST_MODEL, testExecutor } from "../executor/testing/setup.ts";
+import { contradiction } from "../fisherman/contradiction.ts";
 import type { ChainFacts } from "./chain-facts.ts";
 import { ReceiptInvalidError, ReceiptMissingError } from "./errors.ts";
 import { fetchBatch, fetchReceipt } from "./fetch-bundles.ts";
 import { type PreparedRequest, prepareRequest } from "./prepare-request.ts";
 import { ReceiptStream } from "./receipt-stream.ts";
+import { encodeRequestHeader } from "./request-header.ts";
+import { secretProblem } from "./secret-problem.ts";
 import {
   assertReceipt,
   RECEIPT_CHECKS,
@@ -74,6 +78,10 @@ beforeAll(async () => {
     suspended: false,
     freeStake: 100n,
     lockPerReceipt: 10n,
+    reserve: 20n,
+    refunding: false,
+    machineVersion: 1,
+    modelUsable: true,
     expiryCap: 86_400n,
     coverage: 5n,
   };
@@ -119,7 +127,15 @@ const BREAKS: Record<ReceiptCheckName, Break> = {
     return { bundle: { ...bundle, operatorSignature: bundle.enclaveSignature } };
   },
   request: () => resigned({ requestHash: other }),
-  model: () => resigned({ machineVersion: 2 }),
+  secret: () => {
+    const confidential = { ...good.prepared.request, confidential: true };
+    return { prepared: { ...good.prepared, request: confidential } };
+  },
+  model: async () => {
+    const broken = await resigned({ machineVersion: 2 });
+    return { ...broken, facts: { ...broken.facts, machineVersion: 2 } };
+  },
+  decidable: () => ({ facts: { ...good.facts, modelUsable: false } }),
   "input-root": () => resigned({ inputRoot: other }),
   "output-root": () => resigned({ outputRoot: other }),
   text: () => ({ text: `${good.text}!` }),
@@ -140,12 +156,43 @@ const BREAKS: Record<ReceiptCheckName, Break> = {
   "not-exiting": () => ({ facts: { ...good.facts, exiting: true } }),
   "not-suspended": () => ({ facts: { ...good.facts, suspended: true } }),
   "free-stake": () => ({ facts: { ...good.facts, freeStake: 9n } }),
+  reserve: () => ({ facts: { ...good.facts, freeStake: 29n } }),
   coverage: () => ({ risk: 6n }),
+  "refund-mode": () => ({ facts: { ...good.facts, refunding: true } }),
 };
 
 describe("verifyReceipt", () => {
   it("refuses an expiry that the stake may not outlive", async () => {
     expect(await failed({ ...good, facts: { ...good.facts, expiryCap: 1n } })).toEqual(["expiry"]);
+  });
+
+  it("refuses what the rules' judge does not decide about", async () => {
+    expect(await failed({ ...good, facts: { ...good.facts, machineVersion: 2 } })).toEqual(["decidable"]);
+  });
+
+  it("refuses confidential requests whose secret is missing, another one, or can be guessed", () => {
+    const hidden = (secret: Hex) => ({ ...good.prepared.request, confidential: true, seed: seedOf(true, secret) });
+    const random32 = toHex(random(32));
+    const problem = (secret: Hex, shown = secret) => secretProblem({ request: hidden(secret), secret: shown });
+    expect(problem(random32)).toBeUndefined();
+    expect(secretProblem({ request: hidden(random32) })).toContain("no secret is known");
+    expect(problem(random32, other)).toContain("another secret");
+    const guesses: Hex[] = [`0x${"00".repeat(32)}`, `0x${"00".repeat(24)}0123456789abcdef`, other];
+    guesses.push(`0x${Buffer.from("hunter2").toString("hex").padEnd(64, "0")}`);
+    for (const guess of guesses) expect(problem(guess)).toContain("can be guessed");
+    expect(secretProblem({ request: good.prepared.request, secret: random32 })).toContain("public");
+  });
+
+  it("makes no confidential request with a secret that can be guessed", async () => {
+    const parameters = {
+      model: TEST_MODEL,
+      domain: TEST_DOMAIN,
+      body: { messages: [{ role: "user" as const, content: "hi" }] },
+      deadline: good.now + 600n,
+      confidential: true,
+    };
+    await expect(prepareRequest({ ...parameters, seed: other })).rejects.toThrow("can be guessed");
+    expect((await prepareRequest({ ...parameters, seed: toHex(random(32)) })).secret).toBeDefined();
   });
 
   it("passes an honest receipt in every item", async () => {
@@ -366,5 +413,39 @@ describe("a carried request", () => {
     expect(heads).toEqual([{ domain, receipt, receiptHash, enclaveSignature, operatorSignature }]);
     const text = await (await fetch(`${url}/v1/otr/batches/${batchRoot}`)).text();
     expect(text).not.toContain(prepared.request.seed);
+    expect(bundle.secret).toBe(prepared.secret);
+    expect(prepared.request.seed).toBe(seedOf(true, prepared.secret!));
+    expect(text).not.toContain(prepared.secret!);
+    expect(contradiction(TEST_DOMAIN, bundle)).toBeUndefined();
+    const { secret: _, ...silent } = bundle;
+    for (const wrong of [silent, { ...bundle, secret: bundle.request.seed }])
+      expect(contradiction(TEST_DOMAIN, wrong)).toContain("secret");
+  });
+
+  it("is refused if it is confidential and does not bring its secret, or is not and brings one", async () => {
+    const carried = async (extra: object, change: object) => {
+      const prepared = await prepare(extra);
+      const { request, signature, secret } = prepared;
+      const value = encodeRequestHeader({ request, signature: signature!, ...(secret && { secret }), ...change });
+      return send({ ...prepared, headers: { "x-otr-request": value } });
+    };
+    const wrong = toHex(random(32));
+    for (const [extra, change] of [
+      [{ confidential: true }, { secret: wrong }],
+      [{}, { secret: wrong }],
+    ]) {
+      const { status, body } = await carried(extra!, change!);
+      expect(status).toBe(400);
+      expect(body.error.param).toBe("x-otr-request.secret");
+    }
+    expect((await carried({ confidential: true }, {})).status).toBe(200);
+  });
+
+  it("has a secret seed or one that the body names, not both", async () => {
+    await expect(
+      prepare({ confidential: true, body: { messages: [{ role: "user", content: "hi" }], seed: 1 } }),
+    ).rejects.toMatchObject({
+      param: "seed",
+    });
   });
 });

@@ -1,5 +1,24 @@
+import { DUES_SQL } from "../chain/due-store.ts";
 import { CHAIN_SQL } from "../chain/sqlite.ts";
 import type { Schema } from "./database.ts";
+
+/** Demands against this executor, and receipts that were committed alone. */
+const DEMANDS_SQL = `
+CREATE TABLE demands (
+  batch_id TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  court TEXT NOT NULL,
+  block INTEGER NOT NULL,
+  deadline INTEGER NOT NULL,
+  status TEXT NOT NULL,
+  PRIMARY KEY (batch_id, position)
+) STRICT;
+CREATE TABLE singles (
+  batch_id TEXT PRIMARY KEY,
+  receipt_hash TEXT NOT NULL,
+  block INTEGER NOT NULL
+) STRICT;
+`;
 
 /** Tables of an executor. 64-bit integers fit sqlite's, which are signed: times and seq stay far below 2^63. */
 export const EXECUTOR_SCHEMA: Schema = {
@@ -51,5 +70,26 @@ CREATE TABLE answers (
 CREATE INDEX answers_by_state ON answers (state);
 CREATE UNIQUE INDEX answers_by_leaf ON answers (batch_root, leaf_index) WHERE batch_root IS NOT NULL;
 ${CHAIN_SQL}`,
+    // Of confidential requests: what their seed commits to.
+    "ALTER TABLE answers ADD COLUMN secret TEXT;",
+    // Requests whose answers were forgotten, until their deadline. The deadline is in seconds since 1970.
+    `
+CREATE TABLE answered (
+  request_hash TEXT PRIMARY KEY,
+  deadline INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;`,
+    `
+CREATE TABLE asked (
+  request_hash TEXT PRIMARY KEY,
+  request TEXT NOT NULL,
+  input_tokens BLOB NOT NULL,
+  finality TEXT NOT NULL,
+  state TEXT NOT NULL,
+  note TEXT,
+  block INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX asked_by_state ON asked (state);`,
+    DEMANDS_SQL + DUES_SQL,
   ],
 };

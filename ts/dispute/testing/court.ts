@@ -1,22 +1,20 @@
-import { createTestClient, createWalletClient, http, parseEther } from "viem";
-import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
+import { BaseError, parseEther, type TransactionReceipt } from "viem";
 import { getTransactionReceipt } from "viem/actions";
-import { lyingAccumulators } from "../../adversary/accumulators.ts";
-import { type Asked, type Fault, type FaultyModel, generate, randomPrompt } from "../../adversary/random-fault.ts";
+import type { Answer, Asked, FaultyModel } from "../../adversary/random-fault.ts";
 import { type Anvil, anvilKey, startAnvil } from "../../chain/anvil.ts";
 import { type ChainClient, connect } from "../../chain/client.ts";
 import { openReceipt } from "../../chain/committed.ts";
+import { read } from "../../chain/context.ts";
 import { deploy } from "../../chain/deploy.ts";
 import type { Deployment } from "../../chain/deployment.ts";
-import { gameView, loadGame } from "../../chain/game-log.ts";
-import { type GameOutcome, OUTCOMES } from "../../chain/game-state.ts";
+import { ContractRevertError } from "../../chain/errors.ts";
+import { type GameOutcome, getGame } from "../../chain/game-state.ts";
 import { type OtrActions, otrActions } from "../../chain/otr-actions.ts";
 import { moveCall, timeoutCall } from "../../chain/play.ts";
-import { walletSender } from "../../chain/wallet-sender.ts";
 import { batchRoot, openRecord } from "../../commit/batch.ts";
-import { equal, type Hex, tag, toHex, word } from "../../commit/bytes.ts";
+import { type Hex, tag, toHex, word } from "../../commit/bytes.ts";
 import { programTree, rowsTree } from "../../commit/model-trees.ts";
-import { recordLeaf, saltKey, tokenTree, traceTree } from "../../commit/record.ts";
+import { saltKey, type TraceRecord, tokenTree, traceTree } from "../../commit/record.ts";
 import { TAGS } from "../../commit/tags.ts";
 import {
   hashReceipt,
@@ -30,51 +28,76 @@ import {
 import { compileLlama } from "../../compiler/llama.ts";
 import type { Prng } from "../../compiler/prng.ts";
 import { randomConfig, randomTensors } from "../../compiler/random.ts";
-import { referenceEngine } from "../../engine/reference.ts";
 import { encodeInstruction } from "../../machine/instruction.ts";
 import { cacheRowCount } from "../../machine/program.ts";
 import { ELEMENT_CODE, rowBytes } from "../../machine/types.ts";
-import { nextChallengerMove } from "../challenger.ts";
 import type { Move } from "../moves.ts";
-import { nextExecutorMove } from "../responder.ts";
-import { type DisputedModel, StepTrace } from "../step-trace.ts";
+import type { DisputedModel } from "../step-trace.ts";
+import type { GameView } from "../view.ts";
+import { FastChain } from "./fast-chain.ts";
+import { LiveGame } from "./live-game.ts";
 
 /** A model registered and validated on the court's chain. */
 export interface CourtModel extends FaultyModel, DisputedModel {
   readonly modelId: Hex;
 }
 
+/** An answer as its executor has committed it, in a batch of its own. */
+export interface CommittedCase {
+  readonly executor: OtrActions;
+  readonly batchId: bigint;
+  readonly receipt: Receipt;
+  readonly hashes: readonly Hex[];
+  readonly index: number;
+  readonly request: Request;
+}
+
+/** Plays one side: its move, or `undefined` to let its turn pass. */
+export type Player = (view: GameView) => Move | undefined | Promise<Move | undefined>;
+
 /** How a game went. */
 export interface Verdict {
   readonly outcome: GameOutcome | undefined;
-  readonly moves: readonly Move["call"][];
+  readonly moves: readonly Played[];
   readonly executorMoves: number;
-  /** The row that was chosen. */
+  /** The row that was chosen, or jumped to. */
   readonly row: number | undefined;
-  /** Gas of each move. */
-  readonly gas: readonly bigint[];
+  readonly game: LiveGame;
+}
+
+/** A transaction of a game. */
+export interface Played {
+  readonly call: Move["call"] | "timeout";
+  readonly by: "executor" | "challenger";
+  readonly gas: bigint;
 }
 
 const STAKE = parseEther("1");
+const NEVER = 2n ** 39n;
 
-/** A local chain with the whole deployment: commits answers of lying engines and plays their games to the end, on the EVM. */
+/** A local chain with the whole deployment: commits answers and plays games about them to the end, on the EVM. */
 export class Court {
   readonly models: CourtModel[] = [];
   private accounts = 0;
 
   private constructor(
     private readonly anvil: Anvil,
-    private readonly client: ChainClient,
-    private readonly deployment: Deployment,
-    private readonly deployer: OtrActions,
+    readonly client: ChainClient,
+    readonly chain: FastChain,
+    readonly deployment: Deployment,
+    /** Who deployed, and registers models. */
+    readonly deployer: OtrActions,
   ) {}
 
   static async open(): Promise<Court> {
     const anvil = await startAnvil();
     const deployment = await deploy({ url: anvil.url, privateKey: anvilKey(0), parameters: { development: true } });
     const client = await connect({ url: anvil.url, pollMs: 5 });
-    const deployer = actionsOf(client, deployment, privateKeyToAccount(anvilKey(0)));
-    return new Court(anvil, client, deployment, deployer);
+    const chain = await FastChain.over(client);
+    const sender = chain.sender(toHex(tag("court deployer")).slice(0, 42) as Hex);
+    await chain.fund(sender.address, STAKE);
+    const deployer = otrActions({ addresses: deployment.addresses, sender })(client);
+    return new Court(anvil, client, chain, deployment, deployer);
   }
 
   close(): Promise<void> {
@@ -96,26 +119,41 @@ export class Court {
       const row = weights.row(i);
       return { typeCode: ELEMENT_CODE[row.type], length: row.data.length, bytes: rowBytes(row) };
     });
+    const modelId = await this.registerRoots({
+      program,
+      vocabSize,
+      weightsRoot: toHex(weightsTree.root(TAGS.weights)),
+    });
+    const model = { program, weights, programTree: tree, weightsTree, modelId, vocabSize };
+    this.models.push(model);
+    return model;
+  }
+
+  /** The same for weights of which only the root is known. */
+  async registerRoots({
+    program,
+    vocabSize,
+    weightsRoot,
+  }: Pick<FaultyModel, "program" | "vocabSize"> & { weightsRoot: Hex }): Promise<Hex> {
+    const instructions = program.instructions.map(encodeInstruction);
     // What the game does not read is any value here.
-    const unread = toHex(word(this.models.length + 1));
+    const unread = toHex(word(++this.accounts));
     const { modelId } = await this.deployer.registerModel({
       machineVersion: 1,
-      programRoot: toHex(tree.root(TAGS.program)),
-      weightsRoot: toHex(weightsTree.root(TAGS.weights)),
+      programRoot: toHex(programTree(instructions).root(TAGS.program)),
+      weightsRoot,
       weightsRootP: unread,
       tokenizerHash: unread,
       chatTemplateHash: unread,
       tokenBytesRoot: unread,
       instructions: instructions.length,
-      weightRows: weights.count,
+      weightRows: program.weightRows,
       cacheRows: cacheRowCount(program),
       contextLength: program.contextLength,
       vocabSize,
     });
     await this.deployer.validateProgram({ modelId, instructions });
-    const model = { program, weights, programTree: tree, weightsTree, modelId, vocabSize };
-    this.models.push(model);
-    return model;
+    return modelId;
   }
 
   /** A request of nobody's for `nOut` tokens: greedy, or sampled at temperature 1 or 4. */
@@ -123,7 +161,7 @@ export class Court {
     const temperature = random.pick([0, 65_536, 4 * 65_536]);
     const seed = toHex(new Uint8Array(32).map(() => random.int(0, 255)));
     const salted = { requester: NOBODY, seed, nonce: random.bits() };
-    const key = saltKey(salted);
+    const key = saltKey({ ...salted, secret: salted.seed });
     const request: Request = {
       ...salted,
       modelId: model.modelId,
@@ -133,99 +171,108 @@ export class Court {
       stopTokens: [],
       sampler: temperature === 0 ? SAMPLER.greedy : SAMPLER.temperature,
       temperature,
-      deadline: 2n ** 40n,
+      deadline: NEVER,
       confidential: false,
       watchers: [],
     };
     return { request, input: { prompt, requestHash: hashRequest(this.domain, request), temperature, saltKey: key } };
   };
 
-  /** Commits what a liar signed, disputes its first wrong record, and plays both sides to the end. */
-  async try(fault: Fault<CourtModel>, options: { answersHonestly?: boolean } = {}): Promise<Verdict> {
-    const { model, liar, honest, input, outputs, records } = fault;
-    const replay = await honest.replay(input, outputs);
-    const step = records.findIndex((record, t) => !equal(recordLeaf(record), recordLeaf(replay.records[t])));
-    const answer = { input, outputs, records };
-    const claimed = await StepTrace.build(model, liar, answer, step);
-    if (!options.answersHonestly) return this.play(fault, claimed, step, nextChallengerMove);
-    // Honest rows in the fine trace; the cache tree stays the one that the record commits to.
-    const honestTrace = await StepTrace.build(model, honest, answer, step);
-    const mixed = Object.create(honestTrace, { cacheTree: { value: claimed.cacheTree } }) as StepTrace;
-    return this.play(fault, mixed, step, nextChallengerMove);
+  /** Commits an answer by a fresh executor, since a conviction is for good. @param wrong Fields that contradict the answer */
+  async commit(answer: Answer<CourtModel>, wrong: Partial<Receipt> = {}): Promise<CommittedCase> {
+    const executor = await this.executor();
+    const receipt = { ...this.receiptOf(answer, executor.otr.sender!.address), ...wrong };
+    const hashes = [hashReceipt(this.domain, receipt)];
+    const { batchId } = await executor.commitBatch({ root: batchRoot(hashes), count: 1 });
+    return { executor, batchId, receipt, hashes, index: 0, request: answer.request };
   }
 
-  /** Disputes the first step of an honest answer. `challengerMove` plays; where it has no move, its turn passes. */
-  async trySham(model: CourtModel, random: Prng, challengerMove: typeof nextChallengerMove): Promise<Verdict> {
-    const honest = referenceEngine(model.program, model.weights);
-    const { request, input } = this.ask(model, randomPrompt(model, random), 2, random);
-    const { outputs, records } = await generate(honest, input, 2);
-    const claimed = await StepTrace.build(model, honest, { input, outputs, records }, 0);
-    return this.play({ model, honest, request, input, outputs, records }, claimed, 0, challengerMove);
+  /** Opens a game on one step, or, without `records`, a walk down the trace. */
+  async open(
+    committed: CommittedCase,
+    challenger: OtrActions,
+    at?: { step: number; records: readonly TraceRecord[] },
+  ): Promise<LiveGame> {
+    const opening = at && { step: at.step, record: openRecord(at.records, at.step) };
+    return (await this.openWith(committed, challenger, opening)).game;
   }
 
-  /** Plays a game in which `claimed` answers for a step of an honest answer. */
+  /** The same with the record's opening, and its transaction. */
+  async openWith(
+    { batchId, receipt, hashes, index, request }: CommittedCase,
+    challenger: OtrActions,
+    opening?: { step: number; record: { leaf: Hex; siblings: readonly Hex[] } },
+  ): Promise<{ game: LiveGame; mined: TransactionReceipt }> {
+    const rules = await challenger.getRules();
+    const what = { rules, committed: openReceipt(batchId, receipt, hashes, index), request };
+    const { address, hash } = await (opening === undefined
+      ? challenger.openTraceGame(what)
+      : challenger.openGame({ ...what, ...opening }));
+    const mined = await getTransactionReceipt(this.client, { hash });
+    const dimensions = await read(challenger.otr, "models", "dimensionsOf", [receipt.modelId]);
+    const leaves = {
+      trace: receipt.nIn + receipt.nOut - 1,
+      fine: dimensions.instructions,
+      cache: dimensions.cacheRows,
+    };
+    return { game: new LiveGame(address, leaves, mined), mined };
+  }
+
+  /**
+   * Plays a game to its verdict. A side that has no move, or whose move the contract refuses, lets its turn pass.
+   *
+   * @param limit Plays at most so many moves.
+   */
   async play(
-    answer: Omit<Fault<CourtModel>, "name" | "row" | "liar">,
-    claimed: StepTrace,
-    step: number,
-    challengerMove: typeof nextChallengerMove = nextChallengerMove,
-    accumulators = lyingAccumulators(claimed),
+    game: LiveGame,
+    executor: { readonly actions: OtrActions; readonly move: Player },
+    challenger: { readonly actions: OtrActions; readonly move: Player },
+    limit = Number.POSITIVE_INFINITY,
   ): Promise<Verdict> {
-    const { model, honest, request, input, outputs, records } = answer;
-    const [executor, challenger] = [await this.account(), await this.account()];
-    await executor.deposit({ amount: STAKE });
-    const receipt = this.receiptOf(answer, executor.otr.sender!.address);
-    const hash = hashReceipt(this.domain, receipt);
-    const { batchId } = await executor.commitBatch({ root: batchRoot([hash]), count: 1 });
-    const { openedAt, ...key } = await challenger.openGame({
-      rules: await challenger.getRules(),
-      committed: openReceipt(batchId, receipt, [hash], 0),
-      step,
-      record: openRecord(records, step),
-    });
-    const trace = await StepTrace.build(model, honest, { input, outputs, records }, step);
-    const responder = { trace: claimed, accumulators };
-    const replay = await honest.replay(input, outputs);
-    const knowledge = { trace, record: replay.records[step], request };
-
-    const moves: Move["call"][] = [];
-    const gas: bigint[] = [];
-    let executorMoves = 0;
-    for (;;) {
-      const log = await loadGame(challenger.otr, key, openedAt);
-      const view = gameView(log, records[step]);
-      if (view.phase === "over") {
-        const ended = log.events.find(({ eventName }) => eventName === "GameEnded");
-        return { outcome: OUTCOMES[Number(ended?.args.outcome)], moves, executorMoves, row: view.row, gas };
-      }
-      const executorsTurn = view.turn === "executor";
-      const move = executorsTurn ? nextExecutorMove(view, responder) : challengerMove(view, knowledge);
-      const { sender } = (executorsTurn ? executor : challenger).otr;
-      if (move === undefined) {
-        await this.chain.setNextBlockTimestamp({ timestamp: view.deadline });
-        await this.chain.mine({ blocks: 1 });
-        await sender!.send(timeoutCall(log));
+    const moves: Played[] = [];
+    let row: number | undefined;
+    while (game.outcome === undefined && moves.length < limit) {
+      const { view } = game;
+      const by = view.turn === "executor" ? "executor" : "challenger";
+      const { actions, move: play } = by === "executor" ? executor : challenger;
+      const { move, mined } = await this.turn(actions, game, view, play);
+      if (move !== undefined && mined !== undefined) {
+        game.add(mined);
+        moves.push({ call: move.call, by, gas: mined.gasUsed });
+        if (move.call === "chooseRow" || move.call === "settleJump") row = move.row;
         continue;
       }
-      const mined = await sender!.send(moveCall(log, view, move));
-      moves.push(move.call);
-      gas.push(mined.gasUsed);
-      if (executorsTurn) executorMoves++;
+      const { deadline } = await getGame(actions.otr, game.key);
+      await this.chain.nextBlockAt(deadline);
+      const timeout = await challenger.actions.otr.sender!.send(timeoutCall(game));
+      game.add(timeout);
+      moves.push({ call: "timeout", by: "challenger", gas: timeout.gasUsed });
+    }
+    const executorMoves = moves.filter(({ by }) => by === "executor").length;
+    return { outcome: game.outcome, moves, executorMoves, row, game };
+  }
+
+  private async turn({ otr }: OtrActions, game: LiveGame, view: GameView, play: Player) {
+    const move = await play(view);
+    if (move === undefined) return {};
+    try {
+      return { move, mined: await otr.sender!.send(moveCall(game, view, move)) };
+    } catch (error) {
+      // Refused by the contract, or not even a transaction: nodes that do not exist cannot be encoded.
+      if (error instanceof ContractRevertError || error instanceof BaseError) return {};
+      throw error;
     }
   }
 
-  private receiptOf(
-    { model, input, request, outputs, records }: Omit<Fault<CourtModel>, "name" | "row" | "liar">,
-    executor: Hex,
-  ): Receipt {
+  receiptOf({ model, input, request, outputs, records }: Answer<CourtModel>, executor: Hex): Receipt {
     return {
       machineVersion: 1,
       modelId: model.modelId,
       executor,
       enclaveKey: executor,
       seq: 0n,
-      commitBy: 2n ** 40n,
-      expiry: 2n ** 40n,
+      commitBy: NEVER,
+      expiry: NEVER,
       requestHash: input.requestHash,
       inputRoot: request.inputRoot,
       nIn: request.nIn,
@@ -236,36 +283,22 @@ export class Court {
     };
   }
 
-  /** The chain's own controls. */
-  private get chain() {
-    const { chain } = this.client;
-    return createTestClient({ mode: "anvil", chain, transport: http(chain.rpcUrls.default.http[0]) });
-  }
-
-  private get domain() {
+  get domain() {
     return { chainId: this.client.chain.id, rollup: this.deployment.addresses.rollup };
   }
 
-  /** Gas of one commitment of `count` receipts, the executor's second: the first writes fresh slots. */
-  async commitGas(count: number): Promise<bigint> {
+  /** A fresh funded account. */
+  async account(): Promise<OtrActions> {
+    // Addresses by number: the same games cost the same gas, down to the zero bytes.
+    const address = toHex(tag(`court ${this.accounts++}`)).slice(0, 42) as Hex;
+    await this.chain.fund(address, 10n * STAKE);
+    return otrActions({ addresses: this.deployment.addresses, sender: this.chain.sender(address) })(this.client);
+  }
+
+  /** A fresh account with stake. */
+  async executor(): Promise<OtrActions> {
     const executor = await this.account();
-    await executor.deposit({ amount: 2n * STAKE });
-    await executor.commitBatch({ root: toHex(tag("first")), count: 1 });
-    const { hash } = await executor.commitBatch({ root: toHex(tag("second")), count });
-    return (await getTransactionReceipt(this.client, { hash })).gasUsed;
+    await executor.deposit({ amount: STAKE });
+    return executor;
   }
-
-  /** A fresh funded account: a conviction suspends an executor for good. */
-  private async account(): Promise<OtrActions> {
-    // Keys by number: the same games cost the same gas, down to the zero bytes of addresses.
-    const account = privateKeyToAccount(toHex(tag(`court ${this.accounts++}`)));
-    await this.chain.setBalance({ address: account.address, value: 10n * STAKE });
-    return actionsOf(this.client, this.deployment, account);
-  }
-}
-
-function actionsOf(client: ChainClient, deployment: Deployment, account: PrivateKeyAccount): OtrActions {
-  const { chain, pollingInterval } = client;
-  const wallet = createWalletClient({ account, chain, transport: http(chain.rpcUrls.default.http[0]) });
-  return otrActions({ addresses: deployment.addresses, sender: walletSender(wallet, pollingInterval) })(client);
 }

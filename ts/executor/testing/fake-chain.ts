@@ -16,6 +16,7 @@ export class FakeChain implements ChainPort {
     blockTime: 0n,
     freeStake: 10n ** 20n,
     lockPerReceipt: 10n ** 15n,
+    reserve: 10n ** 16n,
     suspended: false,
     exiting: false,
     keyActive: true,
@@ -32,7 +33,8 @@ export class FakeChain implements ChainPort {
 
   async findBatch(root: Hex): Promise<CommittedBatch | undefined> {
     this.#reach();
-    return this.batches.has(root) ? { confirmations: this.confirmations } : undefined;
+    if (!this.batches.has(root)) return undefined;
+    return { confirmations: this.confirmations, batchId: BigInt([...this.batches.keys()].indexOf(root) + 1) };
   }
 
   async standing(_enclaveKey: Hex, _modelId: Hex): Promise<ExecutorStanding> {

@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createTestClient, http, parseEther, type TestClient } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { getTransactionCount } from "viem/actions";
 import { type Asked, type FaultyModel, generate } from "../../adversary/random-fault.ts";
 import { type Anvil, anvilKey, startAnvil } from "../../chain/anvil.ts";
 import { type ChainClient, connect } from "../../chain/client.ts";
@@ -20,7 +21,7 @@ import { hashReceipt, hashRequest, NOBODY, type Receipt, type Request, STOP_REAS
 import type { DisputedModel } from "../../dispute/step-trace.ts";
 import { referenceEngine } from "../../engine/reference.ts";
 import type { Engine } from "../../engine/types.ts";
-import { type Bundle, bundleJson } from "../../sdk/bundle.ts";
+import { type Bundle, bundleJson, redactedJson } from "../../sdk/bundle.ts";
 import { sceneModel, wordOf } from "./scene-model.ts";
 
 /** A model on the scene's chain. */
@@ -31,6 +32,7 @@ export interface SceneModel extends FaultyModel, DisputedModel {
 /** An account with its own transactor. */
 export interface Actor {
   readonly address: Hex;
+  readonly key: Hex;
   readonly actions: OtrActions;
   readonly context: OtrContext & { readonly sender: Transactor };
 }
@@ -56,9 +58,11 @@ export class Scene {
     this.chain = testClient(client);
   }
 
-  static async open(chainId: number): Promise<Scene> {
+  /** @param turnDuration Seconds that a side has for a move. */
+  static async open(chainId: number, turnDuration = TURN): Promise<Scene> {
     const anvil = await startAnvil({ chainId });
-    const parameters = { development: true, allowAnyChain: true, turnDuration: TURN, challengeWindow: 100_000 };
+    const challengeWindow = Math.max(100_000, 2 * turnDuration);
+    const parameters = { development: true, allowAnyChain: true, turnDuration, challengeWindow };
     const deployment = await deploy({ url: anvil.url, privateKey: anvilKey(0), parameters });
     const client = await connect({ url: anvil.url, pollMs: 10 });
     const server = createServer();
@@ -88,11 +92,25 @@ export class Scene {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
+  /** The same program under another id, which differs by what neither replay nor game reads. */
+  async addModel(mark: number): Promise<Hex> {
+    const { instructions, manifest } = sceneModel();
+    const deployer = actor(this.client, this.deployment, anvilKey(0)).actions;
+    const { modelId } = await deployer.registerModel({ ...manifest, tokenizerHash: wordOf(mark) });
+    await deployer.validateProgram({ modelId, instructions });
+    return modelId;
+  }
+
   /** A funded account. */
   async actor(store?: IntentStore, key = generatePrivateKey()): Promise<Actor> {
     const made = actor(this.client, this.deployment, key, store);
     await this.chain.setBalance({ address: made.address, value: parseEther("10") });
     return made;
+  }
+
+  /** The same account behind another endpoint, with a transactor of its own: the first one must be at rest. */
+  behind(client: ChainClient, { key }: Actor): Actor {
+    return actor(client, this.deployment, key);
   }
 
   /** An account with stake and an endpoint. */
@@ -105,7 +123,7 @@ export class Scene {
   /** A request of nobody's. */
   ask = (model: FaultyModel, prompt: readonly number[], nOut: number): Asked => {
     const salted = { requester: NOBODY, seed: wordOf(7), nonce: this.nonce++ };
-    const key = saltKey(salted);
+    const key = saltKey({ ...salted, secret: salted.seed });
     const request: Request = {
       ...salted,
       modelId: (model as SceneModel).modelId,
@@ -174,6 +192,17 @@ export class Scene {
     this.served.set(root, JSON.stringify(page));
   }
 
+  /** Serves a batch as if all its answers were confidential. */
+  serveHeads(root: Hex, items: readonly Bundle[]): void {
+    const page = { root, count: items.length, from: 0, next: null, bundles: items.map(redactedJson) };
+    this.served.set(root, JSON.stringify(page));
+  }
+
+  /** How many transactions an account has sent. */
+  sent(address: Hex): Promise<number> {
+    return getTransactionCount(this.client, { address });
+  }
+
   /** Commits a batch and, unless told otherwise, serves it. */
   async commit(executor: Actor, items: readonly Bundle[], serve = true): Promise<{ batchId: bigint; root: Hex }> {
     const root = batchRoot(items.map((item) => item.receiptHash));
@@ -187,7 +216,7 @@ function actor(client: ChainClient, deployment: Deployment, key: Hex, store?: In
   const account = privateKeyToAccount(key);
   const sender = new Transactor({ client, account, store: store ?? new MemoryIntentStore(), pollMs: 10 });
   const actions = otrActions({ addresses: deployment.addresses, sender })(client);
-  return { address: account.address, actions, context: { ...actions.otr, sender } };
+  return { address: account.address, key, actions, context: { ...actions.otr, sender } };
 }
 
 async function addModel(deployer: OtrActions): Promise<SceneModel> {

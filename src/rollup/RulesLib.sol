@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {IAvailability} from "../interfaces/IAvailability.sol";
+import {IDisputeGame} from "../interfaces/IDisputeGame.sol";
+import {IFraudProofs} from "../interfaces/IFraudProofs.sol";
+import {IOtrRollup, Rules} from "../interfaces/IOtrRollup.sol";
+import {Duration} from "../libraries/Clock.sol";
+import {Ratio} from "../libraries/Ratio.sol";
+
+/// @title What rules must keep, whoever governs
+library RulesLib {
+    /// @notice Reverts, naming the rule, unless the courts belong together and the amounts and times protect everyone.
+    /// @param exitDelay The vault's.
+    function requireValid(Rules calldata rules, Duration exitDelay) external view {
+        IDisputeGame game = IDisputeGame(rules.game);
+        IAvailability availability = IAvailability(rules.availability);
+        _require(address(game.ROLLUP()) == address(this), "game");
+        _require(address(IFraudProofs(rules.frauds).ROLLUP()) == address(this), "frauds");
+        _require(address(availability.ROLLUP()) == address(this), "availability");
+        _require(address(game.JUDGE()) == rules.judge, "judge");
+        _require(game.JUDGE().machineVersion() == rules.machineVersion, "machineVersion");
+        // One clock for all courts.
+        bool oneClock = address(game.UPTIME()) == rules.uptime && address(availability.UPTIME()) == rules.uptime;
+        _require(oneClock && rules.uptime.code.length != 0, "uptime");
+        _require(rules.challengeWindow.inSeconds() != 0, "challengeWindow");
+        uint256 turn = rules.turnDuration.inSeconds();
+        _require(turn != 0 && turn == game.TURN_DURATION().inSeconds(), "turnDuration");
+        _require(rules.lockPerReceipt != 0, "lockPerReceipt");
+        // INVARIANT: at least half of what a conviction takes is burnt, so accusing oneself loses money.
+        _require(uint256(rules.challengerBps) + rules.requesterBps <= Ratio.ONE / 2, "shares");
+        // INVARIANT: the executor's half of a lost bond covers what its answers cost, and a demand's bond the posted data.
+        _require(rules.bond != 0 && rules.bond / 2 >= game.EXECUTOR_GAS() * rules.gasPrice, "bond");
+        uint256 answerCost = availability.ANSWER_GAS() * rules.gasPrice;
+        _require(rules.demandBond != 0 && rules.demandBond / 2 >= answerCost, "demandBond");
+        // INVARIANT: the gas of a longest game can be repaid from what commits must leave free.
+        _require(rules.reserve >= game.gasOf(game.MAX_TURNS()) * rules.gasPrice, "reserve");
+        uint256 longest = longestGame(rules.game, rules.turnDuration).inSeconds();
+        // INVARIANT: locks wait for the air gap, and for every case opened before the winning one.
+        uint256 claimPeriod = rules.claimPeriod.inSeconds();
+        _require(claimPeriod >= longest && claimPeriod >= rules.airGap.inSeconds(), "claimPeriod");
+        // INVARIANT: stake outlives every receipt signed before an exit, its window, made a turn longer by a demand, and its longest game.
+        uint256 window = rules.challengeWindow.inSeconds();
+        uint256 liability = rules.expiryCap.inSeconds() + window + turn + longest;
+        _require(exitDelay.inSeconds() >= liability, "exitDelay");
+    }
+
+    /// @notice Longest time that a game takes if everybody uses up every turn.
+    function longestGame(address game, Duration turnDuration) internal view returns (Duration) {
+        return Duration.wrap(uint32(IDisputeGame(game).MAX_TURNS() * turnDuration.inSeconds()));
+    }
+
+    function _require(bool kept, bytes32 rule) private pure {
+        if (!kept) revert IOtrRollup.InvalidRules(rule);
+    }
+}
