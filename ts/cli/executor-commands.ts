@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type Address, formatEther, parseEventLogs } from "viem";
-import { getBlockNumber } from "viem/actions";
+import { getBlock, getBlockNumber } from "viem/actions";
 import { ABIS } from "../chain/abis.ts";
 import { batchStatus } from "../chain/find-payouts.ts";
 import { rangedLogs } from "../chain/ranged-logs.ts";
@@ -135,7 +135,7 @@ async function releasable(session: Session): Promise<bigint[]> {
   const range = { fromBlock: BigInt(fromBlock), toBlock, maxRange: BigInt(rpc.maxBlockRange) };
   const logs = (await rangedLogs(client, { address: addresses.rollup, ...range })) as never[];
   const args = { executor: session.account().address };
-  const now = BigInt(Math.floor(Date.now() / 1000));
+  const { timestamp: now } = await getBlock(client);
   const due: bigint[] = [];
   for (const log of parseEventLogs({ abi: ABIS.rollup, logs, eventName: "BatchCommitted", args })) {
     const status = await batchStatus(otr, log.args.batchId);
