@@ -228,4 +228,58 @@ contract GasTest is GameTest {
         vault.claim(challenger);
         _snap("claim");
     }
+
+    // ---------------------------------------------------------------- constants
+
+    function _assertCovers(uint256 constant_, uint256 cheapest, string memory name) private pure {
+        assertLe(constant_, cheapest, string.concat(name, ": repaid more than it costs"));
+        assertGe(constant_, cheapest * 80 / 100, string.concat(name, ": repaid too little"));
+    }
+
+    /// @dev The cheapest of each kind: a batch of one, one step, a second game on the same receipt, a walk whose slots are written; an end that
+    ///      convicts nobody.
+    function test_gas_constants_cheapestTransactions_succeeds() public {
+        (nIn, nOut) = (1, 1);
+        committed = _commit(_receipt(), 0, 1);
+        CommittedReceipt memory c = committed;
+        bytes32 record = _recordLeaf(0);
+        _openBy(stranger, 0);
+        Subject memory first = subject;
+        vm.prank(challenger);
+        game.openTrace{value: BOND}(c, _request());
+        uint256 opening = _last();
+        vm.prank(challenger);
+        gameId = game.open{value: BOND}(c, _request(), 0, record, "");
+        if (_last() < opening) opening = _last();
+        vm.snapshotValue("otr", "cheapestOpening", opening);
+        _assertCovers(GasSchedule.OPEN, opening, "open");
+        subject = _subjectOf(challenger, 0, record);
+        vm.warp(block.timestamp + TURN);
+        game.timeout(first);
+        uint256 end = _last();
+        game.close(subject);
+        if (_last() < end) end = _last();
+        vm.snapshotValue("otr", "cheapestEnd", end);
+        _assertCovers(GasSchedule.CONCLUDE, end, "conclude");
+    }
+
+    function test_gas_constants_cheapestMove_succeeds() public {
+        committed = _commit(_receipt(), 600, 1000);
+        Trees.Tree memory trace = _traceTree();
+        _openTrace();
+        game.revealTrace(subject, trace.first());
+        _choose(0);
+        game.reveal(gameId, trace.range(0, 0, 5, 9), trace.descendants(5, 0, 4));
+        _choose(0);
+        vm.snapshotValue("otr", "cheapestMove", _last());
+        _assertCovers(GasSchedule.MOVE, _last(), "move");
+    }
+
+    /// @dev All moves of the executor in a game of `MAX_TURNS`: a trace of 2^22 records, 2^32 rows, 2^26 chunks, and accumulators of a fold
+    ///      of 2^22 blocks, twice, whose bytes alone cost more than anything else of it (40 gas each).
+    function test_gas_constants_executor_succeeds() public pure {
+        uint256 reveal = 65_000;
+        uint256 posts = 2 * (60_000 + 40 * 2048 * 8);
+        assertLe(85_000 + 5 * reveal + 110_000 + 7 * reveal + 70_000 + 6 * reveal + posts, GasSchedule.EXECUTOR);
+    }
 }

@@ -124,9 +124,8 @@ contract UpgradeTest is GameTest {
 
     /// @dev The courts are no proxies: what decides a batch cannot be exchanged under it.
     function test_upgrade_courtsHaveNone_reverts() public {
-        address[5] memory fixed_ = [
-            address(game), address(d.frauds), address(d.availability), address(d.judge), address(d.uptime)
-        ];
+        address[5] memory fixed_ =
+            [address(game), address(d.frauds), address(d.availability), address(d.judge), address(d.uptime)];
         for (uint256 i; i < fixed_.length; ++i) {
             vm.prank(governance);
             (bool done,) = fixed_[i].call(abi.encodeCall(rollup.upgradeToAndCall, (address(this), "")));

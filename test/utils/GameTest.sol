@@ -298,8 +298,13 @@ abstract contract GameTest is OtrTest {
     }
 
     function _tokenChunk() internal view returns (bytes32, bytes memory) {
+        return _tokenChunk(39);
+    }
+
+    /// @dev The chunk of the token row, which is the last one.
+    function _tokenChunk(uint256 row) internal view returns (bytes32, bytes memory) {
         Trees.Tree memory fine = _fineTree(subject.step);
-        return (_chunkAt(_row(subject.step, 39), 0), fine.siblings(39));
+        return (_chunkAt(_row(subject.step, row), 0), fine.siblings(row));
     }
 
     // ---------------------------------------------------------------- verdicts

@@ -5,6 +5,7 @@ const url = z.url({ protocol: /^https?$/ });
 const milliseconds = z.number().int().min(1);
 const gwei = z.number().min(0);
 const seconds = z.number().int().min(1);
+const port = z.number().int().min(0).max(65_535);
 
 /** Every key that a configuration may have. Keys not named here are errors. */
 export const configSchema = z.strictObject({
@@ -44,11 +45,16 @@ export const configSchema = z.strictObject({
       format: z.enum(["json", "text"]).default("json"),
     })
     .prefault({}),
+  metrics: z
+    .strictObject({
+      host: z.string().default("127.0.0.1").describe("Address at which daemons serve health and metrics"),
+    })
+    .prefault({}),
   models: z.array(z.string()).default([]).describe("Model folders to load; in the environment separated by commas"),
   executor: z
     .strictObject({
       host: z.string().default("127.0.0.1").describe("Address to listen on"),
-      port: z.number().int().min(0).max(65_535).default(8700).describe("Port to listen on; 0 takes a free one"),
+      port: port.default(8700).describe("Port to listen on; 0 takes a free one"),
       endpoint: url.optional().describe("Public URL, announced on the chain"),
       batchSeconds: seconds.default(10).describe("Between two batches, if there are receipts"),
       commitSeconds: seconds.default(600).describe("In which a receipt is promised to be committed"),
@@ -76,6 +82,7 @@ export const configSchema = z.strictObject({
             .describe("Requests whose deadline is nearer are left alone"),
         })
         .prefault({}),
+      metricsPort: port.default(8701).describe("Port of health and metrics; 0 takes a free one"),
       batchReceipts: z.number().int().min(1).default(1000).describe("Receipts per batch at most"),
     })
     .prefault({}),
@@ -87,6 +94,7 @@ export const configSchema = z.strictObject({
       maxBundleBytes: z.number().int().min(1).default(268_435_456).describe("Larger bundles are refused"),
       executors: z.array(address).default([]).describe("Only these executors are checked; empty: all"),
       dispute: z.boolean().default(true).describe("Open games; false only reports"),
+      metricsPort: port.default(8702).describe("Port of health and metrics; 0 takes a free one"),
       maxGames: z.number().int().min(1).default(16).describe("Own games open at a time: bounds the bonds at risk"),
       demands: z.boolean().default(true).describe("Demand on the chain what executors do not serve"),
       demandAfterSeconds: z

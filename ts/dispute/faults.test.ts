@@ -6,10 +6,13 @@ import { INSTRUCTIONS, type InstructionName, instructionName } from "../machine/
 import { FUZZ } from "../machine/testing/fuzz.ts";
 import { StepTrace } from "./step-trace.ts";
 import { Court, type CourtModel, type Verdict } from "./testing/court.ts";
+import { DECEITS, type Deceit, randomDeceit } from "./testing/deceits.ts";
 import { challengerSide, executorSide } from "./testing/sides.ts";
 
 /** Random faults over random models: 126 games of this kind, times `OTR_FUZZ`. */
 const FAULTS_PER_INSTRUCTION = 6 * FUZZ;
+/** Lies of each kind that are told in the game itself: 68, times `OTR_FUZZ`. */
+const DECEITS_PER_KIND = 4 * FUZZ;
 /** Models with different head counts, odd sizes, tied and untied embeddings, biases, windows. */
 const MODEL_SEEDS = [1, 2, 3, 4, 5, 6];
 
@@ -87,8 +90,40 @@ describe("one wrong bit", () => {
     const calls = verdict.moves.map(({ call }) => call);
     expect(calls.filter((call) => call === "postAccumulators")).toHaveLength(2);
     expect(calls).toContain("choosePart");
+    for (let k = 0; k < 3; k++) {
+      const deceit = await randomDeceit([longContext], "accumulators, differently at each post", random, court.ask, 70);
+      expect((await disputeDeceit(deceit, false)).outcome).toBe("executorLost");
+    }
   });
 });
+
+describe("a lie told in the game", () => {
+  it.each(Object.keys(DECEITS) as (keyof typeof DECEITS)[])(
+    "about %s is lost",
+    async (kind) => {
+      const random = prng(kind.length * 104_729);
+      for (let k = 0; k < DECEITS_PER_KIND; k++) {
+        const deceit = await randomDeceit(court.models, kind, random, court.ask);
+        const { outcome } = await disputeDeceit(deceit, k % 2 === 1);
+        expect({ kind, k, outcome }).toEqual({ kind, k, outcome: "executorLost" });
+      }
+    },
+    120_000 * FUZZ,
+  );
+});
+
+async function disputeDeceit({ answer, step, receipt, executor }: Deceit, hidden: boolean): Promise<Verdict> {
+  const committed = await court.commit(answer, receipt);
+  const challenger = await court.account();
+  const knowsRecords = !hidden && step !== undefined;
+  const at = knowsRecords && step !== undefined ? { step, records: answer.records } : undefined;
+  const game = await court.open(committed, challenger, at);
+  return court.play(
+    game,
+    { actions: committed.executor, move: executorSide(answer, executor) },
+    { actions: challenger, move: challengerSide(answer, { knowsRecords }) },
+  );
+}
 
 /** Commits what a liar signed, disputes its first wrong record, and plays both sides to the end. */
 async function dispute(fault: Fault<CourtModel>, way: Way, random: Prng): Promise<Verdict> {

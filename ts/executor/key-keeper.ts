@@ -1,9 +1,10 @@
 import type { Address, LocalAccount } from "viem";
 import { getBlock } from "viem/actions";
-import { enclaveExpiry } from "../chain/actions/register-enclave.ts";
+import { enclaveRegistration } from "../chain/actions/register-enclave.ts";
 import { type OtrContext, read } from "../chain/context.ts";
 import type { Clock } from "../chain/time.ts";
 import type { Logger } from "../config/logger.ts";
+import { gaugeBy, type Metric } from "../metrics/metric.ts";
 import type { SoftwareEnclave } from "./enclave.ts";
 import { registerSoftwareEnclave } from "./register-software-enclave.ts";
 
@@ -39,27 +40,25 @@ export class KeyKeeper {
     this.#o = { pollMs: 60_000, ...options };
   }
 
-  /** When each key's registration ends, in seconds since 1970, as last seen. */
-  get expiries(): ReadonlyMap<Address, bigint> {
-    return this.#expiries;
+  /** When each key's registration ends, as last seen. */
+  metrics(): Metric[] {
+    const ends = Object.fromEntries([...this.#expiries].map(([key, expiry]) => [key, Number(expiry)]));
+    const help = "End of each enclave key's registration, in seconds since 1970.";
+    return [gaugeBy("otr_enclave_key_expiry_timestamp_seconds", help, "key", ends)];
   }
 
-  /** Registers the keys that are not active. @throws what the registry's refusal says, for the operator to act on */
-  async register(): Promise<void> {
-    for (const enclave of this.#o.enclaves) {
-      const { context, executor, devRoot } = this.#o;
-      const { timestamp } = await getBlock(context.client);
-      await registerSoftwareEnclave(context, { enclave, executor, devRoot, notAfter: timestamp + EVIDENCE_SECONDS });
-    }
+  /** Registers and renews what needs it. Failures are logged: games and batches must go on, whatever becomes of keys. */
+  async pass(): Promise<void> {
+    for (const enclave of this.#o.enclaves)
+      await this.#look(enclave).catch((err: unknown) => {
+        this.#o.log.error({ key: enclave.address, err }, "enclave key not registered or renewed; tried again");
+      });
   }
 
   start(): void {
     this.#loop = (async () => {
       while (!this.#stop.signal.aborted) {
-        for (const enclave of this.#o.enclaves)
-          await this.#look(enclave).catch((err: unknown) => {
-            this.#o.log.error({ key: enclave.address, err }, "enclave key not renewed; tried again");
-          });
+        await this.pass();
         await this.#o.clock.sleep(this.#o.pollMs, this.#stop.signal);
       }
     })();
@@ -71,27 +70,34 @@ export class KeyKeeper {
   }
 
   async #look(enclave: KeyKeeperOptions["enclaves"][number]): Promise<void> {
-    const { context, executor, devRoot, log } = this.#o;
+    const { context, log } = this.#o;
     const { address: key } = enclave;
-    const expiry = await enclaveExpiry(context, key);
-    if (expiry === undefined) return log.error({ key }, "enclave key revoked or unknown: restart with a new one");
-    this.#expiries.set(key, expiry);
+    const { expiresAt, revokedAt } = await enclaveRegistration(context, key);
+    if (revokedAt !== 0n) return log.error({ key }, "enclave key revoked: restart with a new one");
     const { timestamp } = await getBlock(context.client);
-    if (timestamp >= expiry) return log.error({ key }, "enclave key expired: restart with a new one");
-    const lifetime = BigInt(await read(context, "enclaves", "keyLifetime", []));
-    const life = lifetime < EVIDENCE_SECONDS ? lifetime : EVIDENCE_SECONDS;
-    if ((expiry - timestamp) * 3n > life) return;
-    // A renewal that is under way is joined under its id: the expiry changes only when it has taken effect.
-    const deed = { renew: true, id: `renew:${key}:${expiry}` };
-    await registerSoftwareEnclave(context, {
-      enclave,
-      executor,
-      devRoot,
-      notAfter: timestamp + EVIDENCE_SECONDS,
-      ...deed,
-    });
-    const renewed = await enclaveExpiry(context, key);
-    if (renewed !== undefined) this.#expiries.set(key, renewed);
-    log.info({ key, expiry: renewed }, "enclave key renewed");
+    if (expiresAt === 0n) await this.#prove(enclave, timestamp, { id: `register:${key}` });
+    else if (timestamp >= expiresAt) return log.error({ key }, "enclave key expired: restart with a new one");
+    else if ((expiresAt - timestamp) * 3n <= (await this.#life()))
+      // A renewal that is under way is joined under its id: the expiry changes only when it has taken effect.
+      await this.#prove(enclave, timestamp, { renew: true, id: `renew:${key}:${expiresAt}` });
+    const { expiresAt: expiry } = await enclaveRegistration(context, key);
+    this.#expiries.set(key, expiry);
+    if (expiry !== expiresAt) log.info({ key, expiry }, "enclave key registered");
+  }
+
+  /** Seconds that a new registration lasts. */
+  async #life(): Promise<bigint> {
+    const lifetime = BigInt(await read(this.#o.context, "enclaves", "keyLifetime", []));
+    return lifetime < EVIDENCE_SECONDS ? lifetime : EVIDENCE_SECONDS;
+  }
+
+  async #prove(
+    enclave: KeyKeeperOptions["enclaves"][number],
+    timestamp: bigint,
+    deed: { readonly id: string; readonly renew?: boolean },
+  ): Promise<void> {
+    const { context, executor, devRoot } = this.#o;
+    const notAfter = timestamp + EVIDENCE_SECONDS;
+    await registerSoftwareEnclave(context, { enclave, executor, devRoot, notAfter, ...deed });
   }
 }

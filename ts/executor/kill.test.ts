@@ -6,7 +6,11 @@ import { getBlock, getBlockNumber, getLogs } from "viem/actions";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { ABIS } from "../chain/abis.ts";
 import { anvilKey } from "../chain/anvil.ts";
+import { type ChainClient, connect } from "../chain/client.ts";
 import { openReceipt } from "../chain/committed.ts";
+import { write } from "../chain/context.ts";
+import { SOFTWARE_MEASUREMENT } from "../chain/dev-evidence.ts";
+import { FlakyProxy } from "../chain/testing/flaky-proxy.ts";
 import { Lifeline } from "../chain/testing/lifeline.ts";
 import { batchRoot, openRecord } from "../commit/batch.ts";
 import { Crew, SlowMiner, until } from "../fisherman/testing/crew.ts";
@@ -40,7 +44,7 @@ describe("an executor", () => {
   });
 
   /** Starts the daemon; a life may end before it serves. */
-  const serve = async (actor: Actor, life = new Lifeline(), more: { keyPollMs?: number } = {}) => {
+  const serve = async (actor: Actor, life = new Lifeline(), more: { keyPollMs?: number; uncut?: ChainClient } = {}) => {
     const started = await townExecutor(scene, {
       path: join(folder, "executor.sqlite"),
       actor,
@@ -54,7 +58,7 @@ describe("an executor", () => {
       // A killed daemon cannot end in order; it only lets go of its file.
       await started?.executor.stop(life.death.aborted ? 1 : 2000).catch(() => undefined);
     };
-    return { url: started?.url, stop };
+    return { url: started?.url, executor: started?.executor, stop };
   };
   /** One answer in full, or undefined if the daemon fails or refuses. */
   const ask = async (url: string | undefined) => {
@@ -78,9 +82,9 @@ describe("an executor", () => {
     return sham.actions.openGame({
       rules,
       committed: opened,
-      request: bundle.request,
       step: 1,
       record: openRecord(bundle.records, 1),
+      request: bundle.request,
     });
   };
 
@@ -119,7 +123,7 @@ describe("an executor", () => {
       await want(async () => (await state()).turn === "challenger");
       await scene.chain.increaseTime({ seconds: TURN });
       await scene.chain.mine({ blocks: 1 });
-      await want(async () => (await state()).phase === "Lost");
+      await want(async () => /Lost|Paid/.test((await state()).phase));
       const { bundle } = await fetchReceipt(id, { url: daemon.url! });
       await daemon.stop();
       await miner.stop();
@@ -171,11 +175,73 @@ describe("an executor", () => {
     await scene.chain.increaseTime({ seconds: TURN });
     await scene.chain.mine({ blocks: 1 });
     const second = await serve(actor);
-    await until(async () => (await state()).phase === "Lost");
+    await until(async () => /Lost|Paid/.test((await state()).phase));
     expect((await actor.actions.getExecutor(actor.address)).convictedAt).toBe(0n);
     await second.stop();
     expect(await committed(actor.address, after)).toHaveLength(1);
     inspect((store) => expect(store.batch(args.root)?.state).toMatch(/committed|done/));
+  });
+
+  it.each([1, 17, 64])("commits again, once, what a reorganisation of %i blocks took out", async (depth) => {
+    const actor = await scene.executor();
+    const after = await getBlockNumber(scene.client, { cacheTime: 0 });
+    const daemon = await serve(actor);
+    const snapshot = await scene.chain.snapshot();
+    const { id } = await until(() => ask(daemon.url));
+    await until(async () => (await committed(actor.address, after)).length === 1);
+    if (depth > 1) await scene.chain.mine({ blocks: depth - 1 });
+    await scene.chain.revert({ id: snapshot });
+    // The chain that took its place is longer.
+    await scene.chain.mine({ blocks: depth });
+    const [{ args }] = await until(async () => {
+      const found = await committed(actor.address, after);
+      return found.length > 0 && found;
+    });
+    const { bundle } = await fetchReceipt(id, { url: daemon.url! });
+    expect(args.root).toBe(batchRoot([bundle.receiptHash]));
+    await daemon.stop();
+    expect(await committed(actor.address, after)).toHaveLength(1);
+    const sent = await crew.sentBy(actor.address, after);
+    expect(sent.filter(({ status }) => status !== "success")).toEqual([]);
+  });
+
+  it("serves, commits once and answers its game through an endpoint of which a fifth fails", async () => {
+    const [actor, sham] = [await scene.executor(), await scene.actor()];
+    const after = await getBlockNumber(scene.client, { cacheTime: 0 });
+    const proxy = await FlakyProxy.open(scene.anvil.url);
+    const uncut = await connect({ url: proxy.url, pollMs: 10, timeoutMs: 2000 });
+    proxy.flap(0.2, 3);
+    const daemon = await serve(actor, undefined, { uncut, keyPollMs: 50 });
+    const { id } = await until(() => ask(daemon.url));
+    const { args } = await until(async () => (await committed(actor.address, after))[0]);
+    const key = await accuse(sham, daemon.url!, id, args.batchId);
+    await until(async () => (await sham.actions.getGame(key)).turn === "challenger");
+    proxy.trouble = () => "pass";
+    await daemon.stop();
+    await proxy.close();
+    expect(await committed(actor.address, after)).toHaveLength(1);
+    const sent = await crew.sentBy(actor.address, after);
+    expect(sent.filter(({ status }) => status !== "success")).toEqual([]);
+    expect(new Set(sent.map(({ to, input }) => `${to} ${input}`)).size).toBe(sent.length);
+  });
+
+  it("answers its games though no policy lets it serve, and serves once one does", async () => {
+    const [actor, sham] = [await scene.executor(), await scene.actor()];
+    const after = await getBlockNumber(scene.client, { cacheTime: 0 });
+    const first = await serve(actor);
+    const { id } = await until(() => ask(first.url));
+    const { args } = await until(async () => (await committed(actor.address, after))[0]);
+    const key = await accuse(sham, first.url!, id, args.batchId);
+    await first.stop();
+    await write(root.context, "enclaves", "removePolicy", [scene.model.modelId, SOFTWARE_MEASUREMENT]);
+    const second = await serve(actor, undefined, { keyPollMs: 20 });
+    await until(async () => (await sham.actions.getGame(key)).turn === "challenger");
+    const refused = await fetch(`${second.url}/readyz`);
+    expect(await refused.text()).toContain("enclave_key_inactive");
+    await acceptSoftware(scene, root);
+    // The same request has its answer already; what counts is that a new one would be taken.
+    await until(async () => (await fetch(`${second.url}/readyz`)).ok);
+    await second.stop();
   });
 
   it("renews its enclave key while it serves, once, before it expires", async () => {
@@ -212,6 +278,12 @@ describe("an executor", () => {
     const subject = { enclaveKey, executor: actor.address, modelId };
     expect(await actor.actions.isEnclaveActive(subject)).toBe(true);
     expect(await until(() => ask(daemon.url))).toBeDefined();
+    // Its operator sees the new end.
+    const metrics = daemon.executor!.metrics();
+    const [end] = metrics.find(({ name }) => name === "otr_enclave_key_expiry_timestamp_seconds")!.samples;
+    expect(end).toEqual({ labels: { key: enclaveKey.toLowerCase() }, value: all[1]!.args.enclave.expiresAt });
+    const [ready] = metrics.find(({ name }) => name === "otr_ready")!.samples;
+    expect(ready!.value).toBe(1);
     await daemon.stop();
   });
 });

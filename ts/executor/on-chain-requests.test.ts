@@ -18,6 +18,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generate } from "../adversary/random-fault.ts";
 import { type Anvil, anvilKey, startAnvil } from "../chain/anvil.ts";
 import { type ChainClient, connect } from "../chain/client.ts";
+import { eventOf } from "../chain/context.ts";
 import { deploy } from "../chain/deploy.ts";
 import { type Deployment, deploymentPath } from "../chain/deployment.ts";
 import { SOFTWARE_MEASUREMENT } from "../chain/dev-evidence.ts";
@@ -266,27 +267,23 @@ describe("an executor and requests on the chain", () => {
       const hash = await createWalletClient({ account, chain: client.chain, transport: http(anvil.url) }).writeContract(
         { address, abi, functionName, args, value },
       );
-      await wallet.waitForTransactionReceipt({ hash, ...POLL });
+      return wallet.waitForTransactionReceipt({ hash, ...POLL });
     };
     await send("offer", [customer.address, [7], [9]], 1000n);
     await send("take", [1n], 1000n, governance);
-    await send("publish", [1n, [7], [8], [9]], 50n);
+    const published = await send("publish", [1n, [7], [8], [9]], 50n);
+    const { requestHash } = eventOf(published, "requests", "Requested");
     const serving = await serve("third.sqlite");
     try {
       const balance = (of: Hex) => wallet.readContract({ address, abi, functionName: "balanceOf", args: [of] });
-      await until(() => serving.asked.open().length === 0 || serving.store.batchesIn("done").length > 0);
-      await until(async () => (await getCandidates()) === 1);
+      const request = () => actionsOf(customer).getRequest(requestHash);
+      await until(async () => (await request()).candidates === 1);
       expect(await balance(customer.address)).toBe(0n);
       await pass(WINDOW);
       await until(async () => (await balance(customer.address)) === 2000n);
       expect(await balance(governance.address)).toBe(0n);
     } finally {
       await serving.stop();
-    }
-
-    async function getCandidates(): Promise<number> {
-      const [last] = serving.asked.open();
-      return last === undefined ? 0 : (await actionsOf(customer).getRequest(last.requestHash)).candidates;
     }
   }, 120_000);
 });

@@ -5,7 +5,8 @@ import type { OtrContext } from "../chain/context.ts";
 import type { Deployment } from "../chain/deployment.ts";
 import { DueStore } from "../chain/due-store.ts";
 import { ExecutorPort } from "../chain/executor-port.ts";
-import { SqliteIntentStore } from "../chain/sqlite.ts";
+import { GameStore } from "../chain/game-store.ts";
+import { SqliteCursorStore, SqliteIntentStore } from "../chain/sqlite.ts";
 import { systemClock } from "../chain/time.ts";
 import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
 import type { Hex } from "../commit/bytes.ts";
@@ -13,6 +14,8 @@ import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import type { ReadyModel } from "../dispute/load-models.ts";
+import { ChainPulse } from "../metrics/chain-pulse.ts";
+import { TransactionLog } from "../metrics/transaction-log.ts";
 import { Database, type DatabaseHooks } from "../store/database.ts";
 import { ExecutorStore } from "../store/executor-store.ts";
 import { DemandResponder } from "./demand-responder.ts";
@@ -24,6 +27,9 @@ import { OnChainRequests } from "./on-chain-requests.ts";
 import { accountSigner } from "./operator.ts";
 import type { Random } from "./ports.ts";
 import { Responder } from "./responder.ts";
+
+/** How long the start waits for the registration of keys. */
+const REGISTRATION_MS = 30_000;
 
 /** What an executor over a chain is opened with. */
 export interface OpenExecutorOptions {
@@ -40,19 +46,26 @@ export interface OpenExecutorOptions {
   readonly transactions?: Partial<TransactorOptions>;
   /** Milliseconds between two looks at the keys' registrations. */
   readonly keyPollMs?: number;
+  /** Milliseconds between two looks at what only metrics need. */
+  readonly pulseMs?: number;
   readonly random: Random;
   /** Tests end the daemon in them. */
   readonly hooks?: DatabaseHooks;
   readonly log: Logger;
 }
 
-/** Puts an executor together: database, transactor, enclaves (registered), chain port, responder. It is not started. */
+/**
+ * Puts an executor together: database, transactor, enclaves (registered, if the registry lets them), chain port, responder. It is not
+ * started.
+ */
 export async function openExecutor(options: OpenExecutorOptions): Promise<Executor> {
   const { client, deployment, account, models, config, log, random, devRoot } = options;
   const { addresses } = deployment;
   const domain = { chainId: client.chain.id, rollup: addresses.rollup.toLowerCase() as Hex };
   const database = Database.open(options.path, ExecutorStore.schema, options.hooks);
-  const sender = new Transactor({ client, account, store: new SqliteIntentStore(database), ...options.transactions });
+  const transactions = new TransactionLog(log);
+  const intents = { store: new SqliteIntentStore(database), onEvent: transactions.note };
+  const sender = new Transactor({ client, account, ...intents, ...options.transactions });
   const context: OtrContext & { readonly sender: Transactor } = { client, addresses, sender };
   // What an earlier process left in the pool is followed in the background; asking for it again joins in.
   sender.resume().catch((err: unknown) => log.warn({ err }, "earlier transactions are not settled"));
@@ -64,11 +77,12 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   const polls = options.keyPollMs === undefined ? {} : { pollMs: options.keyPollMs };
   const executor = account.address;
   const keys = devRoot && new KeyKeeper({ context, executor, enclaves, devRoot, clock: systemClock, log, ...polls });
-  await keys?.register().catch(async (error: unknown) => {
-    await sender.close();
-    database.close();
-    throw error;
-  });
+  // Nobody can be served before, but games must not wait for longer.
+  if (keys !== undefined) {
+    const patience = new AbortController();
+    await Promise.race([keys.pass(), systemClock.sleep(REGISTRATION_MS, patience.signal)]);
+    patience.abort();
+  }
   const chain = { context, executor, fromBlock: BigInt(config.fromBlock) };
   const reading = { maxRange: BigInt(config.rpc.maxBlockRange) };
   const answering = { ...chain, ...reading, database, log, pollMs: config.rpc.pollMs };
@@ -77,6 +91,17 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   const offer = offerOf(config.executor.requests);
   const modelIds = served.map(({ model }) => model.modelId);
   const confirmations = Math.max(1, config.rpc.confirmations);
+  const pulse = new ChainPulse({
+    context,
+    account: executor,
+    games: new GameStore(database),
+    role: "executor",
+    cursors: new SqliteCursorStore(database),
+    watcher: "responder",
+    clock: systemClock,
+    log,
+    ...(options.pulseMs === undefined ? {} : { pollMs: options.pulseMs }),
+  });
   return new Executor({
     domain,
     served,
@@ -108,8 +133,9 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
             confirmations,
           }),
         }),
-    ...(keys === undefined ? {} : { keys }),
     store,
+    upkeep: keys === undefined ? [pulse] : [pulse, keys],
+    metrics: () => [...pulse.metrics(), ...transactions.metrics(), ...(keys?.metrics() ?? [])],
     clock: systemClock,
     random,
     log,

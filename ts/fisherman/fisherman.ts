@@ -17,6 +17,7 @@ import { type Domain, hashReceipt } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
 import { type Config, configSchema } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
+import { gauge, gaugeBy, type Metric } from "../metrics/metric.ts";
 import type { Database } from "../store/database.ts";
 import { CaseStore } from "./case-store.ts";
 import {
@@ -86,6 +87,7 @@ export class Fisherman {
   readonly #demands: Demands;
   readonly #collector: Collector | undefined;
   readonly #domain: Domain;
+  #unstable = 0;
 
   constructor(options: FishermanOptions) {
     this.#o = { clock: systemClock, pollMs: 1000, ...options };
@@ -128,6 +130,22 @@ export class Fisherman {
   /** The games it plays or played. */
   get games(): GameStore {
     return this.#games;
+  }
+
+  /** An operator's numbers. */
+  metrics(): Metric[] {
+    const { verdicts, disputes, batches } = this.#store.counts();
+    const known = { valid: 0, invalid: 0, unavailable: 0 };
+    const unstable = "Receipts on which two computations of this machine differed, since the start.";
+    const outcomes = this.#games.outcomes();
+    return [
+      gaugeBy("otr_verdicts", "Receipts in the store, by verdict.", "verdict", { ...known, ...verdicts }),
+      gaugeBy("otr_disputes", "Receipts in the store, by state of dispute.", "state", disputes),
+      gaugeBy("otr_batches", "Batches in the store, by status.", "status", batches),
+      gaugeBy("otr_games_over", "Games that are over, by outcome.", "outcome", outcomes),
+      { name: "otr_unstable_total", help: unstable, type: "counter", samples: [{ value: this.#unstable }] },
+      gauge("otr_store_bytes", "Size of the database.", this.#store.bytes()),
+    ];
   }
 
   /** Works until the signal fires; resolves when nothing is half done. */
@@ -257,6 +275,7 @@ export class Fisherman {
       try {
         const conclusion = await this.#judge(batch, leaf, item);
         if (conclusion.obstacle === "content") failure ??= new BundleError(downloaded.url, conclusion.reason!);
+        if (conclusion.obstacle === "unstable") this.#unstable++;
         if (conclusion.obstacle === "unstable") failure ??= new UnstableReplayError(leaf.receiptHash);
       } catch (err) {
         log.error({ batch: batch.id, receipt: downloaded.hashes[index], err }, "receipt not checked");

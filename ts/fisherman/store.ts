@@ -280,11 +280,22 @@ export class FishermanStore {
     return this.#database.all("SELECT * FROM verdicts WHERE dispute = ? ORDER BY rowid", state).map(verdictOf);
   }
 
-  /** Number of receipts by verdict, and of batches by status: for status lines. */
-  counts(): Record<string, number> {
-    const sql =
-      "SELECT verdict AS kind, count(*) AS n FROM verdicts GROUP BY verdict UNION ALL SELECT 'batches ' || status, count(*) FROM batches GROUP BY status";
-    return Object.fromEntries(this.#database.all(sql).map((row) => [String(row.kind), Number(row.n)]));
+  /** Number of receipts by verdict and by state of dispute, and of batches by status. */
+  counts(): Record<"verdicts" | "disputes" | "batches", Record<string, number>> {
+    const by = (table: string, column: string) => {
+      const rows = this.#database.all(`SELECT ${column} AS kind, count(*) AS n FROM ${table} GROUP BY ${column}`);
+      return Object.fromEntries(rows.map(({ kind, n }) => [String(kind), Number(n)]));
+    };
+    return {
+      verdicts: by("verdicts", "verdict"),
+      disputes: by("verdicts", "dispute"),
+      batches: by("batches", "status"),
+    };
+  }
+
+  /** Size of the database. */
+  bytes(): number {
+    return this.#database.bytes();
   }
 
   close(): void {

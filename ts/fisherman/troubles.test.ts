@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { Hex, LocalAccount } from "viem";
 import { getBlockNumber } from "viem/actions";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -136,6 +137,38 @@ describe("troubles of a fisherman", () => {
     await paid(account);
     await miner.stop();
     await expectOnce(account.address, after);
+  });
+
+  it("tells its operator of verdicts, games, deadlines and transactions", async () => {
+    const { item, liar, executor, settings } = await lie();
+    const fishing = await crew.fish({ settings });
+    const value = (name: string, labels: Record<string, string> = {}) => {
+      const metric = fishing.health.metrics().find((metric) => metric.name === name);
+      return metric?.samples.find((sample) => isDeepStrictEqual(sample.labels ?? {}, labels))?.value;
+    };
+    await until(() => value("otr_games_open") === 1);
+    expect(value("otr_verdicts", { verdict: "invalid" })).toBe(1);
+    expect(value("otr_disputes", { state: "open" })).toBe(1);
+    expect(value("otr_transactions_total", { call: "game.open", event: "mined" })).toBe(1);
+    // The liar has to move.
+    expect(value("otr_game_deadline_seconds")).toBe(Number.POSITIVE_INFINITY);
+    const before = await until(() => [value("otr_balance_ether")!].find((ether) => ether < 10));
+    const miner = new SlowMiner(scene, 60);
+    const stop = await crew.respond(executor, [item], liar);
+    let nearest = Number.POSITIVE_INFINITY;
+    await until(() => {
+      nearest = Math.min(nearest, value("otr_game_deadline_seconds")!);
+      return value("otr_games_over", { outcome: "executorLost" }) === 1;
+    });
+    await stop();
+    await miner.stop();
+    expect(nearest).toBeGreaterThan(0);
+    expect(nearest).toBeLessThanOrEqual(DAY + 3600);
+    expect(value("otr_games_open")).toBe(0);
+    expect(value("otr_unstable_total")).toBe(0);
+    expect(value("otr_store_bytes")).toBeGreaterThan(0);
+    await until(() => value("otr_balance_ether")! > before);
+    await until(() => fishing.health.readiness().every(({ problem }) => problem === undefined));
   });
 
   describe("reorganisations", () => {
@@ -292,13 +325,9 @@ describe("troubles of a fisherman", () => {
       const sham = await scene.actor();
       const rules = await sham.actions.getRules();
       const committed = openReceipt(batchId, item.receipt, [item.receiptHash], 0);
-      const key = await sham.actions.openGame({
-        rules,
-        committed,
-        request: item.request,
-        step: 1,
-        record: openRecord(item.records, 1),
-      });
+      const { request } = item;
+      const record = openRecord(item.records, 1);
+      const key = await sham.actions.openGame({ rules, committed, request, step: 1, record });
       const state = () => sham.actions.getGame(key);
       const client = await through();
       const miner = what === "blocks" ? new SlowMiner(scene, 10) : undefined;
@@ -315,7 +344,7 @@ describe("troubles of a fisherman", () => {
       await until(async () => (await state()).turn === "challenger");
       await scene.chain.increaseTime({ seconds: DAY + 3600 });
       await scene.chain.mine({ blocks: 1 });
-      await until(async () => (await state()).phase === "Lost");
+      await until(async () => /Won|Lost|Paid/.test((await state()).phase));
       await miner?.stop();
       const outcome: GameOutcome = (await convicted(executor)) ? "executorLost" : "challengerLost";
       expect(outcome).toBe("challengerLost");

@@ -132,6 +132,11 @@ export class Database {
     return result;
   }
 
+  /** Size of the file, without what waits in the WAL. */
+  bytes(): number {
+    return this.pragma("page_count") * this.pragma("page_size");
+  }
+
   private written(): void {
     const changed = this.changed;
     this.changed = false;

@@ -291,6 +291,20 @@ export class ExecutorStore {
     });
   }
 
+  /** Number of answers and of batches by state. */
+  counts(): { answers: Record<string, number>; batches: Record<string, number> } {
+    const by = (table: string) => {
+      const rows = this.database.all(`SELECT state, count(*) AS n FROM ${table} GROUP BY state`);
+      return Object.fromEntries(rows.map(({ state, n }) => [String(state), Number(n)]));
+    };
+    return { answers: by("answers"), batches: by("batches") };
+  }
+
+  /** Size of the database. */
+  bytes(): number {
+    return this.database.bytes();
+  }
+
   /** Fails if the database cannot be read. */
   check(): void {
     this.database.get("SELECT 1 AS one");

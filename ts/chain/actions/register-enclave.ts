@@ -1,4 +1,4 @@
-import { type Address, type Hex, isAddressEqual, type TransactionReceipt, zeroAddress } from "viem";
+import type { Address, Hex, TransactionReceipt } from "viem";
 import { type OtrContext, read, write } from "../context.ts";
 
 /** Which key is to serve for whom. */
@@ -53,10 +53,13 @@ export function isEnclaveActive(
   return read(context, "enclaves", "isActive", [enclaveKey, executor, modelId]);
 }
 
-/** When a key's registration ends, in seconds since 1970; undefined if it was never registered, or is revoked. */
-export async function enclaveExpiry(context: OtrContext, enclaveKey: Address): Promise<bigint | undefined> {
-  const { executor, expiresAt, revokedAt } = await read(context, "enclaves", "enclaveOf", [enclaveKey]);
-  return isAddressEqual(executor, zeroAddress) || revokedAt !== 0 ? undefined : BigInt(expiresAt);
+/** When a key's registration ends, and when it was revoked: seconds since 1970, 0 for never. */
+export async function enclaveRegistration(
+  context: OtrContext,
+  enclaveKey: Address,
+): Promise<{ expiresAt: bigint; revokedAt: bigint }> {
+  const { expiresAt, revokedAt } = await read(context, "enclaves", "enclaveOf", [enclaveKey]);
+  return { expiresAt: BigInt(expiresAt), revokedAt: BigInt(revokedAt) };
 }
 
 /** Revokes a key for good. */

@@ -1,4 +1,4 @@
-import { parseEther, type TransactionReceipt } from "viem";
+import { BaseError, parseEther, type TransactionReceipt } from "viem";
 import { getTransactionReceipt } from "viem/actions";
 import type { Answer, Asked, FaultyModel } from "../../adversary/random-fault.ts";
 import { type Anvil, anvilKey, startAnvil } from "../../chain/anvil.ts";
@@ -235,8 +235,7 @@ export class Court {
       const { view } = game;
       const by = view.turn === "executor" ? "executor" : "challenger";
       const { actions, move: play } = by === "executor" ? executor : challenger;
-      const move = await play(view);
-      const mined = move && (await this.send(actions, game, view, move));
+      const { move, mined } = await this.turn(actions, game, view, play);
       if (move !== undefined && mined !== undefined) {
         game.add(mined);
         moves.push({ call: move.call, by, gas: mined.gasUsed });
@@ -253,16 +252,14 @@ export class Court {
     return { outcome: game.outcome, moves, executorMoves, row, game };
   }
 
-  private async send(
-    { otr }: OtrActions,
-    game: LiveGame,
-    view: GameView,
-    move: Move,
-  ): Promise<TransactionReceipt | undefined> {
+  private async turn({ otr }: OtrActions, game: LiveGame, view: GameView, play: Player) {
+    const move = await play(view);
+    if (move === undefined) return {};
     try {
-      return await otr.sender!.send(moveCall(game, view, move));
+      return { move, mined: await otr.sender!.send(moveCall(game, view, move)) };
     } catch (error) {
-      if (error instanceof ContractRevertError) return undefined;
+      // Refused by the contract, or not even a transaction: nodes that do not exist cannot be encoded.
+      if (error instanceof ContractRevertError || error instanceof BaseError) return {};
       throw error;
     }
   }

@@ -53,6 +53,7 @@ export async function townExecutor(
     devRoot: privateKeyToAccount(root.key),
     transactions: { pollMs: 10 },
     random,
+    pulseMs: 10,
     hooks: life,
     log: silentLogger(),
     ...rest,

@@ -95,6 +95,7 @@ export class Crew {
       }),
       path: join(this.#folder, file),
       transactions: { pollMs: POLL_MS, ...options.transactions },
+      pulseMs: POLL_MS,
       hooks: life,
       log: silentLogger(),
     });
