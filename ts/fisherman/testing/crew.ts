@@ -89,7 +89,8 @@ export class Crew {
       account,
       models: options.models ?? this.models(),
       config: configSchema.parse({
-        rpc: { pollMs: POLL_MS },
+        // Tests make chains shorter.
+        rpc: { pollMs: POLL_MS, lagSeconds: 0 },
         fisherman: { retrySeconds: 1, downloadAttempts: 2, ...options.settings },
         collector: { everySeconds: 0.05 },
       }),
