@@ -4,6 +4,7 @@ import { foundry } from "@wagmi/cli/plugins";
 /** Contracts whose ABIs TypeScript uses. `forge build` must have run: this only reads `out/`. */
 const CONTRACTS = [
   "OtrRollup",
+  "OtrRequests",
   "StakeVault",
   "ModelRegistry",
   "EnclaveRegistry",

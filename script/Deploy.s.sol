@@ -11,6 +11,7 @@ import {DisputeGame} from "../src/DisputeGame.sol";
 import {EnclaveRegistry} from "../src/EnclaveRegistry.sol";
 import {FraudProofs} from "../src/FraudProofs.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
+import {OtrRequests} from "../src/OtrRequests.sol";
 import {OtrRollup} from "../src/OtrRollup.sol";
 import {SequencerUptime} from "../src/SequencerUptime.sol";
 import {StakeVault} from "../src/StakeVault.sol";
@@ -48,6 +49,7 @@ struct Config {
     uint96 demandBond;
     uint16 challengerBps;
     uint16 requesterBps;
+    Duration deliveryPeriod;
 }
 
 /// @notice Where everything is; proxies for the upgradeable contracts.
@@ -64,6 +66,7 @@ struct Deployment {
     DisputeGame game;
     FraudProofs frauds;
     Availability availability;
+    OtrRequests requests;
     DevEvidenceVerifier devVerifier;
 }
 
@@ -126,6 +129,8 @@ contract Deploy is Script {
         config.demandBond = uint96(vm.envOr("OTR_DEMAND_BOND", uint256(0.005 ether)));
         config.challengerBps = uint16(vm.envOr("OTR_CHALLENGER_BPS", uint256(2500)));
         config.requesterBps = uint16(vm.envOr("OTR_REQUESTER_BPS", uint256(2500)));
+        // Time after the deadline of an on-chain request in which its answer is delivered.
+        config.deliveryPeriod = _duration("OTR_DELIVERY_PERIOD", 6 hours);
     }
 
     /// @notice Deploys and wires. `deployer` is the sender of every transaction and holds no power afterwards.
@@ -180,6 +185,10 @@ contract Deploy is Script {
         found = _find("ProgramValidatorV1");
         d.validator = found != address(0) ? IProgramValidator(found) : _validator();
         _courts(config, d);
+        found = _find("OtrRequests");
+        d.requests = found != address(0)
+            ? OtrRequests(found)
+            : new OtrRequests(d.rollup, d.vault, d.models, d.uptime, config.deliveryPeriod);
         if (!config.development) return d;
         found = _find("DevEvidenceVerifier");
         d.devVerifier = found != address(0)
@@ -320,6 +329,7 @@ contract Deploy is Script {
         vm.serializeAddress(json, "SequencerUptime", address(d.uptime));
         vm.serializeAddress(json, "FraudProofs", address(d.frauds));
         vm.serializeAddress(json, "Availability", address(d.availability));
+        vm.serializeAddress(json, "OtrRequests", address(d.requests));
         vm.writeJson(vm.serializeAddress(json, "DisputeGame", address(d.game)), _path);
     }
 }

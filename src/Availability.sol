@@ -18,17 +18,17 @@ contract Availability is IAvailability {
     using ReceiptLib for Receipt;
     using ReceiptLib for Request;
 
-    /// @dev Gas of an answer besides its tokens: an opening in the largest batch, and 64 stop tokens and watchers in all.
+    /// @dev Gas of an answer besides its tokens: an opening in the largest batch, 64 stop tokens, 16 watchers.
     uint256 private constant ANSWER_BASE = 250_000;
-    /// @dev Gas of each token of the prompt, with its share of the transactions of a long one.
-    uint256 private constant TOKEN_GAS = 600;
+    /// @dev Gas of each token of the prompt, with its share of the transactions of a prompt in parts.
+    uint256 private constant TOKEN_GAS = 750;
 
     /// @inheritdoc IAvailability
-    uint256 public constant PROMPT_LIMIT = 65_536;
+    uint256 public constant PROMPT_LIMIT = 32_768;
     /// @inheritdoc IAvailability
     uint256 public constant ANSWER_GAS = ANSWER_BASE + PROMPT_LIMIT * TOKEN_GAS;
     /// @inheritdoc IAvailability
-    uint256 public constant DEMAND_GAS = 400_000;
+    uint256 public constant DEMAND_GAS = 240_000;
 
     /// @inheritdoc IAvailability
     IOtrRollup public immutable ROLLUP;
@@ -74,14 +74,14 @@ contract Availability is IAvailability {
     /// @inheritdoc IAvailability
     function answer(CommittedReceipt calldata committed, Request calldata request, uint32[] calldata input) external {
         Receipt calldata receipt = committed.receipt;
-        RequestHash requestHash = _requireAnswer(committed, request);
+        _requireAnswer(committed, request);
         // INVARIANT: of a confidential receipt the prompt stays hidden; of any other the whole prompt is shown.
         _requireCount(request.confidential ? 0 : receipt.nIn, input.length);
         if (!request.confidential) {
             bytes32[] memory leaves = SaltLib.inputLeaves(SaltLib.key(request, request.seed), 0, input);
             _requireInput(receipt, BinaryTree.fold(leaves, BinaryTree.depth(receipt.nIn)));
         }
-        _leave(committed, requestHash);
+        _leave(committed, request, _packed(input));
     }
 
     /// @inheritdoc IAvailability
@@ -93,7 +93,7 @@ contract Availability is IAvailability {
         bytes32[] memory leaves = SaltLib.inputLeaves(SaltLib.key(request, request.seed), first, input);
         // INVARIANT: a part is what its poster says, and counts for its poster only: nobody can spoil another's answer.
         _parts[msg.sender][requestHash][part] = PartLib.nodeOf(leaves, request.nIn);
-        emit PartPosted(requestHash, part, msg.sender);
+        emit PartPosted(requestHash, part, msg.sender, _packed(input));
     }
 
     /// @inheritdoc IAvailability
@@ -106,7 +106,7 @@ contract Availability is IAvailability {
             if (nodes[part] == 0) revert PartMissing(part);
         }
         _requireInput(receipt, PartLib.topOf(nodes, receipt.nIn));
-        _leave(committed, requestHash);
+        _leave(committed, request, "");
     }
 
     // ---------------------------------------------------------------- ends
@@ -144,9 +144,13 @@ contract Availability is IAvailability {
         // INVARIANT: nothing is paid before governance could switch faulty rules to refund mode; then everyone gets its own back.
         if (!dueAt.hasCome()) revert NotDue(dueAt);
         bool earned = state == DemandState.Answered && !refunds;
+        address to = earned ? d.executor : d.demander;
+        // INVARIANT: a sham demand has a price: an executor that demands of itself, to have a case of its own open before any other, loses
+        // half a bond each time that nobody else challenges it.
+        uint256 burn = earned ? d.bond - d.bond / 2 : 0;
         d.state = DemandState.Paid;
-        emit DemandPaid(batchId, index, earned ? d.executor : d.demander);
-        VAULT.payBond(earned ? d.executor : d.demander, d.bond, 0);
+        emit DemandPaid(batchId, index, to);
+        VAULT.payBond(to, d.bond - burn, burn);
         if (state != DemandState.Answered) ROLLUP.repayGas(batchId, d.demander, DEMAND_GAS);
     }
 
@@ -201,10 +205,26 @@ contract Availability is IAvailability {
         if (root != receipt.inputRoot) revert RootMismatch(receipt.inputRoot, root);
     }
 
-    function _leave(CommittedReceipt calldata committed, RequestHash requestHash) private {
+    function _leave(CommittedReceipt calldata committed, Request calldata request, bytes memory input) private {
         (BatchId batchId, uint256 index) = (committed.batchId, committed.index);
         _end(_demands[batchId][index], DemandState.Answered);
-        emit Answered(batchId, index, requestHash);
+        // INVARIANT: the data is in the log, where anyone finds it, and not only in calldata that a contract in between may have made up.
+        emit Answered(batchId, index, committed.receipt.requestHash, committed.receipt, request, input);
         ROLLUP.leaveDemand(batchId, index);
+    }
+
+    /// @dev Tokens as they are logged: four bytes each, big-endian. They are uint32, which making leaves of them has checked.
+    function _packed(uint32[] calldata tokens) private pure returns (bytes memory packed) {
+        uint256 count = tokens.length;
+        packed = new bytes(4 * count);
+        // SAFETY: reads within `tokens`. Writes within `packed`, and up to 28 zero bytes beyond, which are scratch.
+        assembly ("memory-safe") {
+            let to := add(packed, 0x20)
+            let from := tokens.offset
+            for { let end := add(from, shl(5, count)) } lt(from, end) { from := add(from, 0x20) } {
+                mstore(to, shl(224, calldataload(from)))
+                to := add(to, 4)
+            }
+        }
     }
 }

@@ -132,11 +132,12 @@ contract DisputeGame is IDisputeGame, GameBase {
         (GameId gameId, Game storage game) = _subject(subject);
         _requireChoice(game, Phase.Fine);
         game.requireBelow(opened.row);
-        game.instruction = _requireInstruction(subject.receipt.modelId, opened, game.leaves);
+        bytes32 leaf = _requireInstruction(subject.receipt.modelId, opened, game.leaves);
         (uint8 elementType, uint256 length) = _judge.rowShape(opened.instruction, subject.step);
         game.row = opened.row;
         game.rowType = elementType;
         game.rowLength = uint32(length);
+        game.instruction = _instructionKey(gameId, leaf);
         _pass(game, Phase.RowReveal);
         emit RowChosen(gameId, opened.row, opened.instruction);
     }
@@ -175,7 +176,7 @@ contract DisputeGame is IDisputeGame, GameBase {
         int256 value;
         // INVARIANT: the padding of a row is zero.
         if (opened.element < game.rowLength) {
-            _requireChosen(game, instruction);
+            _requireChosen(gameId, game, instruction);
             value = _evaluate(_context(subject, request), instruction, opened.element, witness);
         }
         if (value == game.openElement(opened)) revert NothingProven();
@@ -210,7 +211,7 @@ contract DisputeGame is IDisputeGame, GameBase {
     ) external {
         (GameId gameId, Game storage game) = _subject(subject);
         _requireChoice(game, Phase.Blocks);
-        _requireChosen(game, instruction);
+        _requireChosen(gameId, game, instruction);
         _requirePosted(game, opened.accumulators);
         Block memory block_ = _blockOf(game, instruction, subject.step, opened);
         bytes32 computed = _evaluateBlock(_context(subject, request), instruction, game.element, block_, witness);

@@ -61,15 +61,15 @@ contract FraudProofs is IFraudProofs {
 
     /// @inheritdoc IFraudProofs
     function proveField(CommittedReceipt calldata committed, Request calldata request) external {
-        (ReceiptHash receiptHash, Timestamp openedAt) = _enter(committed);
+        ReceiptHash receiptHash = _enter(committed);
         Receipt calldata receipt = committed.receipt;
         _requireRequest(receipt, request);
         if (receipt.nOut > request.maxOut) {
-            _convict(committed, receiptHash, openedAt, Fraud.Length);
+            _convict(committed, receiptHash, Fraud.Length);
         } else if (_differs(receipt, request)) {
-            _convict(committed, receiptHash, openedAt, Fraud.Field);
+            _convict(committed, receiptHash, Fraud.Field);
         } else if (_stopsFalsely(receipt, request)) {
-            _convict(committed, receiptHash, openedAt, Fraud.Stop);
+            _convict(committed, receiptHash, Fraud.Stop);
         } else {
             revert NothingProven();
         }
@@ -84,7 +84,7 @@ contract FraudProofs is IFraudProofs {
         bytes32 salt,
         bytes calldata siblings
     ) external {
-        (ReceiptHash receiptHash, Timestamp openedAt) = _enter(committed);
+        ReceiptHash receiptHash = _enter(committed);
         Receipt calldata receipt = committed.receipt;
         _requireRequest(receipt, request);
         // INVARIANT: only what the executor committed to is held against it: the leaf binds salt and token, the root place and count.
@@ -93,7 +93,7 @@ contract FraudProofs is IFraudProofs {
         bool stops = _contains(request.stopTokens, token);
         bool last = i == receipt.nOut - 1;
         if (last ? stops == (receipt.stopReason == STOP) : !stops) revert NothingProven();
-        _convict(committed, receiptHash, openedAt, Fraud.Stop);
+        _convict(committed, receiptHash, Fraud.Stop);
     }
 
     // ---------------------------------------------------------------- output against trace
@@ -106,11 +106,11 @@ contract FraudProofs is IFraudProofs {
         bytes calldata records,
         bytes calldata siblings
     ) external {
-        (ReceiptHash receiptHash, Timestamp openedAt) = _enter(committed);
+        ReceiptHash receiptHash = _enter(committed);
         Receipt calldata receipt = committed.receipt;
         bytes32[] memory leaves = _outputLeaves(receipt, request, secret, 0, receipt.nOut, records, siblings);
         _requireOtherOutput(receipt, BinaryTree.fold(leaves, BinaryTree.depth(receipt.nOut)));
-        _convict(committed, receiptHash, openedAt, Fraud.Output);
+        _convict(committed, receiptHash, Fraud.Output);
     }
 
     /// @inheritdoc IFraudProofs
@@ -132,7 +132,7 @@ contract FraudProofs is IFraudProofs {
 
     /// @inheritdoc IFraudProofs
     function proveOutputOfParts(CommittedReceipt calldata committed) external {
-        (ReceiptHash receiptHash, Timestamp openedAt) = _enter(committed);
+        ReceiptHash receiptHash = _enter(committed);
         Receipt calldata receipt = committed.receipt;
         bytes32[] memory nodes = new bytes32[](PartLib.count(receipt.nOut));
         for (uint256 part; part < nodes.length; ++part) {
@@ -140,7 +140,7 @@ contract FraudProofs is IFraudProofs {
             if (nodes[part] == 0) revert PartMissing(part);
         }
         _requireOtherOutput(receipt, PartLib.topOf(nodes, receipt.nOut));
-        _convict(committed, receiptHash, openedAt, Fraud.Output);
+        _convict(committed, receiptHash, Fraud.Output);
     }
 
     // ---------------------------------------------------------------- two receipts
@@ -152,11 +152,11 @@ contract FraudProofs is IFraudProofs {
         bytes calldata enclaveSignature,
         bytes calldata operatorSignature
     ) external {
-        (ReceiptHash receiptHash, Timestamp openedAt) = _enter(committed);
+        ReceiptHash receiptHash = _enter(committed);
         // One request has one answer, whichever of its enclaves the executor asks.
         bool sameRequest = RequestHash.unwrap(other.requestHash) == RequestHash.unwrap(committed.receipt.requestHash);
         _requireTwice(committed.receipt, receiptHash, other, sameRequest, enclaveSignature, operatorSignature);
-        _convict(committed, receiptHash, openedAt, Fraud.SecondAnswer);
+        _convict(committed, receiptHash, Fraud.SecondAnswer);
     }
 
     /// @inheritdoc IFraudProofs
@@ -166,33 +166,31 @@ contract FraudProofs is IFraudProofs {
         bytes calldata enclaveSignature,
         bytes calldata operatorSignature
     ) external {
-        (ReceiptHash receiptHash, Timestamp openedAt) = _enter(committed);
+        ReceiptHash receiptHash = _enter(committed);
         Receipt calldata receipt = committed.receipt;
         bool sameSeq = other.enclaveKey == receipt.enclaveKey && other.seq == receipt.seq;
         _requireTwice(receipt, receiptHash, other, sameSeq, enclaveSignature, operatorSignature);
-        _convict(committed, receiptHash, openedAt, Fraud.SeqReuse);
+        _convict(committed, receiptHash, Fraud.SeqReuse);
     }
 
     // ---------------------------------------------------------------- internals
 
     /// @dev Uses up the sender's announcement of exactly this call, and opens a case on the receipt.
-    function _enter(CommittedReceipt calldata committed) private returns (ReceiptHash receiptHash, Timestamp openedAt) {
+    function _enter(CommittedReceipt calldata committed) private returns (ReceiptHash) {
         bytes32 announcement = keccak256(abi.encode(msg.sender, _calldataHash()));
-        openedAt = _announcedAt[announcement];
+        Timestamp made = _announcedAt[announcement];
         // INVARIANT: a proof copied from the mempool is not the copier's, and announcing the copy takes a later moment.
-        if (!openedAt.isSet() || !openedAt.isBefore(Clock.current()) || _isOutdated(openedAt)) {
-            revert NotAnnounced(announcement);
-        }
+        if (!made.isSet() || !made.isBefore(Clock.current()) || _isOutdated(made)) revert NotAnnounced(announcement);
         _announcedAt[announcement] = Timestamp.wrap(0);
         // INVARIANT: the rollup knows the receipt to be its executor's, decidable and within its window.
-        receiptHash = ROLLUP.enterGame(committed).receiptHash;
+        return ROLLUP.enterGame(committed).receiptHash;
     }
 
-    function _convict(CommittedReceipt calldata committed, ReceiptHash receiptHash, Timestamp openedAt, Fraud fraud)
-        private
-    {
+    function _convict(CommittedReceipt calldata committed, ReceiptHash receiptHash, Fraud fraud) private {
         emit FraudProven(committed.batchId, receiptHash, msg.sender, fraud);
-        ROLLUP.convict(committed.batchId, receiptHash, msg.sender, openedAt);
+        // INVARIANT: the case is opened by its proof. An announcement binds to nothing and costs next to nothing: if it counted, an executor
+        // that keeps a proof against itself announced would take the share from whoever challenges it.
+        ROLLUP.convict(committed.batchId, receiptHash, msg.sender, Clock.current());
     }
 
     function _requireRequest(Receipt calldata receipt, Request calldata request) private view {

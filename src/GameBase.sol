@@ -186,9 +186,16 @@ abstract contract GameBase {
         _claims[key] = claim;
     }
 
-    function _requireChosen(Game storage game, bytes calldata instruction) internal view {
-        bytes32 leaf = ProgramLib.leaf(instruction);
-        if (leaf != game.instruction) revert IDisputeGame.InstructionMismatch(game.instruction, leaf);
+    function _requireChosen(GameId gameId, Game storage game, bytes calldata instruction) internal view {
+        bytes18 got = _instructionKey(gameId, ProgramLib.leaf(instruction));
+        // INVARIANT: a row is judged by its own instruction.
+        if (got != game.instruction) revert IDisputeGame.InstructionMismatch(game.instruction, got);
+    }
+
+    /// @dev As much of a hash as fits the slot. Both the game and, through its model, the row's instruction are fixed before its value
+    ///      is: what is left to an attacker is a second preimage of 144 bits within a turn.
+    function _instructionKey(GameId gameId, bytes32 leaf) internal pure returns (bytes18) {
+        return bytes18(keccak256(abi.encode(gameId, leaf)));
     }
 
     function _requirePosted(Game storage game, bytes calldata accumulators) internal view {

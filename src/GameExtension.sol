@@ -184,7 +184,7 @@ contract GameExtension is GameBase {
     {
         (GameId gameId, Game storage game) = _subject(subject);
         _requireChoice(game, Phase.Chunks);
-        _requireChosen(game, instruction);
+        _requireChosen(gameId, game, instruction);
         if (opened.element >= game.rowLength) revert IDisputeGame.ChoiceOutOfRange(opened.element, game.rowLength);
         (uint256 blocks,) = _judge.blocks(instruction, subject.step);
         if (blocks < 2) revert IDisputeGame.BlockCount(blocks);
@@ -201,7 +201,7 @@ contract GameExtension is GameBase {
     {
         (GameId gameId, Game storage game) = _subject(subject);
         _requireTurn(game, Phase.AccumulatorsPost);
-        _requireChosen(game, instruction);
+        _requireChosen(gameId, game, instruction);
         (uint256 blocks, uint256 size) = _judge.blocks(instruction, subject.step);
         uint256 count = FoldLib.span(blocks, game.part).count;
         if (accumulators.length != count * size) revert IDisputeGame.ItemCount(count * size, accumulators.length);
@@ -219,7 +219,7 @@ contract GameExtension is GameBase {
     {
         (GameId gameId, Game storage game) = _subject(subject);
         _requireChoice(game, Phase.Blocks);
-        _requireChosen(game, instruction);
+        _requireChosen(gameId, game, instruction);
         _requirePosted(game, accumulators);
         (uint256 blocks, uint256 size) = _judge.blocks(instruction, subject.step);
         FoldLib.Span memory span = FoldLib.span(blocks, game.part);

@@ -24,88 +24,6 @@ import {Receipt as OtrReceipt, RequestHash, Request} from "src/types/OtrTypes.so
 contract DisputeGameTest is GameTest {
     using Trees for Trees.Tree;
 
-    // ---------------------------------------------------------------- helpers
-
-    /// @dev The executor's row differs from the honest one in an element.
-    function _lie(uint256 step, uint256 row, uint256 element, int256 by) private {
-        bytes memory lie = _honestRow(step, row);
-        (uint8 elementType,) = judge.rowShape(program[row], uint32(step));
-        (uint256 blocks,) = judge.blocks(program[row], uint32(step));
-        int256 honest = judge.valueAfter(program[row], uint32(step), element, blocks - 1);
-        _put(lie, elementType, element, honest + by);
-        rowLies[step][row] = lie;
-    }
-
-    function _start(uint32 step) private {
-        committed = _commit();
-        _open(step);
-    }
-
-    /// @dev Concludes a game that waits for it.
-    function assertExecutorLost() private {
-        if (_state().phase == Phase.Proven) game.conclude(subject);
-        assertPhase(Phase.Over);
-        assertStatus(committed, Status.Reverted);
-        assertEq(vault.claimableOf(challenger), BOND + LOCK / 4, "bond and share");
-        assertEq(vault.burnt(), LOCK - LOCK / 4 - LOCK / 5, "burnt");
-        assertEq(vault.executorOf(executor).stake, STAKE - vault.burnt() - LOCK / 4, "stake");
-        assertEq(vault.bondsOf(address(game)), 0, "bonds");
-        assertSolvent();
-    }
-
-    function assertChallengerLost() private view {
-        assertPhase(Phase.Over);
-        assertStatus(committed, Status.Provisional);
-        assertEq(vault.claimableOf(challenger), 0, "challenger");
-        assertEq(vault.claimableOf(executor), BOND / 2, "executor");
-        assertEq(vault.burnt(), BOND - BOND / 2, "burnt");
-        assertEq(vault.executorOf(executor).stake, STAKE, "stake");
-        assertSolvent();
-    }
-
-    function _wrongPhase(Phase expected, Phase got) private {
-        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.WrongPhase.selector, expected, got));
-    }
-
-    function _accumulators(uint256 row, uint256 element, uint256 from, uint256 stride, uint256 count)
-        private
-        view
-        returns (bytes memory out)
-    {
-        (uint256 blocks,) = judge.blocks(program[row], subject.step);
-        for (uint256 i; i < count; ++i) {
-            uint256 last = from + (i + 1) * stride - 1;
-            if (last >= blocks) last = blocks - 1;
-            out = bytes.concat(out, judge.accumulatorAfter(program[row], subject.step, element, last));
-        }
-    }
-
-    function _chooseElement(uint256 row, uint256 element) private {
-        OpenedElement memory opened = _element(row, element);
-        bytes memory instruction = program[row];
-        vm.prank(challenger);
-        game.chooseElement(subject, instruction, opened);
-    }
-
-    function _postAccumulators(uint256 row, bytes memory accumulators) private {
-        bytes memory instruction = program[row];
-        vm.prank(executor);
-        game.postAccumulators(subject, instruction, accumulators);
-    }
-
-    function _settleBlock(uint256 row, uint256 index, bytes memory accumulators) private {
-        bytes memory instruction = program[row];
-        vm.prank(challenger);
-        game.settleBlock(subject, instruction, OpenedBlock(uint32(index), accumulators), _noRequest(), "");
-    }
-
-    /// @dev Shifts the accumulator number `index` and all behind it by one.
-    function _shift(bytes memory accumulators, uint256 size, uint256 index) private pure {
-        for (uint256 i = index * size; i < accumulators.length; i += size) {
-            accumulators[i + 7] = bytes1(uint8(accumulators[i + 7]) ^ 0x80);
-        }
-    }
-
     // ---------------------------------------------------------------- wins
 
     function testFuzz_settle_anyElementOfAnyMap_succeeds(uint256 row, uint256 element, uint256 step) public {
@@ -255,35 +173,6 @@ contract DisputeGameTest is GameTest {
         assertExecutorLost();
     }
 
-    function _chooseCache() private {
-        Record memory record = _record();
-        vm.prank(challenger);
-        game.chooseCache(subject, record);
-    }
-
-    function _revealCache() private {
-        game.revealCache(gameId, _cacheTree(subject.step).first());
-    }
-
-    function _cacheSettlement(uint256 row, uint256 slot)
-        private
-        view
-        returns (OpenedInstruction memory opened, OpenedLeaf memory cached, OpenedLeaf memory fine)
-    {
-        Trees.Tree memory cacheTree = _cacheTree(subject.step);
-        Trees.Tree memory fineTree = _fineTree(subject.step);
-        opened = _opened(row);
-        cached = OpenedLeaf(uint32(slot), cacheTree.levels[0][slot], cacheTree.siblings(slot));
-        fine = OpenedLeaf(uint32(row), fineTree.levels[0][row], fineTree.siblings(row));
-    }
-
-    function _settleCache(uint256 row, uint256 slot) private {
-        (OpenedInstruction memory opened, OpenedLeaf memory cached, OpenedLeaf memory fine) =
-            _cacheSettlement(row, slot);
-        vm.prank(challenger);
-        game.settleCache(subject, opened, cached, fine);
-    }
-
     function test_settleCache_same_reverts() public {
         _start(1);
         _postFine();
@@ -371,11 +260,6 @@ contract DisputeGameTest is GameTest {
         game.chooseRow(subject, opened);
     }
 
-    function _tokenChunk() private view returns (bytes32, bytes memory) {
-        Trees.Tree memory fine = _fineTree(subject.step);
-        return (_chunkAt(_row(subject.step, 39), 0), fine.siblings(39));
-    }
-
     function test_settleToken_contradiction_succeeds() public {
         tokenLies[3] = 77;
         _start(3);
@@ -448,7 +332,7 @@ contract DisputeGameTest is GameTest {
         CommittedReceipt memory c = committed;
         vm.startPrank(challenger);
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.BondAmount.selector, BOND, BOND - 1));
-        game.open{value: BOND - 1}(c, 0, trace.levels[0][0], trace.siblings(0));
+        game.open{value: BOND - 1}(c, _request(), 0, trace.levels[0][0], trace.siblings(0));
     }
 
     function test_open_wrongRecord_reverts() public {
@@ -457,13 +341,13 @@ contract DisputeGameTest is GameTest {
         CommittedReceipt memory c = committed;
         vm.startPrank(challenger);
         vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
-        game.open{value: BOND}(c, 1, trace.levels[0][0], trace.siblings(0));
+        game.open{value: BOND}(c, _request(), 1, trace.levels[0][0], trace.siblings(0));
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.StepOutOfRange.selector, 5, 5));
-        game.open{value: BOND}(c, 5, 0, trace.siblings(4));
+        game.open{value: BOND}(c, _request(), 5, 0, trace.siblings(4));
         vm.expectPartialRevert(BinaryTree.OpeningTooLong.selector);
-        game.open{value: BOND}(c, 4, trace.levels[0][4], bytes.concat(trace.siblings(4), bytes32(0)));
+        game.open{value: BOND}(c, _request(), 4, trace.levels[0][4], bytes.concat(trace.siblings(4), bytes32(0)));
         vm.expectPartialRevert(BinaryTree.OpeningTooShort.selector);
-        game.open{value: BOND}(c, 4, trace.levels[0][4], "");
+        game.open{value: BOND}(c, _request(), 4, trace.levels[0][4], "");
     }
 
     function test_open_twice_reverts() public {
@@ -472,7 +356,7 @@ contract DisputeGameTest is GameTest {
         Trees.Tree memory trace = _traceTree();
         vm.prank(challenger);
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.GameExists.selector, gameId));
-        game.open{value: BOND}(c, 0, trace.levels[0][0], trace.siblings(0));
+        game.open{value: BOND}(c, _request(), 0, trace.levels[0][0], trace.siblings(0));
     }
 
     function test_open_idAsSpecified_succeeds() public {
@@ -486,51 +370,77 @@ contract DisputeGameTest is GameTest {
 
     function test_postFine_stranger_reverts() public {
         _start(0);
+        Record memory record = _record();
         bytes32[] memory nodes = _fineTree(0).first();
         vm.prank(stranger);
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.NotExecutor.selector, executor, stranger));
-        game.postFine(subject, nodes);
+        game.postFine(subject, record, nodes);
         vm.prank(executor);
         vault.setDelegate(delegate, true);
         vm.prank(delegate);
-        game.postFine(subject, nodes);
+        game.postFine(subject, record, nodes);
         assertEq(game.fineTopOf(rollup.hashReceipt(committed.receipt), 0), _fineTree(0).top());
     }
 
     function test_postFine_bindsEveryGame_succeeds() public {
         _start(0);
+        Record memory record = _record();
         _postFine();
         _openBy(stranger, 0);
         bytes32[] memory nodes = _fineTree(0).first();
         nodes[3] = keccak256("other");
         vm.prank(executor);
         vm.expectPartialRevert(IDisputeGame.ClaimBound.selector);
-        game.postFine(subject, nodes);
+        game.postFine(subject, record, nodes);
         // Repeating it is open to all.
         nodes = _fineTree(0).first();
         vm.prank(delegate);
-        game.postFine(subject, nodes);
+        game.postFine(subject, record, nodes);
         assertPhase(Phase.Fine);
     }
 
     function test_postFine_wrongCount_reverts() public {
         _start(0);
+        Record memory record = _record();
         vm.startPrank(executor);
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ItemCount.selector, 10, 16));
-        game.postFine(subject, new bytes32[](16));
+        game.postFine(subject, record, new bytes32[](16));
+    }
+
+    /// @dev An executor that does not know its own record cannot answer.
+    function testFuzz_postFine_wrongRecord_reverts(uint256 field, uint256 change) public {
+        _start(1);
+        Record memory record = _record();
+        bytes32[] memory nodes = _fineTree(1).first();
+        if (change == 0) change = 1;
+        field %= 3;
+        if (field == 0) record.salt ^= bytes32(change);
+        if (field == 1) record.token ^= uint32(1 + change % type(uint32).max);
+        if (field == 2) record.cacheRoot ^= bytes32(change);
+        vm.prank(executor);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IDisputeGame.RecordMismatch.selector,
+                subject.record,
+                keccak256(abi.encode(Tags.RECORD, record.salt, record.token, record.cacheRoot))
+            )
+        );
+        game.postFine(subject, record, nodes);
     }
 
     function test_postFine_anotherSubject_reverts() public {
         _start(0);
+        Record memory record = _record();
         Subject memory other = subject;
         other.record = keccak256("other");
         vm.prank(executor);
         _wrongPhase(Phase.FinePost, Phase.None);
-        game.postFine(other, new bytes32[](10));
+        game.postFine(other, record, new bytes32[](10));
     }
 
     function test_postAccumulators_bindsEveryGame_succeeds() public {
         _start(3);
+        Record memory record = _record();
         _playTo(ROW_FOLD, 2);
         _chooseElement(ROW_FOLD, 2);
         bytes memory accumulators = _accumulators(ROW_FOLD, 2, 0, 1, FOLD_BLOCKS);
@@ -542,7 +452,7 @@ contract DisputeGameTest is GameTest {
 
         _openBy(stranger, 3);
         bytes32[] memory nodes = _fineTree(3).first();
-        game.postFine(subject, nodes);
+        game.postFine(subject, record, nodes);
         _walkFine(ROW_FOLD);
         _chooseRow(ROW_FOLD);
         _revealRow(ROW_FOLD);
@@ -585,7 +495,7 @@ contract DisputeGameTest is GameTest {
         Record memory record = _record();
         vm.startPrank(executor);
         vm.expectRevert(expected);
-        game.choose(gameId, 0);
+        game.choose(gameId, 4, 0);
         vm.expectRevert(expected);
         game.chooseRow(subject, opened);
         vm.expectRevert(expected);
@@ -610,12 +520,12 @@ contract DisputeGameTest is GameTest {
         _postFine();
         vm.startPrank(challenger);
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ChoiceOutOfRange.selector, 10, 10));
-        game.choose(gameId, 10);
+        game.choose(gameId, 4, 10);
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ChoiceOutOfRange.selector, type(uint256).max, 10));
-        game.choose(gameId, type(uint256).max);
-        game.choose(gameId, 9);
+        game.choose(gameId, 4, type(uint256).max);
+        game.choose(gameId, 4, 9);
         _wrongPhase(Phase.Fine, Phase.FineReveal);
-        game.choose(gameId, 9);
+        game.choose(gameId, 4, 9);
     }
 
     function test_choose_atLeaves_reverts() public {
@@ -624,19 +534,14 @@ contract DisputeGameTest is GameTest {
         _walkFine(0);
         vm.prank(challenger);
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.LevelMismatch.selector, 2));
-        game.choose(gameId, 0);
+        game.choose(gameId, 4, 0);
     }
 
     function test_chooseRow_notUnderNode_reverts() public {
         _start(0);
         _postFine();
-        OpenedInstruction memory opened = _opened(0);
-        vm.startPrank(challenger);
-        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.LevelMismatch.selector, 6));
-        game.chooseRow(subject, opened);
-        vm.stopPrank();
         _walkFine(0);
-        opened = _opened(4);
+        OpenedInstruction memory opened = _opened(4);
         vm.prank(challenger);
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ChoiceOutOfRange.selector, 4, 40));
         game.chooseRow(subject, opened);
@@ -794,6 +699,8 @@ contract DisputeGameTest is GameTest {
     function test_settle_context_succeeds() public {
         _start(3);
         _playTo(ROW_MAP, 2);
+        Request[] memory request = new Request[](1);
+        request[0] = _request();
         StepContext memory expected = StepContext({
             step: 3,
             nIn: 3,
@@ -804,9 +711,9 @@ contract DisputeGameTest is GameTest {
             fineTop: _fineTree(3).top(),
             traceRoot: committed.receipt.traceRoot,
             weightsRoot: manifest.weightsRoot,
+            inputRoot: request[0].inputRoot,
+            requestHash: RequestHash.unwrap(rollup.hashRequest(request[0])),
             hasRequest: false,
-            inputRoot: 0,
-            requestHash: 0,
             temperature: 0
         });
         OpenedElement memory opened = _element(ROW_MAP, 2);
@@ -814,11 +721,7 @@ contract DisputeGameTest is GameTest {
         vm.startPrank(challenger);
         vm.expectRevert(abi.encodeWithSelector(ToyJudge.SawContext.selector, expected));
         game.settle(subject, instruction, opened, _noRequest(), "look");
-        Request[] memory request = new Request[](1);
-        request[0] = _request();
         expected.hasRequest = true;
-        expected.inputRoot = request[0].inputRoot;
-        expected.requestHash = RequestHash.unwrap(rollup.hashRequest(request[0]));
         expected.temperature = 65_536;
         vm.expectRevert(abi.encodeWithSelector(ToyJudge.SawContext.selector, expected));
         game.settle(subject, instruction, opened, request, "look");
@@ -828,255 +731,8 @@ contract DisputeGameTest is GameTest {
         request = new Request[](2);
         request[0] = _request();
         request[1] = _request();
-        vm.expectPartialRevert(IDisputeGame.RequestMismatch.selector);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ItemCount.selector, 1, 2));
         game.settle(subject, instruction, opened, request, "look");
-    }
-
-    // ---------------------------------------------------------------- conclusion
-
-    /// @dev A proof cannot be undone: no move, and no deadline, stands between it and the conviction, which anyone may send.
-    function test_conclude_byAnyone_succeeds() public {
-        _lie(1, ROW_MAP, 2, 1);
-        _start(1);
-        _playTo(ROW_MAP, 2);
-        _settle(ROW_MAP, 2);
-        assertPhase(Phase.Proven);
-        assertStatus(committed, Status.Challenged);
-        assertEq(vault.claimableOf(challenger), 0);
-        vm.warp(block.timestamp + 100 * TURN);
-        vm.prank(stranger);
-        game.conclude(subject);
-        assertExecutorLost();
-    }
-
-    function test_conclude_unproven_reverts() public {
-        _start(1);
-        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.WrongPhase.selector, Phase.Proven, Phase.FinePost));
-        game.conclude(subject);
-        _playTo(ROW_MAP, 2);
-        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.WrongPhase.selector, Phase.Proven, Phase.Chunks));
-        game.conclude(subject);
-    }
-
-    function test_conclude_twice_reverts() public {
-        _lie(1, ROW_MAP, 2, 1);
-        _start(1);
-        _playTo(ROW_MAP, 2);
-        _settle(ROW_MAP, 2);
-        game.conclude(subject);
-        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.WrongPhase.selector, Phase.Proven, Phase.Over));
-        game.conclude(subject);
-    }
-
-    /// @dev Two proofs against one executor: the first convicts, the second gets its bond back.
-    function test_conclude_second_isMoot_succeeds() public {
-        _lie(1, ROW_MAP, 2, 1);
-        _start(1);
-        _playTo(ROW_MAP, 2);
-        _settle(ROW_MAP, 2);
-        Subject memory first = subject;
-        _openBy(stranger, 1);
-        _playTo(ROW_MAP, 2);
-        _settle(ROW_MAP, 2);
-        game.conclude(first);
-        game.conclude(subject);
-        assertEq(vault.claimableOf(stranger), BOND);
-        assertEq(vault.claimableOf(challenger), BOND + LOCK / 4);
-    }
-
-    // ---------------------------------------------------------------- timeouts
-
-    function _timeout() private {
-        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.DeadlineNotPassed.selector, block.timestamp + TURN));
-        game.timeout(subject);
-        vm.warp(block.timestamp + TURN);
-        vm.prank(stranger);
-        game.timeout(subject);
-        assertPhase(Phase.Over);
-    }
-
-    function test_timeout_finePost_succeeds() public {
-        _start(0);
-        _timeout();
-        assertExecutorLost();
-    }
-
-    function test_timeout_fine_succeeds() public {
-        _start(0);
-        _postFine();
-        _timeout();
-        assertChallengerLost();
-    }
-
-    function test_timeout_fineReveal_succeeds() public {
-        _start(0);
-        _postFine();
-        _choose(0);
-        _timeout();
-        assertExecutorLost();
-    }
-
-    function test_timeout_rowReveal_succeeds() public {
-        _start(0);
-        _postFine();
-        _walkFine(0);
-        _chooseRow(0);
-        _timeout();
-        assertExecutorLost();
-    }
-
-    function test_timeout_rowNodes_succeeds() public {
-        _start(0);
-        _postFine();
-        _walkFine(ROW_LONG);
-        _chooseRow(ROW_LONG);
-        _revealRow(ROW_LONG);
-        assertPhase(Phase.RowNodes);
-        _timeout();
-        assertChallengerLost();
-    }
-
-    function test_timeout_rowNodesReveal_succeeds() public {
-        _start(0);
-        _postFine();
-        _walkFine(ROW_LONG);
-        _chooseRow(ROW_LONG);
-        _revealRow(ROW_LONG);
-        _choose(0);
-        _timeout();
-        assertExecutorLost();
-    }
-
-    function test_timeout_chunks_succeeds() public {
-        _start(0);
-        _playTo(ROW_MAP, 0);
-        _timeout();
-        assertChallengerLost();
-    }
-
-    function test_timeout_accumulatorsPost_succeeds() public {
-        _start(0);
-        _playTo(ROW_FOLD, 0);
-        _chooseElement(ROW_FOLD, 0);
-        _timeout();
-        assertExecutorLost();
-    }
-
-    function test_timeout_blocks_succeeds() public {
-        _start(0);
-        _playTo(ROW_FOLD, 0);
-        _chooseElement(ROW_FOLD, 0);
-        _postAccumulators(ROW_FOLD, _accumulators(ROW_FOLD, 0, 0, 1, FOLD_BLOCKS));
-        _timeout();
-        assertChallengerLost();
-    }
-
-    function test_timeout_cacheReveal_succeeds() public {
-        _start(0);
-        _postFine();
-        _chooseCache();
-        _timeout();
-        assertExecutorLost();
-    }
-
-    function test_timeout_cache_succeeds() public {
-        _start(0);
-        _postFine();
-        _chooseCache();
-        _revealCache();
-        _timeout();
-        assertChallengerLost();
-    }
-
-    function test_timeout_overOrUnknown_reverts() public {
-        _start(0);
-        _timeout();
-        _wrongPhase(Phase.FinePost, Phase.Over);
-        game.timeout(subject);
-        _wrongPhase(Phase.FinePost, Phase.Over);
-        game.close(subject);
-        Subject memory unknown = subject;
-        unknown.step = 1;
-        _wrongPhase(Phase.FinePost, Phase.None);
-        game.timeout(unknown);
-        _wrongPhase(Phase.FinePost, Phase.None);
-        game.close(unknown);
-    }
-
-    function test_moves_afterDeadline_reverts() public {
-        _start(0);
-        uint256 deadline = block.timestamp + TURN;
-        vm.warp(deadline);
-        bytes memory passed = abi.encodeWithSelector(IDisputeGame.DeadlinePassed.selector, deadline);
-        bytes32[] memory nodes = _fineTree(0).first();
-        vm.prank(executor);
-        vm.expectRevert(passed);
-        game.postFine(subject, nodes);
-        vm.warp(deadline - 1);
-        _postFine();
-        deadline = block.timestamp + TURN;
-        vm.warp(deadline);
-        vm.prank(challenger);
-        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.DeadlinePassed.selector, deadline));
-        game.choose(gameId, 0);
-    }
-
-    // ---------------------------------------------------------------- parallel games
-
-    function test_close_convictedElsewhere_bondBack_succeeds() public {
-        _start(0);
-        Subject memory first = subject;
-        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.NotMoot.selector, executor));
-        game.close(first);
-        vm.warp(block.timestamp + 1);
-        _openBy(stranger, 1);
-        vm.warp(block.timestamp + TURN - 1);
-        game.timeout(first);
-        vm.prank(requester);
-        game.close(subject);
-        assertPhase(Phase.Over);
-        assertEq(vault.claimableOf(stranger), BOND, "bond back");
-        assertEq(vault.claimableOf(executor), 0);
-        assertSolvent();
-    }
-
-    /// @dev Nobody earns a bond over an executor that is convicted already.
-    function test_timeout_convictedElsewhere_bondBack_succeeds() public {
-        _start(0);
-        Subject memory first = subject;
-        _openBy(stranger, 1);
-        _postFine();
-        vm.warp(block.timestamp + TURN);
-        game.timeout(first);
-        game.timeout(subject);
-        assertEq(vault.claimableOf(stranger), BOND, "bond back");
-        assertEq(vault.claimableOf(executor), 0);
-        assertEq(vault.claimableOf(challenger), BOND + LOCK / 4);
-    }
-
-    function test_conclude_convictedElsewhere_bondBack_succeeds() public {
-        _lie(1, ROW_MAP, 2, 1);
-        _start(0);
-        Subject memory first = subject;
-        vm.warp(block.timestamp + 10);
-        _open(1);
-        _playTo(ROW_MAP, 2);
-        vm.warp(block.timestamp + TURN - 10);
-        game.timeout(first);
-        _settle(ROW_MAP, 2);
-        game.conclude(subject);
-        assertEq(vault.claimableOf(challenger), 2 * BOND + LOCK / 4);
-    }
-
-    /// @dev The executor accuses itself: what comes back is less than what it costs, whoever plays.
-    function test_selfAccusation_losesMoney_succeeds() public {
-        committed = _commit();
-        _openBy(executor, 0);
-        vm.warp(block.timestamp + TURN);
-        game.timeout(subject);
-        uint256 lost = STAKE - vault.executorOf(executor).stake;
-        uint256 gained = vault.claimableOf(executor) - BOND;
-        assertGe(lost - gained, LOCK / 2);
     }
 }
 
@@ -1116,9 +772,7 @@ contract DisputeGameSmallTest is GameTest {
         vm.prank(challenger);
         game.chooseCache(subject, record);
         assertPhase(Phase.Proven);
-        game.conclude(subject);
-        assertPhase(Phase.Over);
-        assertStatus(committed, Status.Reverted);
+        assertExecutorLost();
     }
 
     function test_chooseCache_nothingCached_reverts() public {

@@ -266,7 +266,8 @@ contract FraudProofsTest is OtrTest {
         _refused(_field(), abi.encodeWithSelector(IOtrRollup.NotChallengeable.selector, receiptHash, Status.Final));
     }
 
-    function test_prove_openedWhenAnnounced() public {
+    /// @dev An announcement is no case: an executor that keeps one against itself gains nothing over whoever challenges it before the proof.
+    function test_prove_openedWhenProven() public {
         _lie();
         bytes memory proof = _field();
         uint256 announced = block.timestamp;
@@ -275,7 +276,7 @@ contract FraudProofsTest is OtrTest {
         _send(fisherman, proof);
         Conviction memory conviction = rollup.convictionOf(executor);
         assertEq(conviction.challenger, fisherman);
-        assertEq(Timestamp.unwrap(conviction.openedAt), announced);
+        assertEq(Timestamp.unwrap(conviction.openedAt), announced + 600);
         assertEq(BatchId.unwrap(conviction.batchId), BatchId.unwrap(committed.batchId));
     }
 

@@ -3,42 +3,63 @@ pragma solidity ^0.8.30;
 
 import {GameTest} from "./utils/GameTest.sol";
 import {Trees} from "./utils/Trees.sol";
-import {OpenedBlock, OpenedElement, OpenedInstruction, Subject} from "src/interfaces/IDisputeGame.sol";
+import {
+    OpenedBlock,
+    OpenedElement,
+    OpenedInstruction,
+    OpenedRow,
+    Phase,
+    Record,
+    Subject
+} from "src/interfaces/IDisputeGame.sol";
 import {BatchId, CommittedReceipt, Status} from "src/interfaces/IOtrRollup.sol";
+import {GasSchedule} from "src/libraries/GasSchedule.sol";
 import {ReceiptHash, Request, RequestHash} from "src/types/OtrTypes.sol";
 
-/// @notice Gas of whole transactions (intrinsic, calldata with its floor, execution), in a game of realistic depth: 1,000 receipts a
-///         batch, 384 rows, 128 steps, a row of 128 chunks. The toy judge reads no operands: a real one adds its own gas to settle.
+/// @notice Gas of whole transactions (intrinsic, calldata with its floor, execution), in a game of 2^24 leaves: 2^9 steps, 2^10 rows, 2^6
+///         chunks, in a batch of 1,000. The toy judge reads no operands: a real one adds its own gas to settle.
 contract GasTest is GameTest {
     using Trees for Trees.Tree;
 
-    uint32 private constant STEP = 77;
-    uint256 private constant WIDE = 200;
+    uint32 private constant STEP = 333;
+    uint256 private constant WIDE = 700;
     uint256 private constant ELEMENT = 500;
+    uint256 private constant ROWS = 1024;
+    /// @dev What a real judge adds to a settlement: with it, the transaction has the bar of 160,000.
+    uint256 private constant ONE_STEP = 160_000;
 
     function setUp() public override {
-        (nIn, nOut, contextLength) = (100, 29, 256);
+        (nIn, nOut, contextLength) = (100, 413, 512);
         super.setUp();
         vm.deal(executor, 2000 ether);
         vm.prank(executor);
         vault.deposit{value: 2000 ether}(executor);
-        // The first batch of an executor writes fresh slots; those after it are the rule.
+        // The first batch of an executor, and the first bond of a game, write fresh slots; those after them are the rule.
         vm.prank(executor);
         rollup.commitBatch(keccak256("first"), 1);
+        vm.deal(address(game), 1 ether);
+        vm.prank(address(game));
+        vault.depositBond{value: 1 ether}();
     }
 
     function _makeProgram() internal override {
         program.push(_instruction(1, 1, 8, 0, 5, 1, false));
         while (program.length < WIDE) program.push(_instruction(2, 0, 2, 0, 7, 1, false));
-        program.push(_instruction(2, 0, 1024, 0, -8, 1, false));
+        program.push(_instruction(2, 0, 512, 0, -8, 1, false));
         program.push(_instruction(2, 0, 2, 0, 9, 64, false));
-        while (program.length < 383) program.push(_instruction(2, 0, 2, 0, 9, 1, false));
+        while (program.length < ROWS - 1) program.push(_instruction(2, 0, 2, 0, 9, 1, false));
         program.push(_instruction(3, 2, 2, 0, 1000, 1, false));
     }
 
     function _snap(string memory name) private returns (uint256) {
         return vm.snapshotGasLastCall("otr", name);
     }
+
+    function _last() private view returns (uint256) {
+        return vm.lastCallGas().gasTotalUsed;
+    }
+
+    // ---------------------------------------------------------------- commits
 
     function test_gas_commit_succeeds() public {
         vm.prank(executor);
@@ -63,68 +84,101 @@ contract GasTest is GameTest {
         _snap("releaseBatch");
     }
 
-    function test_gas_dispute_succeeds() public {
-        bytes memory lie = _honestRow(STEP, WIDE);
+    // ---------------------------------------------------------------- disputes
+
+    function _lieInTheWideRow() private returns (bytes memory lie) {
+        lie = _honestRow(STEP, WIDE);
         _put(lie, 2, ELEMENT, 77);
         rowLies[STEP][WIDE] = lie;
+    }
+
+    function test_gas_dispute_succeeds() public {
+        bytes memory lie = _lieInTheWideRow();
         Trees.Tree memory fine = _fineTree(STEP);
         Trees.Tree memory row = _rowTree(lie);
-        assertEq(fine.depthOf(), 9);
-        assertEq(row.depthOf(), 7);
+        assertEq(fine.depthOf(), 10);
+        assertEq(row.depthOf(), 6);
         committed = _commit(_receipt(), 600, 1000);
-
-        uint256 total = _open(fine);
+        uint256 total = _openAndPost(fine);
         total += _walk(fine, WIDE);
         OpenedInstruction memory opened = _opened(WIDE);
         vm.prank(challenger);
         game.chooseRow(subject, opened);
         total += _snap("chooseRow");
-        game.revealRow(gameId, fine.range(WIDE, WIDE, 0, 1), row.first(), "");
+        game.revealRow(gameId, fine.range(WIDE, WIDE, 0, 2), row.first(), "");
         total += _snap("revealRow");
         uint256 k = ELEMENT / 8;
-        _choose(k >> 3);
-        total += vm.lastCallGas().gasTotalUsed;
-        game.revealChunks(gameId, row.range(k >> 3, k >> 3, 3, 7), _plain(lie, (k >> 3) << 3, 8));
-        total += _snap("revealChunks8");
+        _choose(k >> 2);
+        total += _last();
+        game.revealChunks(gameId, row.range(k >> 2, k >> 2, 2, 6), _plain(lie, (k >> 2) << 2, 4));
+        total += _snap("revealChunks4");
         OpenedElement memory element =
-            OpenedElement({element: uint32(ELEMENT), chunk: _chunkAt(lie, k), siblings: row.range(k, k, 0, 3)});
+            OpenedElement({element: uint32(ELEMENT), chunk: _chunkAt(lie, k), siblings: row.range(k, k, 0, 2)});
         vm.prank(challenger);
         game.settle(subject, opened.instruction, element, _noRequest(), "");
-        total += _snap("settleWithoutOperands");
+        uint256 settlement = _snap("settleWithoutOperands");
         game.conclude(subject);
         total += _snap("conclude");
-        vm.snapshotValue("otr", "disputeOfMapWithoutOperands", total);
+        vm.snapshotValue("otr", "disputeOfMapWithoutOperands", total + settlement);
+        vm.snapshotValue("otr", "disputeOfMapAtTheBarOfOneStep", total + ONE_STEP);
+        assertLe(total + ONE_STEP, 1_000_000);
+        assertStatus(committed, Status.Reverted);
+        vm.warp(block.timestamp + AIR_GAP);
+        game.payOut(subject);
+        _snap("payOut");
+    }
+
+    function test_gas_jump_succeeds() public {
+        _lieInTheWideRow();
+        Trees.Tree memory fine = _fineTree(STEP);
+        committed = _commit(_receipt(), 600, 1000);
+        uint256 total = _openAndPost(fine);
+        _settleJump(WIDE, ELEMENT);
+        total += _snap("settleJumpWithoutOperands");
+        vm.snapshotValue("otr", "disputeByJumpWithoutOperands", total);
         assertStatus(committed, Status.Reverted);
     }
 
-    function _open(Trees.Tree memory fine) private returns (uint256 total) {
+    function _openAndPost(Trees.Tree memory fine) private returns (uint256 total) {
         Trees.Tree memory trace = _traceTree();
         CommittedReceipt memory c = committed;
         vm.prank(challenger);
-        gameId = game.open{value: BOND}(c, STEP, trace.levels[0][STEP], trace.siblings(STEP));
+        gameId = game.open{value: BOND}(c, _request(), STEP, trace.levels[0][STEP], trace.siblings(STEP));
         total = _snap("open");
-        subject = Subject({
-            receipt: c.receipt,
-            batchId: c.batchId,
-            step: STEP,
-            record: trace.levels[0][STEP],
-            challenger: challenger,
-            bond: BOND
-        });
+        subject = _subjectOf(challenger, STEP, trace.levels[0][STEP]);
+        Record memory record = _record();
         vm.prank(executor);
-        game.postFine(subject, fine.first());
+        game.postFine(subject, record, fine.first());
         total += _snap("postFine");
     }
 
     function _walk(Trees.Tree memory fine, uint256 row) private returns (uint256 total) {
-        _choose(row >> 5);
-        total += _snap("choose");
-        game.reveal(gameId, fine.range(row >> 5, row >> 5, 5, 9), fine.descendants(5, row >> 5, 4));
+        _choose(row >> 6);
+        total += _snap("chooseFirst");
+        game.reveal(gameId, fine.range(row >> 6, row >> 6, 6, 10), fine.descendants(6, row >> 6, 4));
         total += _snap("reveal16");
-        _choose((row >> 1) & 15);
-        total += vm.lastCallGas().gasTotalUsed;
-        game.reveal(gameId, fine.range(row >> 1, row >> 1, 1, 5), fine.descendants(1, row >> 1, 1));
-        total += _snap("reveal2");
+        _choose((row >> 2) & 15);
+        total += _snap("choose");
+        game.reveal(gameId, fine.range(row >> 2, row >> 2, 2, 6), fine.descendants(2, row >> 2, 2));
+        total += _snap("reveal4");
+    }
+
+    function test_gas_trace_succeeds() public {
+        committed = _commit(_receipt(), 600, 1000);
+        Trees.Tree memory trace = _traceTree();
+        _openTrace();
+        _snap("openTrace");
+        game.revealTrace(subject, trace.first());
+        _snap("revealTrace");
+        _choose(STEP >> 5);
+        game.reveal(gameId, trace.range(STEP >> 5, STEP >> 5, 5, 9), trace.descendants(5, STEP >> 5, 4));
+        bytes memory siblings = trace.range(STEP, STEP, 0, 5);
+        vm.prank(challenger);
+        gameId = game.chooseStep(subject, STEP, trace.levels[0][STEP], siblings);
+        _snap("chooseStep");
+        (subject.step, subject.record) = (STEP, trace.levels[0][STEP]);
+        _postFine();
+        assertPhase(Phase.Fine);
     }
 
     function test_gas_longFold_succeeds() public {
@@ -134,10 +188,10 @@ contract GasTest is GameTest {
         rowLies[STEP][fold] = lie;
         Trees.Tree memory fine = _fineTree(STEP);
         committed = _commit(_receipt(), 600, 1000);
-        _open(fine);
+        _openAndPost(fine);
         _walk(fine, fold);
         _chooseRow(fold);
-        game.revealRow(gameId, fine.range(fold, fold, 0, 1), new bytes32[](0), _plain(lie, 0, 1));
+        game.revealRow(gameId, fine.range(fold, fold, 0, 2), new bytes32[](0), _plain(lie, 0, 1));
         OpenedElement memory element = OpenedElement({element: 1, chunk: _chunkAt(lie, 0), siblings: ""});
         bytes memory instruction = program[fold];
         vm.prank(challenger);
@@ -159,27 +213,73 @@ contract GasTest is GameTest {
 
     function test_gas_timeoutAndClaims_succeeds() public {
         committed = _commit(_receipt(), 600, 1000);
-        Trees.Tree memory trace = _traceTree();
-        CommittedReceipt memory c = committed;
-        vm.prank(challenger);
-        game.open{value: BOND}(c, STEP, trace.levels[0][STEP], trace.siblings(STEP));
-        subject = Subject({
-            receipt: c.receipt,
-            batchId: c.batchId,
-            step: STEP,
-            record: trace.levels[0][STEP],
-            challenger: challenger,
-            bond: BOND
-        });
+        _open(STEP);
         vm.warp(block.timestamp + TURN);
         game.timeout(subject);
         _snap("timeout");
+        vm.warp(block.timestamp + AIR_GAP);
         Request memory request = _request();
         bytes memory signature = _sign(requesterKey, RequestHash.unwrap(rollup.hashRequest(request)));
+        CommittedReceipt memory c = committed;
         rollup.claimCompensation(c, request, signature);
         _snap("claimCompensation");
+        game.payOut(subject);
         vm.prank(challenger);
         vault.claim(challenger);
         _snap("claim");
+    }
+
+    // ---------------------------------------------------------------- constants
+
+    function _assertCovers(uint256 constant_, uint256 cheapest, string memory name) private pure {
+        assertLe(constant_, cheapest, string.concat(name, ": repaid more than it costs"));
+        assertGe(constant_, cheapest * 80 / 100, string.concat(name, ": repaid too little"));
+    }
+
+    /// @dev The cheapest of each kind: a batch of one, one step, a second game on the same receipt, a walk whose slots are written; an end that
+    ///      convicts nobody.
+    function test_gas_constants_cheapestTransactions_succeeds() public {
+        (nIn, nOut) = (1, 1);
+        committed = _commit(_receipt(), 0, 1);
+        CommittedReceipt memory c = committed;
+        bytes32 record = _recordLeaf(0);
+        _openBy(stranger, 0);
+        Subject memory first = subject;
+        vm.prank(challenger);
+        game.openTrace{value: BOND}(c, _request());
+        uint256 opening = _last();
+        vm.prank(challenger);
+        gameId = game.open{value: BOND}(c, _request(), 0, record, "");
+        if (_last() < opening) opening = _last();
+        vm.snapshotValue("otr", "cheapestOpening", opening);
+        _assertCovers(GasSchedule.OPEN, opening, "open");
+        subject = _subjectOf(challenger, 0, record);
+        vm.warp(block.timestamp + TURN);
+        game.timeout(first);
+        uint256 end = _last();
+        game.close(subject);
+        if (_last() < end) end = _last();
+        vm.snapshotValue("otr", "cheapestEnd", end);
+        _assertCovers(GasSchedule.CONCLUDE, end, "conclude");
+    }
+
+    function test_gas_constants_cheapestMove_succeeds() public {
+        committed = _commit(_receipt(), 600, 1000);
+        Trees.Tree memory trace = _traceTree();
+        _openTrace();
+        game.revealTrace(subject, trace.first());
+        _choose(0);
+        game.reveal(gameId, trace.range(0, 0, 5, 9), trace.descendants(5, 0, 4));
+        _choose(0);
+        vm.snapshotValue("otr", "cheapestMove", _last());
+        _assertCovers(GasSchedule.MOVE, _last(), "move");
+    }
+
+    /// @dev All moves of the executor in a game of `MAX_TURNS`: a trace of 2^22 records, 2^32 rows, 2^26 chunks, and accumulators of a fold
+    ///      of 2^22 blocks, twice, whose bytes alone cost more than anything else of it (40 gas each).
+    function test_gas_constants_executor_succeeds() public pure {
+        uint256 reveal = 65_000;
+        uint256 posts = 2 * (60_000 + 40 * 2048 * 8);
+        assertLe(85_000 + 5 * reveal + 110_000 + 7 * reveal + 70_000 + 6 * reveal + posts, GasSchedule.EXECUTOR);
     }
 }

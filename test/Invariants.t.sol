@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {Config} from "script/Deploy.s.sol";
 import {OtrTest} from "./utils/OtrTest.sol";
 import {Trees} from "./utils/Trees.sol";
 import {Demand, DemandState} from "src/interfaces/IAvailability.sol";
@@ -16,7 +17,7 @@ import {
 } from "src/interfaces/IDisputeGame.sol";
 import {Batch, BatchId, CommittedReceipt, IOtrRollup, RulesVersion, Status} from "src/interfaces/IOtrRollup.sol";
 import {IStakeVault} from "src/interfaces/IStakeVault.sol";
-import {Timestamp} from "src/libraries/Clock.sol";
+import {Duration, Timestamp} from "src/libraries/Clock.sol";
 import {Tags} from "src/libraries/Tags.sol";
 import {Receipt as OtrReceipt, ReceiptHash, Request, RequestHash} from "src/types/OtrTypes.sol";
 
@@ -76,7 +77,7 @@ contract InvariantsTest is OtrTest {
         _accounts.push(requester);
         vm.warp(block.timestamp + 1);
 
-        bytes4[] memory selectors = new bytes4[](25);
+        bytes4[] memory selectors = new bytes4[](26);
         selectors[0] = this.deposit.selector;
         selectors[1] = this.commit.selector;
         selectors[2] = this.commitAlone.selector;
@@ -102,8 +103,15 @@ contract InvariantsTest is OtrTest {
         selectors[22] = this.outage.selector;
         selectors[23] = this.pause.selector;
         selectors[24] = this.refundMode.selector;
+        selectors[25] = this.fill.selector;
         targetContract(address(this));
         targetSelector(FuzzSelector({addr: address(this), selectors: selectors}));
+    }
+
+    /// @dev A walk takes months: keys must not run out in it.
+    function _config(address devRoot) internal view override returns (Config memory config) {
+        config = super._config(devRoot);
+        config.keyLifetime = Duration.wrap(3650 days);
     }
 
     function _makeProgram() internal override {
@@ -134,13 +142,14 @@ contract InvariantsTest is OtrTest {
         }
         Trees.Tree memory tree = Trees.over(leaves);
         bytes32 root = tree.root(Tags.BATCH);
-        vm.prank(executor);
         if (rollup.paused()) {
+            vm.prank(executor);
             vm.expectRevert(IOtrRollup.CommitsPaused.selector);
             rollup.commitBatch(root, n);
             ++_count["paused"];
             return;
         }
+        vm.prank(executor);
         BatchId id = rollup.commitBatch(root, n);
         _batches.push(id);
         for (uint256 i; i < n; ++i) {
@@ -155,7 +164,6 @@ contract InvariantsTest is OtrTest {
         if (seed % 2 == 0 || _receipts.length == 0) {
             _use(seed >> 8);
             receipt = _nextReceipt();
-            receipt.commitBy = uint64(block.timestamp);
         } else {
             receipt = _receipts[(seed >> 8) % _receipts.length].receipt;
             _useExecutor(receipt.executor);
@@ -169,18 +177,44 @@ contract InvariantsTest is OtrTest {
         BatchId id = rollup.commitReceipt(receipt, _sign(enclaveKey, digest), _sign(executorKey, digest));
         _batches.push(id);
         _add(CommittedReceipt({receipt: receipt, batchId: id, index: 0, siblings: ""}));
-        ++_count[rollup.batchOf(id).scarce ? bytes32("scarce") : bytes32("commitAlone")];
+        ++_count["commitAlone"];
+    }
+
+    /// @dev An executor takes all its free stake with filler, and receipts that it signed are committed all the same.
+    function fill(uint256 seed) external {
+        if (seed % 8 != 0) return;
+        _use(1 + (seed >> 8) % (ACTORS - 1));
+        uint256 free = vault.freeStakeOf(executor);
+        if (vault.convictedAt(executor).isSet() || rollup.paused() || free < LOCK + RESERVE) return;
+        vm.prank(executor);
+        BatchId id = rollup.commitBatch(keccak256(abi.encode(seed)), (free - RESERVE) / LOCK);
+        _batches.push(id);
+        for (uint256 i; i < 4; ++i) {
+            OtrReceipt memory receipt = _nextReceipt();
+            bytes32 digest = ReceiptHash.unwrap(rollup.hashReceipt(receipt));
+            vm.prank(stranger);
+            id = rollup.commitReceipt(receipt, _sign(enclaveKey, digest), _sign(executorKey, digest));
+            _batches.push(id);
+            _add(CommittedReceipt({receipt: receipt, batchId: id, index: 0, siblings: ""}));
+        }
+        assertTrue(rollup.batchOf(id).scarce, "nothing left to lock");
+        ++_count["scarce"];
     }
 
     function dropDuplicate(uint256 seed) external {
-        if (_receipts.length == 0) return;
-        CommittedReceipt memory original = _receipts[seed % _receipts.length];
+        for (uint256 i; i < _receipts.length; ++i) {
+            if (_dropDuplicate(_receipts[(seed % _receipts.length + i) % _receipts.length])) return;
+        }
+    }
+
+    function _dropDuplicate(CommittedReceipt memory original) private returns (bool) {
         BatchId id = rollup.singleBatchOf(rollup.hashReceipt(original.receipt));
         Batch memory batch = rollup.batchOf(id);
         if (
-            BatchId.unwrap(id) <= BatchId.unwrap(original.batchId) || batch.executor == address(0) || batch.openGames != 0
-                || vault.convictedAt(batch.executor).isSet() || rollup.statusOf(original) == Status.None
-        ) return;
+            BatchId.unwrap(id) <= BatchId.unwrap(original.batchId) || batch.executor == address(0)
+                || batch.openGames != 0 || vault.convictedAt(batch.executor).isSet()
+                || rollup.statusOf(original) == Status.None
+        ) return false;
         rollup.dropDuplicate(id, original);
         for (uint256 i; i < _receipts.length; ++i) {
             if (BatchId.unwrap(_receipts[i].batchId) != BatchId.unwrap(id)) continue;
@@ -188,6 +222,7 @@ contract InvariantsTest is OtrTest {
             (_receipts[i], _seen[i]) = (original, Status.None);
         }
         ++_count["dropDuplicate"];
+        return true;
     }
 
     function exit(uint256 seed) external {
@@ -226,6 +261,7 @@ contract InvariantsTest is OtrTest {
         vm.prank(by);
         game.open{value: BOND}(c, request, step, s.record, siblings);
         _subjects.push(s);
+        if (seed >> 200 & 1 == 0) _answer(s);
         ++_count["open"];
     }
 
@@ -239,22 +275,27 @@ contract InvariantsTest is OtrTest {
         vm.prank(by);
         game.openTrace{value: BOND}(c, request);
         _subjects.push(s);
+        // Some executors answer at once.
+        if (seed >> 200 & 1 == 0) _answer(s);
         ++_count["openTrace"];
     }
 
     /// @dev An executor that need not answer happens to.
     function respond(uint256 seed) external {
         if (_subjects.length == 0) return;
-        if (_answer(_subjects[seed % _subjects.length])) ++_count["respond"];
+        for (uint256 i; i < _subjects.length; ++i) {
+            if (!_answer(_subjects[(seed % _subjects.length + i) % _subjects.length])) continue;
+            ++_count["respond"];
+            return;
+        }
     }
 
     /// @dev A challenger moves. All content is honest, so no move of it can ever prove anything.
     function play(uint256 seed) external {
-        if (_subjects.length == 0) return;
-        uint256 i = seed % _subjects.length;
+        (bool found, uint256 i) = _waiting(seed, Phase.Trace, Phase.Fine);
+        if (!found) return;
         Subject memory s = _subjects[i];
         Game memory g = game.gameOf(game.gameIdOf(s));
-        if (d.uptime.hasPassed(g.deadline)) return;
         _useReceipt(s.receipt);
         if (g.phase == Phase.Trace) {
             uint32 step = uint32((seed >> 16) % _steps());
@@ -279,10 +320,10 @@ contract InvariantsTest is OtrTest {
 
     /// @dev A challenger claims a lie where there is none: it proves nothing.
     function accuseFalsely(uint256 seed) external {
-        if (_subjects.length == 0) return;
-        Subject memory s = _subjects[seed % _subjects.length];
+        (bool found, uint256 at) = _waiting(seed, Phase.Chunks, Phase.Fine);
+        if (!found) return;
+        Subject memory s = _subjects[at];
         Game memory g = game.gameOf(game.gameIdOf(s));
-        if (d.uptime.hasPassed(g.deadline) || s.step == UNKNOWN_STEP) return;
         _useReceipt(s.receipt);
         Request[] memory none = new Request[](0);
         bytes32 chunk = _chunkAt(_row(s.step, 0), 0);
@@ -340,6 +381,12 @@ contract InvariantsTest is OtrTest {
         if (g.phase != Phase.Lost || refunds) {
             assertGe(vault.claimableOf(s.challenger), before + BOND, "bond back");
         }
+        assertEq(uint256(game.gameOf(game.gameIdOf(s)).phase), uint256(Phase.Paid), "paid");
+        vm.expectPartialRevert(IDisputeGame.WrongPhase.selector);
+        game.payOut(s);
+        // Nothing can happen to it any more.
+        _subjects[seed % _subjects.length] = _subjects[_subjects.length - 1];
+        _subjects.pop();
         ++_count[refunds ? bytes32("payOutRefund") : bytes32("payOut")];
     }
 
@@ -357,14 +404,9 @@ contract InvariantsTest is OtrTest {
     // ---------------------------------------------------------------- demands
 
     function demand(uint256 seed) external {
-        if (_receipts.length == 0) return;
-        CommittedReceipt memory c = _receipts[seed % _receipts.length];
-        Batch memory batch = rollup.batchOf(c.batchId);
-        if (
-            batch.openGames == type(uint16).max || vault.convictedAt(batch.executor).isSet()
-                || block.timestamp >= _time(batch) + WINDOW / 2
-                || d.availability.demandOf(c.batchId, c.index).state != DemandState.None
-        ) return;
+        (bool can, CommittedReceipt memory c,) = _challengeable(seed);
+        if (!can || block.timestamp >= _time(rollup.batchOf(c.batchId)) + WINDOW / 2) return;
+        if (d.availability.demandOf(c.batchId, c.index).state != DemandState.None) return;
         vm.deal(stranger, stranger.balance + DEMAND_BOND);
         vm.prank(stranger);
         d.availability.demand{value: DEMAND_BOND}(c.batchId, c.index);
@@ -394,6 +436,8 @@ contract InvariantsTest is OtrTest {
             (Timestamp due,) = rollup.payoutOf(leaf.batchId, m.deadline);
             if (!due.hasCome()) return;
             d.availability.payOut(leaf.batchId, leaf.index);
+            _demanded[seed % _demanded.length] = _demanded[_demanded.length - 1];
+            _demanded.pop();
             ++_count["payOutDemand"];
         }
     }
@@ -499,8 +543,17 @@ contract InvariantsTest is OtrTest {
 
     // ---------------------------------------------------------------- invariants
 
+    /// @dev One campaign checks all of them: every call sequence costs seconds, and they concern the same state.
+    function invariant_all() public {
+        _assertSolvency();
+        _assertLocks();
+        _assertBonds();
+        _assertHonestExecutor();
+        _assertFinality();
+    }
+
     /// @dev Invariant 1: every wei is somebody's.
-    function invariant_solvency() public view {
+    function _assertSolvency() private view {
         uint256 owed = vault.bondsOf(address(game)) + vault.bondsOf(address(d.availability));
         for (uint256 i; i < _accounts.length; ++i) {
             owed += vault.claimableOf(_accounts[i]) + vault.executorOf(_accounts[i]).stake;
@@ -510,7 +563,7 @@ contract InvariantsTest is OtrTest {
     }
 
     /// @dev Invariant 1: locks are the unsettled receipts', and never more than the stake.
-    function invariant_locks() public view {
+    function _assertLocks() private view {
         for (uint256 i; i < ACTORS; ++i) {
             address account = _actors[i].executor;
             uint256 expected;
@@ -525,7 +578,7 @@ contract InvariantsTest is OtrTest {
     }
 
     /// @dev Invariant 1: bonds are those of games and demands that are not paid out yet.
-    function invariant_bonds() public view {
+    function _assertBonds() private view {
         uint256 unpaid;
         for (uint256 i; i < _subjects.length; ++i) {
             if (game.gameOf(game.gameIdOf(_subjects[i])).phase != Phase.Paid) ++unpaid;
@@ -539,7 +592,7 @@ contract InvariantsTest is OtrTest {
     }
 
     /// @dev Invariant 2: who answers in time is never convicted and has all it ever put in, whatever the others did.
-    function invariant_honestExecutor() public view {
+    function _assertHonestExecutor() private view {
         address honest = _actors[0].executor;
         assertFalse(vault.convictedAt(honest).isSet(), "not convicted");
         uint256 has = vault.executorOf(honest).stake + vault.claimableOf(honest) + _honestWithdrawn;
@@ -548,7 +601,7 @@ contract InvariantsTest is OtrTest {
 
     /// @dev Invariants 5 and 14: nothing is final with an open case or before its window's end; nothing final is ever reverted; after a
     ///      conviction nothing becomes final.
-    function invariant_finality() public {
+    function _assertFinality() private {
         for (uint256 i; i < _receipts.length; ++i) {
             CommittedReceipt memory c = _receipts[i];
             Status now_ = rollup.statusOf(c);
@@ -556,9 +609,7 @@ contract InvariantsTest is OtrTest {
             if (_seen[i] == Status.Reverted) assertEq(uint256(now_), uint256(Status.Reverted), "reverted stays");
             if (now_ == Status.Final) {
                 assertEq(rollup.openGamesOn(c.batchId, rollup.hashReceipt(c.receipt)), 0, "open game");
-                assertTrue(
-                    d.availability.demandOf(c.batchId, c.index).state != DemandState.Open, "unanswered demand"
-                );
+                assertTrue(d.availability.demandOf(c.batchId, c.index).state != DemandState.Open, "unanswered demand");
                 uint256 end = _time(rollup.batchOf(c.batchId)) + WINDOW;
                 assertLe(end, block.timestamp, "window");
                 uint256 convictedAt = Timestamp.unwrap(vault.convictedAt(c.receipt.executor));
@@ -570,15 +621,11 @@ contract InvariantsTest is OtrTest {
 
     /// @dev An invariant that cannot fail is a defect: every branch of every action is reached by a long enough random walk.
     function test_actions_reachEveryBranch_succeeds() public {
-        for (uint256 i; i < 3000; ++i) {
+        // The walk is longer than a test's gas.
+        vm.pauseGasMetering();
+        for (uint256 i; i < 2000; ++i) {
             _act(uint256(keccak256(abi.encode(i))));
-            if (i % 50 == 49) {
-                invariant_solvency();
-                invariant_locks();
-                invariant_bonds();
-                invariant_honestExecutor();
-                invariant_finality();
-            }
+            if (i % 100 == 99) invariant_all();
         }
         string[35] memory names = [
             "deposit",
@@ -618,6 +665,9 @@ contract InvariantsTest is OtrTest {
             "refundMode"
         ];
         for (uint256 i; i < names.length; ++i) {
+            emit log_named_uint(names[i], _count[bytes32(bytes(names[i]))]);
+        }
+        for (uint256 i; i < names.length; ++i) {
             assertGt(_count[bytes32(bytes(names[i]))], 0, names[i]);
         }
     }
@@ -627,9 +677,10 @@ contract InvariantsTest is OtrTest {
         for (uint256 i = 1; i < ACTORS; ++i) {
             if (vault.convictedAt(_actors[i].executor).isSet() && seed % 97 == 0) _replace(i, seed);
         }
-        uint256 action = (seed >> 128) % 34;
+        uint256 action = (seed >> 128) % 35;
+        if (action == 34) this.fill(seed);
         if (action == 0) this.deposit(seed);
-        if (action == 1 || action >= 31) this.commit(seed);
+        if (action == 1 || action == 31 || action == 32) this.commit(seed);
         if (action == 2) this.commitAlone(seed);
         if (action == 3) this.dropDuplicate(seed);
         if (action == 4 || action == 30) this.open(seed);
@@ -649,7 +700,7 @@ contract InvariantsTest is OtrTest {
         if (action == 18) this.claim(seed);
         if (action == 19) this.exit(seed);
         if (action == 20) this.sweep();
-        if (action == 21 || action == 25) this.wait(seed);
+        if (action == 21 || action == 25 || action == 33) this.wait(seed);
         if (action == 22) this.outage(seed);
         if (action == 23) this.pause(seed);
         if (action == 24) this.refundMode(seed);
@@ -658,7 +709,7 @@ contract InvariantsTest is OtrTest {
     // ---------------------------------------------------------------- helpers
 
     function _replace(uint256 i, uint256 seed) private {
-        string memory name = vm.toString(seed);
+        string memory name = string.concat(vm.toString(i), "-", vm.toString(seed));
         Actor memory actor;
         (actor.executor, actor.key) = makeAddrAndKey(string.concat("executor", name));
         (actor.enclave, actor.enclaveKey) = makeAddrAndKey(string.concat("enclave", name));
@@ -730,14 +781,28 @@ contract InvariantsTest is OtrTest {
         return false;
     }
 
+    /// @dev The next receipt that can be challenged, and somebody to do it.
     function _challengeable(uint256 seed) private returns (bool, CommittedReceipt memory c, address by) {
-        if (_receipts.length == 0) return (false, c, by);
-        c = _receipts[seed % _receipts.length];
-        Status status = rollup.statusOf(c);
-        bool windowOpen = block.timestamp < _time(rollup.batchOf(c.batchId)) + WINDOW;
-        if (!windowOpen || (status != Status.Provisional && status != Status.Challenged)) return (false, c, by);
-        _useReceipt(c.receipt);
-        return (true, c, _accounts[(seed >> 64) % _accounts.length]);
+        for (uint256 i; i < _receipts.length; ++i) {
+            c = _receipts[(seed % _receipts.length + i) % _receipts.length];
+            if (block.timestamp >= _time(rollup.batchOf(c.batchId)) + WINDOW) continue;
+            Status status = rollup.statusOf(c);
+            if (status != Status.Provisional && status != Status.Challenged) continue;
+            _useReceipt(c.receipt);
+            return (true, c, _accounts[(seed >> 64) % _accounts.length]);
+        }
+        return (false, c, by);
+    }
+
+    /// @dev The next game that waits for its challenger in one of two phases.
+    function _waiting(uint256 seed, Phase a, Phase b) private view returns (bool, uint256 i) {
+        uint256 n = _subjects.length;
+        for (uint256 k; k < n; ++k) {
+            i = (seed % n + k) % n;
+            Game memory g = game.gameOf(game.gameIdOf(_subjects[i]));
+            if ((g.phase == a || g.phase == b) && !g.deadline.hasCome()) return (true, i);
+        }
+        return (false, i);
     }
 
     function _subjectOf(CommittedReceipt memory c, uint32 step, bytes32 record, address by)
@@ -769,9 +834,21 @@ contract InvariantsTest is OtrTest {
         requestNonce = ++_nonce;
         receipt = _receipt();
         receipt.seq = requestNonce;
+        // Whoever holds it may commit it at once.
+        receipt.commitBy = uint64(block.timestamp);
+        receipt.expiry = uint64(block.timestamp + 10 days);
     }
 
     function _add(CommittedReceipt memory c) private {
+        // What was final or reverted for long makes room: a walk looks at the newest.
+        if (_receipts.length > 48) {
+            for (uint256 i; i < _receipts.length; ++i) {
+                if (rollup.batchOf(_receipts[i].batchId).openGames != type(uint16).max) continue;
+                _receipts[i] = c;
+                _seen[i] = Status.None;
+                return;
+            }
+        }
         _receipts.push(c);
         _seen.push(Status.None);
     }

@@ -238,6 +238,11 @@ contract OtrRollupTest is GameTest {
         rollup.commitReceipt(receipt, a, b);
     }
 
+    function _receiptOf(uint64 seq) private view returns (OtrReceipt memory receipt) {
+        receipt = _receipt();
+        (receipt.seq, receipt.commitBy) = (seq, uint64(block.timestamp));
+    }
+
     /// @dev Filler batches take all free stake: a receipt that its holder commits is a liability all the same, without a lock.
     function test_commitReceipt_noFreeStake_isScarce_succeeds() public {
         OtrReceipt memory receipt = _receipt();
@@ -254,10 +259,8 @@ contract OtrRollupTest is GameTest {
         // A stranger's commit may use up the reserve, and goes through even if nothing is left.
         committed = _commitAlone(receipt, stranger);
         assertFalse(rollup.batchOf(committed.batchId).scarce);
-        receipt.seq = 2;
-        CommittedReceipt memory second = _commitAlone(receipt, stranger);
-        receipt.seq = 3;
-        CommittedReceipt memory third = _commitAlone(receipt, stranger);
+        CommittedReceipt memory second = _commitAlone(_receiptOf(2), stranger);
+        CommittedReceipt memory third = _commitAlone(_receiptOf(3), stranger);
         assertFalse(rollup.batchOf(second.batchId).scarce);
         assertTrue(rollup.batchOf(third.batchId).scarce);
         assertEq(vault.freeStakeOf(executor), 0);
@@ -368,7 +371,7 @@ contract OtrRollupTest is GameTest {
         vm.deal(challenger, BOND);
         vm.expectPartialRevert(IOtrRollup.NotChallengeable.selector);
         vm.prank(challenger);
-        game.open{value: BOND}(committed, 0, 0, "");
+        game.open{value: BOND}(committed, _request(), 0, 0, "");
     }
 
     function test_statusOf_committedLate_isNone_succeeds() public {
@@ -780,7 +783,7 @@ contract OtrRollupTest is GameTest {
         rules.bond = uint96(2 * game.EXECUTOR_GAS() * GAS_PRICE - 2);
         _expectInvalid(rules, "bond");
         rules = _rules();
-        rules.demandBond = uint96(d.availability.ANSWER_GAS() * GAS_PRICE - 1);
+        rules.demandBond = uint96(2 * d.availability.ANSWER_GAS() * GAS_PRICE - 1);
         _expectInvalid(rules, "demandBond");
         rules = _rules();
         rules.reserve = uint96(game.gasOf(game.MAX_TURNS()) * GAS_PRICE - 1);

@@ -4,9 +4,18 @@ pragma solidity ^0.8.30;
 import {Test} from "forge-std/Test.sol";
 import {Trees} from "./utils/Trees.sol";
 import {Config, Deploy, Deployment} from "script/Deploy.s.sol";
-import {GameId, IDisputeGame, OpenedElement, OpenedInstruction, Subject} from "src/interfaces/IDisputeGame.sol";
+import {
+    GameId,
+    IDisputeGame,
+    OpenedElement,
+    OpenedInstruction,
+    OpenedRow,
+    Record,
+    Subject
+} from "src/interfaces/IDisputeGame.sol";
 import {IJudge} from "src/interfaces/IJudge.sol";
 import {BatchId, CommittedReceipt} from "src/interfaces/IOtrRollup.sol";
+import {Timestamp} from "src/libraries/Clock.sol";
 import {Tags} from "src/libraries/Tags.sol";
 import {ElementTypes} from "src/machine/ElementTypes.sol";
 import {KIND_ROW, KIND_TOKEN, KIND_WEIGHTS, ROLE_TOKEN} from "src/machine/Instruction.sol";
@@ -190,6 +199,11 @@ contract RealJudgeTest is Test {
 
     /// @dev Commits, opens a game on step 1 and plays to the chunk of `row`.
     function _play(uint256 row) private {
+        _play(row, false);
+    }
+
+    /// @dev The same, or only to the fine top.
+    function _play(uint256 row, bool jumps) private {
         OtrReceipt memory receipt;
         receipt.machineVersion = 1;
         receipt.modelId = _modelId;
@@ -207,22 +221,23 @@ contract RealJudgeTest is Test {
 
         Trees.Tree memory trace = _traceTree();
         Trees.Tree memory fine = _fineTree();
-        Trees.Tree memory programTree = _programTree();
         uint96 bond = 0.05 ether;
         vm.prank(_challenger);
-        _gameId = d.game.open{value: bond}(committed, STEP, trace.levels[0][STEP], trace.siblings(STEP));
+        _gameId = d.game.open{value: bond}(committed, _request(), STEP, trace.levels[0][STEP], trace.siblings(STEP));
         _subject = Subject({
             receipt: receipt,
             batchId: id,
             step: STEP,
             record: trace.levels[0][STEP],
             challenger: _challenger,
-            bond: bond
+            bond: bond,
+            openedAt: Timestamp.wrap(uint40(block.timestamp))
         });
         vm.prank(_executor);
-        d.game.postFine(_subject, fine.first());
+        d.game.postFine(_subject, Record({salt: SALT, token: 0, cacheRoot: 0}), fine.first());
+        if (jumps) return;
         vm.prank(_challenger);
-        d.game.chooseRow(_subject, OpenedInstruction(uint32(row), _program[row], programTree.siblings(row)));
+        d.game.chooseRow(_subject, OpenedInstruction(uint32(row), _program[row], _programTree().siblings(row)));
         d.game.revealRow(_gameId, fine.siblings(row), new bytes32[](0), abi.encode(bytes32(_rows[row])));
     }
 
@@ -259,21 +274,35 @@ contract RealJudgeTest is Test {
         return bytes.concat(SALT, bytes4(TOKEN), _inputTree().siblings(STEP), _weightsRead(TOKEN), _weightsRead(4));
     }
 
+    /// @dev The prompt is the receipt's: no request is needed to read it.
     function test_settle_embed_succeeds() public {
         _rows[0][20] ^= 0x01;
         _play(0);
-        _settle(0, 5, true, _embedWitness());
+        _settle(0, 5, false, _embedWitness());
         vm.snapshotGasLastCall("otr", "settleEmbedSmall");
         d.game.conclude(_subject);
         assertTrue(d.vault.convictedAt(_executor).isSet());
     }
 
-    function test_settle_embedWithoutRequest_reverts() public {
+    function test_settleJump_embed_succeeds() public {
         _rows[0][20] ^= 0x01;
-        _play(0);
+        _play(0, true);
+        OpenedInstruction memory opened = OpenedInstruction(0, _program[0], _programTree().siblings(0));
+        OpenedRow memory row = OpenedRow(sha256(abi.encode(bytes32(_rows[0]))), _fineTree().siblings(0));
+        OpenedElement memory element = OpenedElement(5, bytes32(_rows[0]), "");
         bytes memory witness = _embedWitness();
-        OpenedElement memory opened = OpenedElement(5, bytes32(_rows[0]), "");
-        bytes memory instruction = _program[0];
+        vm.prank(_challenger);
+        d.game.settleJump(_subject, opened, row, element, new Request[](0), witness);
+        vm.snapshotGasLastCall("otr", "settleJumpEmbedSmall");
+        assertTrue(d.vault.convictedAt(_executor).isSet());
+    }
+
+    function test_settle_drawWithoutRequest_reverts() public {
+        _rows[2][8] ^= 0x01;
+        _play(2);
+        bytes memory witness = _fineRead(1);
+        OpenedElement memory opened = OpenedElement(1, bytes32(_rows[2]), "");
+        bytes memory instruction = _program[2];
         vm.prank(_challenger);
         vm.expectRevert(IJudge.RequestRequired.selector);
         d.game.settle(_subject, instruction, opened, new Request[](0), witness);

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { foundryBinary } from "../ts/chain/anvil.ts";
 
 interface Count {
   passed: number;
@@ -20,17 +21,20 @@ interface Stage {
 const scratch = mkdtempSync(join(tmpdir(), "otr-test-"));
 const vitestReport = join(scratch, "vitest.json");
 
+// The program itself: its npm launcher ends with 0 even when forge has failed.
+const FORGE = foundryBinary("forge");
+
 const STAGES: Stage[] = [
   { name: "lint", command: ["biome", "check", "--error-on-warnings", "."] },
   { name: "types", command: ["tsc", "-p", "."] },
-  { name: "format of Solidity", command: ["forge", "fmt", "--check"] },
+  { name: "format of Solidity", command: [FORGE, "fmt", "--check"] },
   { name: "opcodes generated", command: ["tsx", "tools/generate-opcodes.ts", "--check"] },
-  { name: "build of contracts", command: ["forge", "build"] },
+  { name: "build of contracts", command: [FORGE, "build"] },
   { name: "bindings generated", command: ["tsx", "tools/bindings.ts", "--check"] },
   { name: "golden files", command: ["tsx", "tools/golden.ts", "--check"] },
   {
     name: "forge tests",
-    command: ["forge", "test"],
+    command: [FORGE, "test"],
     env: { FORGE_SNAPSHOT_CHECK: "true" },
     count(output) {
       const last = [...output.matchAll(/(\d+) tests passed, (\d+) failed/g)].at(-1);

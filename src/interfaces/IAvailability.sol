@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Duration, Timestamp} from "../libraries/Clock.sol";
-import {Request, RequestHash} from "../types/OtrTypes.sol";
+import {Receipt, Request, RequestHash} from "../types/OtrTypes.sol";
 import {BatchId, CommittedReceipt, IOtrRollup} from "./IOtrRollup.sol";
 import {IStakeVault} from "./IStakeVault.sol";
 import {IUptime} from "./IUptime.sol";
@@ -30,7 +30,7 @@ struct Demand {
 
 /// @title Demands for what cannot be recomputed
 /// @notice Output and trace follow from request and prompt; these and the receipt must be available. Whoever cannot get them demands them in
-///         the first half of the window, for a bond; the executor posts them within a turn and earns the bond, or is convicted
+///         the first half of the window, for a bond; the executor posts them within a turn and earns half of the bond, or is convicted
 ///         (docs/protocol.md, section 7). Of a confidential receipt the prompt stays hidden: its requester and watchers have it.
 ///         Immutable, one of the courts of the rules.
 interface IAvailability {
@@ -59,12 +59,20 @@ interface IAvailability {
 
     /// @notice The data of a leaf is demanded.
     event Demanded(BatchId indexed batchId, uint256 indexed index, address indexed demander, Timestamp deadline);
-    /// @notice The data is in this transaction's calldata.
-    event Answered(BatchId indexed batchId, uint256 indexed index, RequestHash indexed requestHash);
+    /// @notice The data of a demanded leaf.
+    /// @param input The prompt's tokens, four bytes each, big-endian; none if the request is confidential, or if parts were posted.
+    event Answered(
+        BatchId indexed batchId,
+        uint256 indexed index,
+        RequestHash indexed requestHash,
+        Receipt receipt,
+        Request request,
+        bytes input
+    );
     /// @notice The executor did not answer.
     event Unanswered(BatchId indexed batchId, uint256 indexed index, address indexed demander);
-    /// @notice A part of a long prompt is in this transaction's calldata.
-    event PartPosted(RequestHash indexed requestHash, uint256 indexed part, address indexed by);
+    /// @notice A part of a long prompt. Those that count are by the sender of the answer (`Answered` has the transaction).
+    event PartPosted(RequestHash indexed requestHash, uint256 indexed part, address indexed by, bytes input);
     /// @notice The executor was convicted elsewhere.
     event Closed(BatchId indexed batchId, uint256 indexed index);
     /// @notice The bond went to `to`.
@@ -90,19 +98,20 @@ interface IAvailability {
     ///         case, only its demander.
     function close(BatchId batchId, uint256 index) external;
 
-    /// @notice Pays out after the air gap: the bond to the executor if it answered, else back to the demander with its gas. Anyone may.
+    /// @notice Pays out after the air gap. Answered: half of the bond to the executor, the rest is burnt. Else, or in refund mode: the bond to the
+    ///         demander, with its gas if the executor was convicted. Anyone may.
     function payOut(BatchId batchId, uint256 index) external;
 
     /// @notice A demand.
     function demandOf(BatchId batchId, uint256 index) external view returns (Demand memory);
 
-    /// @notice Most gas of an answer to a prompt of `PROMPT_LIMIT` tokens: the bond covers it at the rules' price.
+    /// @notice Most gas of an answer to a prompt of `PROMPT_LIMIT` tokens: half of the bond covers it at the rules' price.
     function ANSWER_GAS() external view returns (uint256);
 
     /// @notice Gas that is repaid for a demand that was not answered.
     function DEMAND_GAS() external view returns (uint256);
 
-    /// @notice Longest prompt whose answer the bond covers. Executors refuse longer ones, unless confidential.
+    /// @notice Longest prompt whose answer half of the bond covers. Executors refuse longer ones, unless confidential.
     function PROMPT_LIMIT() external view returns (uint256);
 
     /// @notice Time for an answer.

@@ -71,13 +71,14 @@ struct Subject {
 /// @param moves Moves of the challenger, for the gas that is repaid.
 /// @param index See `level`.
 /// @param jump Levels from the known node down to the chosen one.
-/// @param value The fixed element's value in the executor's row.
-/// @param part Chosen part of a long fold, plus one; zero if none.
+/// @param instruction First bytes of `keccak256(abi.encode(gameId, leaf of the chosen row's instruction))`: bound to the game, so that nobody
+///        can look for two instructions with the same bytes before it is open.
 /// @param node The last proven node; in phase `CacheReveal` the cache root.
-/// @param instruction Leaf of the chosen row's instruction in the program tree.
 /// @param accumulators keccak256 of the accumulators posted last.
 /// @param accumulatorBefore Accumulator before the chosen part, left-aligned.
 /// @param accumulatorAfter Accumulator after it.
+/// @param part Chosen part of a long fold, plus one; zero if none.
+/// @param value The fixed element's value in the executor's row.
 struct Game {
     address challenger;
     Timestamp deadline;
@@ -90,14 +91,14 @@ struct Game {
     uint32 row;
     uint32 rowLength;
     uint8 rowType;
-    uint32 element;
-    uint16 part;
-    int64 value;
+    bytes18 instruction;
     bytes32 node;
-    bytes32 instruction;
     bytes32 accumulators;
     bytes16 accumulatorBefore;
     bytes16 accumulatorAfter;
+    uint32 element;
+    uint16 part;
+    int64 value;
 }
 
 /// @notice A row's instruction with its opening in the program tree.

@@ -24,7 +24,8 @@ enum Fraud {
 /// @notice Each function convicts in one transaction, within the challenge window (docs/protocol.md, section 6). Immutable, one of the
 ///         courts of the rules. A proof must be announced first, by a hash that only its sender can use, so that copying it from the mempool
 ///         gains nothing: `announce(keccak256(abi.encode(sender, keccak256(calldata of the proof))))`, then the proof at a later
-///         timestamp, within `ANNOUNCEMENT_LIFETIME`. The time of the announcement is when the case was opened.
+///         timestamp, within `ANNOUNCEMENT_LIFETIME`. The case is opened when it is proven: games and demands that are open by then
+///         come first.
 interface IFraudProofs {
     /// @notice This proof was not announced by its sender, or too long ago, or only just now.
     error NotAnnounced(bytes32 announcement);

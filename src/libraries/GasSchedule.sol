@@ -6,11 +6,11 @@ pragma solidity ^0.8.30;
 ///         cheapest transaction of its kind, so that a game never pays more than it cost (`test/Gas.t.sol`).
 library GasSchedule {
     /// @notice `open`, `openTrace`.
-    uint256 internal constant OPEN = 150_000;
+    uint256 internal constant OPEN = 140_000;
     /// @notice Each move of the challenger.
-    uint256 internal constant MOVE = 30_000;
+    uint256 internal constant MOVE = 31_000;
     /// @notice `conclude`, `timeout`, `close`.
-    uint256 internal constant CONCLUDE = 50_000;
+    uint256 internal constant CONCLUDE = 65_000;
     /// @notice Most that a game costs the executor: all of its moves in a game of `MAX_TURNS`, none cheaper than it can be.
     uint256 internal constant EXECUTOR = 3_500_000;
 }

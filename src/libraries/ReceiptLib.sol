@@ -85,6 +85,29 @@ library ReceiptLib {
         return RequestHash.wrap(digest(domainSeparator(rollup), structHash));
     }
 
+    /// @notice Digest of a request that lies in memory.
+    function hashInMemory(Request memory request, address rollup) internal view returns (RequestHash) {
+        bytes memory head = abi.encode(
+            REQUEST_TYPE,
+            request.requester,
+            request.modelId,
+            request.inputRoot,
+            request.nIn,
+            request.maxOut,
+            keccak256(abi.encodePacked(request.stopTokens))
+        );
+        bytes memory tail = abi.encode(
+            request.sampler,
+            request.temperature,
+            request.seed,
+            request.nonce,
+            request.deadline,
+            request.confidential,
+            keccak256(abi.encodePacked(request.watchers))
+        );
+        return RequestHash.wrap(digest(domainSeparator(rollup), keccak256(bytes.concat(head, tail))));
+    }
+
     /// @notice `keccak256(0x1901 ‖ domain ‖ structHash)`.
     function digest(bytes32 domain, bytes32 structHash) internal pure returns (bytes32) {
         return keccak256(abi.encodePacked(hex"1901", domain, structHash));

@@ -25,7 +25,12 @@ library SaltLib {
 
     /// @notice Key of all salts of a request.
     function key(Request calldata request, bytes32 secret) internal pure returns (bytes32) {
-        return keccak256(abi.encode(Tags.SALT_KEY, request.requester, secret, request.nonce));
+        return keyOf(request.requester, secret, request.nonce);
+    }
+
+    /// @notice The same, from the fields that it is made of.
+    function keyOf(address requester, bytes32 secret, uint64 nonce) internal pure returns (bytes32) {
+        return keccak256(abi.encode(Tags.SALT_KEY, requester, secret, nonce));
     }
 
     /// @notice Salt of item `index` of a list.
@@ -50,6 +55,22 @@ library SaltLib {
             position := tokens.offset
         }
         return _tokenLeaves(saltKey, INPUT, first, tokens.length, position, 32, 0);
+    }
+
+    /// @notice Root over a whole prompt (`Tags.INPUT`, `INPUT`) or answer (`Tags.OUTPUT`, `OUTPUT`); at least one token.
+    function tokensRoot(bytes32 tag, bytes32 saltKey, uint8 kind, uint32[] calldata tokens)
+        internal
+        pure
+        returns (bytes32)
+    {
+        uint256 position;
+        // SAFETY: reads the place of an array whose bounds Solidity has checked.
+        assembly ("memory-safe") {
+            position := tokens.offset
+        }
+        uint256 count = tokens.length;
+        bytes32[] memory leaves = _tokenLeaves(saltKey, kind, 0, count, position, 32, 0);
+        return BinaryTree.root(tag, count, BinaryTree.fold(leaves, BinaryTree.depth(count)));
     }
 
     /// @notice Leaves of the output tokens that these records emit, the first of which is output number `first`.

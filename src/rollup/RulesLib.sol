@@ -31,7 +31,8 @@ library RulesLib {
         _require(uint256(rules.challengerBps) + rules.requesterBps <= Ratio.ONE / 2, "shares");
         // INVARIANT: the executor's half of a lost bond covers what its answers cost, and a demand's bond the posted data.
         _require(rules.bond != 0 && rules.bond / 2 >= game.EXECUTOR_GAS() * rules.gasPrice, "bond");
-        _require(rules.demandBond != 0 && rules.demandBond >= availability.ANSWER_GAS() * rules.gasPrice, "demandBond");
+        uint256 answerCost = availability.ANSWER_GAS() * rules.gasPrice;
+        _require(rules.demandBond != 0 && rules.demandBond / 2 >= answerCost, "demandBond");
         // INVARIANT: the gas of a longest game can be repaid from what commits must leave free.
         _require(rules.reserve >= game.gasOf(game.MAX_TURNS()) * rules.gasPrice, "reserve");
         uint256 longest = longestGame(rules.game, rules.turnDuration).inSeconds();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {IDisputeGame, Phase} from "src/interfaces/IDisputeGame.sol";
+import {IDisputeGame, Phase, Record} from "src/interfaces/IDisputeGame.sol";
 import {IEnclaveRegistry} from "src/interfaces/IEnclaveRegistry.sol";
 import {BatchId, Status} from "src/interfaces/IOtrRollup.sol";
 import {Timestamp} from "src/libraries/Clock.sol";
@@ -88,6 +88,7 @@ contract AttackTest is GameTest {
         _open(4);
         vm.warp(block.timestamp + TURN);
         game.timeout(subject);
+        vm.warp(block.timestamp + AIR_GAP);
         bytes memory signature = _sign(requesterKey, RequestHash.unwrap(rollup.hashRequest(_request())));
         vm.etch(requester, address(new Denier()).code);
         rollup.claimCompensation(committed, _request(), signature);
@@ -206,9 +207,10 @@ contract OneRowAttackTest is GameTest {
     function test_postFine_zeroTopByStranger_reverts() public {
         committed = _commit();
         _open(2);
+        Record memory record = _record();
         vm.prank(challenger);
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.NotExecutor.selector, executor, challenger));
-        game.postFine(subject, new bytes32[](1));
+        game.postFine(subject, record, new bytes32[](1));
         _postFine();
         assertPhase(Phase.Fine);
     }

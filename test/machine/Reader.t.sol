@@ -146,20 +146,23 @@ contract ReaderTest is Test {
         _refuseRoot(x, x.context.traceRoot);
     }
 
-    /// @dev `embed` reads the prompt only at prompt positions.
-    function test_evaluate_recordToken_withoutRequest_succeeds() public {
-        Opened memory x = _open(_sample(Opcodes.EMBED));
+    /// @dev The receipt holds the prompt's root: `embed` needs no request, at prompt positions and after them.
+    function test_evaluate_token_withoutRequest_succeeds() public {
+        Case memory case_ = _sample(Opcodes.EMBED);
+        Opened memory x = _open(case_);
         x.context.hasRequest = false;
         (bool success,) = _call(x, x.witness);
+        assertTrue(success);
+        case_.nIn = case_.t + 3;
+        x = _open(case_);
+        x.context.hasRequest = false;
+        (success,) = _call(x, x.witness);
         assertTrue(success);
     }
 
     function test_evaluate_request_reverts() public {
-        Case memory case_ = _sample(Opcodes.EMBED);
-        case_.nIn = case_.t + 3;
-        _refuseRequest(case_);
         _refuseRequest(_sample(Opcodes.WEIGH));
-        case_ = _sample(Opcodes.DRAW);
+        Case memory case_ = _sample(Opcodes.DRAW);
         case_.elements[0] = 1;
         _refuseRequest(case_);
     }

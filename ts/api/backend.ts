@@ -2,6 +2,7 @@ import type { Hex } from "../commit/bytes.ts";
 import type { Domain } from "../commit/typed-data.ts";
 import type { Chat, IdempotencyKey } from "../executor/answerer.ts";
 import type { Order } from "../executor/receipts.ts";
+import type { ReadinessCheck } from "../metrics/health-server.ts";
 import type { Bundle } from "../sdk/bundle.ts";
 import type { PromptModel } from "../sdk/prompt-model.ts";
 
@@ -15,12 +16,6 @@ export interface ServedModel extends PromptModel {
 export type ChatReceipt =
   | { readonly state: "unknown" | "pending" | "gone" }
   | { readonly state: "signed"; readonly bundle: Bundle; readonly batchRoot: Hex | undefined };
-
-/** Readiness of one part; without a problem it is ready. */
-export interface ReadinessCheck {
-  readonly name: string;
-  readonly problem?: string;
-}
 
 /** What stands behind the HTTP server. */
 export interface ApiBackend {

@@ -1,15 +1,12 @@
 import type { FastifyInstance } from "fastify";
+import { readiness } from "../metrics/health-server.ts";
 import type { ApiBackend } from "./backend.ts";
 
-/** `/livez`: the process answers. `/readyz`: it would take a request now. */
+/** `/livez`, `/healthz`: the process answers. `/readyz`: it would take a request now. */
 export function healthRoutes(app: FastifyInstance, backend: ApiBackend): void {
-  app.get("/livez", async () => ({ status: "ok" }));
+  for (const path of ["/livez", "/healthz"]) app.get(path, async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
-    const checks = backend.readiness();
-    const ready = checks.every(({ problem }) => problem === undefined);
-    return reply.code(ready ? 200 : 503).send({
-      status: ready ? "ok" : "unavailable",
-      checks: Object.fromEntries(checks.map(({ name, problem }) => [name, problem ?? "ok"])),
-    });
+    const [status, body] = readiness(backend.readiness());
+    return reply.code(status).send(body);
   });
 }

@@ -1,6 +1,6 @@
 import { recoverAddress } from "viem";
 import { type Hex, toHex } from "../commit/bytes.ts";
-import { saltKey, tokenTree } from "../commit/record.ts";
+import { type Salting, saltKey, secretOf, tokenTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
 import { type Domain, hashRequest, NOBODY, type Request } from "../commit/typed-data.ts";
 import type { Random } from "../executor/ports.ts";
@@ -39,7 +39,7 @@ export function unsignedOrder(
   const request: Request = {
     requester: NOBODY,
     modelId: model.modelId,
-    inputRoot: inputRootOf({ requester: NOBODY, seed, nonce }, prompt),
+    inputRoot: inputRootOf({ requester: NOBODY, secret: seed, nonce }, prompt),
     nIn: prompt.length,
     maxOut: parameters.maxOut ?? Math.min(context.defaultMaxOut, room),
     stopTokens,
@@ -58,7 +58,7 @@ export function unsignedOrder(
 export async function carriedOrder(
   model: PromptModel,
   parameters: ChatParameters,
-  { request, signature }: CarriedRequest,
+  { request, signature, secret: carriedSecret }: CarriedRequest,
   context: OrderContext,
 ): Promise<Order> {
   const { prompt, maxOut, seed, stopTokens, sampler, temperature } = parameters;
@@ -70,9 +70,16 @@ export async function carriedOrder(
       "request_mismatch",
     );
   };
+  const secret = secretOf(request, carriedSecret);
+  if (secret === undefined)
+    throw invalidRequest(
+      "A confidential request brings the secret that its seed commits to, any other none.",
+      `${REQUEST_HEADER}.secret`,
+      "request_mismatch",
+    );
   same("modelId", model.modelId);
   same("nIn", prompt.length);
-  same("inputRoot", inputRootOf(request, prompt));
+  same("inputRoot", inputRootOf({ ...request, secret }, prompt));
   same("stopTokens", stopTokens);
   same("sampler", sampler);
   same("temperature", temperature);
@@ -83,10 +90,11 @@ export async function carriedOrder(
   if (request.deadline <= context.now)
     throw invalidRequest("The request's deadline has passed.", `${REQUEST_HEADER}.deadline`, "deadline_passed");
   const requestHash = hashRequest(context.domain, request);
+  const order = { request, requestHash, prompt, ...(request.confidential ? { secret } : {}) };
   if (request.requester === NOBODY) {
     if (signature !== undefined)
       throw invalidRequest("A request of nobody cannot be signed.", `${REQUEST_HEADER}.signature`);
-    return { request, requestHash, prompt };
+    return order;
   }
   if (signature === undefined)
     throw invalidRequest("A request that names a requester must be signed.", `${REQUEST_HEADER}.signature`);
@@ -97,9 +105,9 @@ export async function carriedOrder(
       `${REQUEST_HEADER}.signature`,
       "invalid_signature",
     );
-  return { request, requestHash, requestSignature: signature, prompt };
+  return { ...order, requestSignature: signature };
 }
 
-function inputRootOf(salting: Pick<Request, "requester" | "seed" | "nonce">, prompt: readonly number[]): Hex {
+function inputRootOf(salting: Salting, prompt: readonly number[]): Hex {
   return toHex(tokenTree(saltKey(salting), "input", prompt).root(TAGS.input));
 }

@@ -6,6 +6,7 @@ import {
   iJudgeAbi,
   iProgramValidatorAbi,
   modelRegistryAbi,
+  otrRequestsAbi,
   otrRollupAbi,
   stakeVaultAbi,
 } from "./generated.ts";
@@ -17,6 +18,7 @@ export const ABIS = {
   models: modelRegistryAbi,
   enclaves: enclaveRegistryAbi,
   game: disputeGameAbi,
+  requests: otrRequestsAbi,
 } as const;
 
 /** Name of a contract that actions talk to. */
@@ -28,6 +30,7 @@ export type ContractName = keyof typeof ABIS;
  */
 export const errorsAbi: Abi = distinctErrors([
   otrRollupAbi,
+  otrRequestsAbi,
   stakeVaultAbi,
   modelRegistryAbi,
   enclaveRegistryAbi,

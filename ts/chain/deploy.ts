@@ -32,6 +32,7 @@ export interface DeployParameters {
   readonly keyLifetime?: number;
   readonly lockPerReceipt?: bigint;
   readonly bond?: bigint;
+  readonly deliveryPeriod?: number;
 }
 
 /** Variable of the script for each parameter. */
@@ -49,6 +50,7 @@ const VARIABLES: Readonly<Record<keyof DeployParameters, string>> = {
   keyLifetime: "OTR_KEY_LIFETIME",
   lockPerReceipt: "OTR_LOCK",
   bond: "OTR_BOND",
+  deliveryPeriod: "OTR_DELIVERY_PERIOD",
 };
 
 /** How to deploy. */

@@ -24,8 +24,8 @@ export interface ExecutorPortOptions {
 /** The chain as an executor needs it, over a transactor. */
 export class ExecutorPort implements ChainPort {
   readonly #o: ExecutorPortOptions;
-  /** Block of this executor's batches by root. */
-  readonly #batches = new Map<Hex, bigint>();
+  /** This executor's batches by root: block and number. */
+  readonly #batches = new Map<Hex, { block: bigint; batchId: bigint }>();
   readonly #watcher: Watcher;
 
   constructor(options: ExecutorPortOptions) {
@@ -43,11 +43,12 @@ export class ExecutorPort implements ChainPort {
         for (const { eventName, args, blockNumber } of logs) {
           if (eventName !== "BatchCommitted") continue;
           const batch = args as EventArgs<"rollup", "BatchCommitted">;
-          if (batch.executor.toLowerCase() === executor.toLowerCase()) this.#batches.set(batch.root, blockNumber);
+          if (batch.executor.toLowerCase() !== executor.toLowerCase()) continue;
+          this.#batches.set(batch.root, { block: blockNumber, batchId: batch.batchId });
         }
       },
       onRewind: (block) => {
-        for (const [root, at] of this.#batches) if (at > block) this.#batches.delete(root);
+        for (const [root, at] of this.#batches) if (at.block > block) this.#batches.delete(root);
       },
     });
   }
@@ -60,8 +61,9 @@ export class ExecutorPort implements ChainPort {
 
   async findBatch(root: Hex): Promise<CommittedBatch | undefined> {
     const head = await this.#watcher.sync();
-    const block = this.#batches.get(root);
-    return head === undefined || block === undefined ? undefined : { confirmations: Number(head.number - block) + 1 };
+    const found = this.#batches.get(root);
+    if (head === undefined || found === undefined) return undefined;
+    return { confirmations: Number(head.number - found.block) + 1, batchId: found.batchId };
   }
 
   async standing(enclaveKey: Hex, modelId: Hex): Promise<ExecutorStanding> {

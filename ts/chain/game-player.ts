@@ -31,8 +31,8 @@ export interface GamePlayerOptions {
   readonly onOver?: (game: TrackedGame, outcome: GameOutcome | undefined) => Promise<void> | void;
 }
 
-/** Between two attempts at a turn that failed: turns last hours on a real chain. */
-const RETRY_MS = 2000;
+/** Between two attempts at a turn that failed: at first an endpoint's hiccup, later something that takes a human. */
+const RETRY_MS = { first: 100, most: 5000 };
 
 /**
  * Plays one side of all tracked games, each to its end. It keeps no state of its own: every turn is decided from the chain, and
@@ -40,8 +40,8 @@ const RETRY_MS = 2000;
  */
 export class GamePlayer {
   readonly #o: GamePlayerOptions & { readonly clock: Clock };
-  /** Milliseconds since 1970 before which a game that failed is left alone. */
-  readonly #paused = new Map<bigint, number>();
+  /** Games that failed: how often in a row, and milliseconds since 1970 before which they are left alone. */
+  readonly #paused = new Map<bigint, { readonly failures: number; readonly until: number }>();
 
   constructor(options: GamePlayerOptions) {
     this.#o = { clock: systemClock, ...options };
@@ -52,12 +52,14 @@ export class GamePlayer {
     await Promise.all(
       this.#o.store.open().map(async (game) => {
         const { clock, log } = this.#o;
-        if (clock.now() < (this.#paused.get(game.gameId) ?? 0)) return;
+        const { failures, until } = this.#paused.get(game.gameId) ?? { failures: 0, until: 0 };
+        if (clock.now() < until) return;
         try {
           await this.#advance(game);
           this.#paused.delete(game.gameId);
         } catch (err) {
-          this.#paused.set(game.gameId, clock.now() + RETRY_MS);
+          const pause = Math.min(RETRY_MS.first * 2 ** failures, RETRY_MS.most);
+          this.#paused.set(game.gameId, { failures: failures + 1, until: clock.now() + pause });
           // A refusal mostly means that somebody else has moved, or that the deadline has not come on the chain yet.
           log[err instanceof ContractRevertError ? "info" : "error"]({ game: game.gameId, err }, "turn not played yet");
         }
@@ -82,14 +84,14 @@ export class GamePlayer {
     if (await this.#isMoot(game)) {
       if (role === "executor") return false;
       const gameLog = await loadGame(context, game, game.openedAt);
-      return this.#send(game, gameLog.state, closeCall(gameLog), "close");
+      return this.#send(game, gameLog, closeCall(gameLog), "close");
     }
     // A proven lie has no deadline: whoever proved it concludes.
     if (state.phase === "Proven" && role === "executor") return false;
     if (state.turn !== role) {
       if (!(await this.#isLate(state))) return false;
       const gameLog = await loadGame(context, game, game.openedAt);
-      return this.#send(game, gameLog.state, timeoutCall(gameLog), "timeout");
+      return this.#send(game, gameLog, timeoutCall(gameLog), "timeout");
     }
     const gameLog = await loadGame(context, game, game.openedAt);
     if (gameLog.state.turn !== role) return true;
@@ -100,16 +102,15 @@ export class GamePlayer {
       log.error({ game: game.gameId, phase: gameLog.state.phase }, "no move for this side's turn");
       return false;
     }
-    return this.#send(game, gameLog.state, moveCall(gameLog, view, move), move.call);
+    return this.#send(game, gameLog, moveCall(gameLog, view, move), move.call);
   }
 
-  async #send(game: TrackedGame, state: GameState, call: Call, move: string): Promise<boolean> {
+  async #send(game: TrackedGame, { events }: GameLog, call: Call, move: string): Promise<boolean> {
     const { sender } = this.#o.context;
     if (sender === undefined) throw new NoSenderError(call.name);
-    const { phase, level, index, deadline } = state;
-    const { transactionHash, gasUsed } = await sender.send(call, {
-      id: `turn:${game.gameId}:${phase}:${level}:${index}:${deadline}:${move}`,
-    });
+    // Every move leaves an event, so their number names the turn. What is played in it may change with a reorganisation, and then must
+    // take the place of what was played before it.
+    const { transactionHash, gasUsed } = await sender.send(call, { id: `turn:${game.gameId}:${events.length}` });
     this.#o.log.info({ game: game.gameId, move, hash: transactionHash, gas: gasUsed }, "played");
     return true;
   }

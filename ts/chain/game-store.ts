@@ -73,6 +73,12 @@ export class GameStore {
     return this.#database.all("SELECT * FROM games WHERE receipt_hash = ? ORDER BY opened_at", receiptHash).map(gameOf);
   }
 
+  /** Number of games that are over, by outcome. */
+  outcomes(): Record<string, number> {
+    const sql = "SELECT outcome, count(*) AS n FROM games WHERE status = 'over' GROUP BY outcome";
+    return Object.fromEntries(this.#database.all(sql).map(({ outcome, n }) => [String(outcome), Number(n)]));
+  }
+
   over(gameId: bigint, outcome: GameOutcome | undefined): void {
     this.#database.run(
       "UPDATE games SET status = 'over', outcome = ? WHERE game_id = ?",

@@ -3391,6 +3391,750 @@ export const modelRegistryAbi = [
 ] as const
 
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// OtrRequests
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const otrRequestsAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      { name: 'rollup', internalType: 'contract IOtrRollup', type: 'address' },
+      { name: 'vault', internalType: 'contract IStakeVault', type: 'address' },
+      {
+        name: 'models',
+        internalType: 'contract IModelRegistry',
+        type: 'address',
+      },
+      { name: 'uptime', internalType: 'contract IUptime', type: 'address' },
+      { name: 'deliveryPeriod', internalType: 'Duration', type: 'uint32' },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'DELIVERY_PERIOD',
+    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'MAX_CALLBACK_GAS',
+    outputs: [{ name: '', internalType: 'uint32', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'MAX_LIFETIME',
+    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'MAX_LIST',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'MAX_OUTPUT',
+    outputs: [{ name: '', internalType: 'uint32', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'MODELS',
+    outputs: [
+      { name: '', internalType: 'contract IModelRegistry', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'ROLLUP',
+    outputs: [
+      { name: '', internalType: 'contract IOtrRollup', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'UPTIME',
+    outputs: [{ name: '', internalType: 'contract IUptime', type: 'address' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'VAULT',
+    outputs: [
+      { name: '', internalType: 'contract IStakeVault', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+    ],
+    name: 'answerOf',
+    outputs: [
+      { name: 'state', internalType: 'enum RequestState', type: 'uint8' },
+      { name: 'round', internalType: 'uint32', type: 'uint32' },
+      { name: 'output', internalType: 'uint32[]', type: 'uint32[]' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'request_',
+        internalType: 'struct Request',
+        type: 'tuple',
+        components: [
+          { name: 'requester', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'maxOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopTokens', internalType: 'uint32[]', type: 'uint32[]' },
+          { name: 'sampler', internalType: 'uint8', type: 'uint8' },
+          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
+          { name: 'seed', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nonce', internalType: 'uint64', type: 'uint64' },
+          { name: 'deadline', internalType: 'uint64', type: 'uint64' },
+          { name: 'confidential', internalType: 'bool', type: 'bool' },
+          { name: 'watchers', internalType: 'address[]', type: 'address[]' },
+        ],
+      },
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+      { name: 'output', internalType: 'uint32[]', type: 'uint32[]' },
+    ],
+    name: 'deliver',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+    ],
+    name: 'deliverBy',
+    outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+    ],
+    name: 'finish',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'requester', internalType: 'address', type: 'address' },
+      { name: 'seed', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'nonce', internalType: 'uint64', type: 'uint64' },
+      { name: 'input', internalType: 'uint32[]', type: 'uint32[]' },
+    ],
+    name: 'inputRootOf',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'pure',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+    ],
+    name: 'isCandidate',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+    ],
+    name: 'refund',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'request_',
+        internalType: 'struct Request',
+        type: 'tuple',
+        components: [
+          { name: 'requester', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'maxOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopTokens', internalType: 'uint32[]', type: 'uint32[]' },
+          { name: 'sampler', internalType: 'uint8', type: 'uint8' },
+          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
+          { name: 'seed', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nonce', internalType: 'uint64', type: 'uint64' },
+          { name: 'deadline', internalType: 'uint64', type: 'uint64' },
+          { name: 'confidential', internalType: 'bool', type: 'bool' },
+          { name: 'watchers', internalType: 'address[]', type: 'address[]' },
+        ],
+      },
+      { name: 'input', internalType: 'uint32[]', type: 'uint32[]' },
+      { name: 'finality', internalType: 'enum Finality', type: 'uint8' },
+      { name: 'callbackGas', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'request',
+    outputs: [
+      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+    ],
+    stateMutability: 'payable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+    ],
+    name: 'requestOf',
+    outputs: [
+      {
+        name: '',
+        internalType: 'struct RequestInfo',
+        type: 'tuple',
+        components: [
+          { name: 'requester', internalType: 'address', type: 'address' },
+          { name: 'payment', internalType: 'uint96', type: 'uint96' },
+          { name: 'deadline', internalType: 'Timestamp', type: 'uint40' },
+          { name: 'callbackGas', internalType: 'uint32', type: 'uint32' },
+          { name: 'candidates', internalType: 'uint32', type: 'uint32' },
+          { name: 'round', internalType: 'uint32', type: 'uint32' },
+          { name: 'finality', internalType: 'enum Finality', type: 'uint8' },
+          { name: 'state', internalType: 'enum RequestState', type: 'uint8' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'requestHash',
+        internalType: 'RequestHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'state',
+        internalType: 'enum RequestState',
+        type: 'uint8',
+        indexed: false,
+      },
+    ],
+    name: 'CallbackFailed',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'requestHash',
+        internalType: 'RequestHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'receiptHash',
+        internalType: 'ReceiptHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'candidate',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: false,
+      },
+    ],
+    name: 'Delivered',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'requestHash',
+        internalType: 'RequestHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'candidate',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: false,
+      },
+      {
+        name: 'status',
+        internalType: 'enum Status',
+        type: 'uint8',
+        indexed: false,
+      },
+    ],
+    name: 'Dropped',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'requestHash',
+        internalType: 'RequestHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      { name: 'round', internalType: 'uint32', type: 'uint32', indexed: true },
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'output',
+        internalType: 'uint32[]',
+        type: 'uint32[]',
+        indexed: false,
+      },
+    ],
+    name: 'Final',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'requestHash',
+        internalType: 'RequestHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      { name: 'round', internalType: 'uint32', type: 'uint32', indexed: true },
+      {
+        name: 'output',
+        internalType: 'uint32[]',
+        type: 'uint32[]',
+        indexed: false,
+      },
+    ],
+    name: 'Provisional',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'requestHash',
+        internalType: 'RequestHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'requester',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'payment',
+        internalType: 'uint96',
+        type: 'uint96',
+        indexed: false,
+      },
+    ],
+    name: 'Refunded',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'requestHash',
+        internalType: 'RequestHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'requester',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'modelId',
+        internalType: 'ModelId',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'request',
+        internalType: 'struct Request',
+        type: 'tuple',
+        components: [
+          { name: 'requester', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'maxOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopTokens', internalType: 'uint32[]', type: 'uint32[]' },
+          { name: 'sampler', internalType: 'uint8', type: 'uint8' },
+          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
+          { name: 'seed', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nonce', internalType: 'uint64', type: 'uint64' },
+          { name: 'deadline', internalType: 'uint64', type: 'uint64' },
+          { name: 'confidential', internalType: 'bool', type: 'bool' },
+          { name: 'watchers', internalType: 'address[]', type: 'address[]' },
+        ],
+        indexed: false,
+      },
+      {
+        name: 'input',
+        internalType: 'uint32[]',
+        type: 'uint32[]',
+        indexed: false,
+      },
+      {
+        name: 'finality',
+        internalType: 'enum Finality',
+        type: 'uint8',
+        indexed: false,
+      },
+      {
+        name: 'callbackGas',
+        internalType: 'uint32',
+        type: 'uint32',
+        indexed: false,
+      },
+      {
+        name: 'payment',
+        internalType: 'uint96',
+        type: 'uint96',
+        indexed: false,
+      },
+    ],
+    name: 'Requested',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'requestHash',
+        internalType: 'RequestHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      { name: 'round', internalType: 'uint32', type: 'uint32', indexed: true },
+    ],
+    name: 'Reverted',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+      { name: 'candidate', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'AlreadyDelivered',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'needed', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'CallbackGas',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'candidates', internalType: 'uint256', type: 'uint256' }],
+    name: 'CandidatesOpen',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'deadline', internalType: 'Timestamp', type: 'uint40' },
+      { name: 'committedAt', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'CommittedLate',
+  },
+  { type: 'error', inputs: [], name: 'Confidential' },
+  {
+    type: 'error',
+    inputs: [{ name: 'until', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'DeliveryOpen',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'until', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'DeliveryOver',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'InputLength',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
+    name: 'ModelNotUsable',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    name: 'NoLock',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+      { name: 'candidate', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'NotDelivered',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'address', type: 'address' },
+      { name: 'got', internalType: 'address', type: 'address' },
+    ],
+    name: 'NotRequester',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
+      { name: 'status', internalType: 'enum Status', type: 'uint8' },
+    ],
+    name: 'NotStanding',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'what', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'value', internalType: 'uint256', type: 'uint256' },
+      { name: 'least', internalType: 'uint256', type: 'uint256' },
+      { name: 'most', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OutOfRange',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'field', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'ReceiptContradicts',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+    ],
+    name: 'RequestExists',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'RequestHash', type: 'bytes32' },
+      { name: 'got', internalType: 'RequestHash', type: 'bytes32' },
+    ],
+    name: 'RequestMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'RootMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'bits', internalType: 'uint8', type: 'uint8' },
+      { name: 'value', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'SafeCastOverflowedUintDowncast',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'tokens', internalType: 'uint256', type: 'uint256' }],
+    name: 'StoringFailed',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+      { name: 'token', internalType: 'uint32', type: 'uint32' },
+      { name: 'vocabSize', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'UnknownToken',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+      { name: 'status', internalType: 'enum Status', type: 'uint8' },
+    ],
+    name: 'Unsettled',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+      { name: 'state', internalType: 'enum RequestState', type: 'uint8' },
+    ],
+    name: 'WrongState',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 // OtrRollup
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 

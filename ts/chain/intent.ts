@@ -16,14 +16,18 @@ export interface Intent {
   readonly id: string;
   readonly chainId: number;
   readonly sender: Address;
-  readonly to: Address;
-  readonly data: Hex;
-  readonly value: bigint;
-  readonly gas: bigint;
-  readonly name: string;
+  /** What is called: changes when the deed is decided anew before it took effect. */
+  to: Address;
+  data: Hex;
+  value: bigint;
+  gas: bigint;
+  name: string;
   nonce: number;
   attempts: Attempt[];
-  /** `pending`: may be mined; `mined`, `reverted`: in a block; `dropped`: its nonce went to a transaction that is not ours. */
+  /**
+   * `pending`: may be mined; `mined`, `reverted`: in a block, which a reorganisation may take away; `dropped`: its nonce went to a
+   * transaction that is not ours.
+   */
   status: "pending" | "mined" | "reverted" | "dropped";
   /** Hash of the attempt that was mined. */
   minedHash?: Hex;
@@ -35,6 +39,8 @@ export interface IntentStore {
   put(intent: Intent): void;
   /** Intents of one sender that may still be mined, by nonce. */
   pending(chainId: number, sender: Address): Intent[];
+  /** Intents of one sender that hold a nonce from `nonce` on, by nonce; those that are dropped hold none. */
+  holding(chainId: number, sender: Address, nonce: number): Intent[];
 }
 
 /** A store that forgets at the end of the process. */
@@ -51,8 +57,13 @@ export class MemoryIntentStore implements IntentStore {
   }
 
   pending(chainId: number, sender: Address): Intent[] {
+    return this.holding(chainId, sender, 0).filter(({ status }) => status === "pending");
+  }
+
+  holding(chainId: number, sender: Address, nonce: number): Intent[] {
     return [...this.#intents.values()]
-      .filter((i) => i.status === "pending" && i.chainId === chainId && i.sender.toLowerCase() === sender.toLowerCase())
+      .filter((i) => i.chainId === chainId && i.sender.toLowerCase() === sender.toLowerCase())
+      .filter((i) => i.status !== "dropped" && i.nonce >= nonce)
       .map((i) => structuredClone(i))
       .sort((a, b) => a.nonce - b.nonce);
   }

@@ -1,14 +1,19 @@
 import type { Address, Hex } from "viem";
 import type { Manifest } from "../model/manifest.ts";
+import { type AskParameters, ask } from "./actions/ask.ts";
 import { getBatch, releaseBatch } from "./actions/batch.ts";
 import { claim } from "./actions/claim.ts";
 import { type ClaimCompensationParameters, claimCompensation } from "./actions/claim-compensation.ts";
 import { type CommitBatchParameters, commitBatch } from "./actions/commit-batch.ts";
 import { type CommitReceiptParameters, commitReceipt } from "./actions/commit-receipt.ts";
+import { type DeliverAnswerParameters, deliverAnswer } from "./actions/deliver-answer.ts";
 import { type DepositParameters, deposit } from "./actions/deposit.ts";
 import { getEndpoint, getExecutor } from "./actions/executor.ts";
 import { cancelExit, requestExit, withdraw } from "./actions/exit.ts";
+import { type FinishRequestParameters, finishRequest } from "./actions/finish-request.ts";
+import { getAnswer, getRequest } from "./actions/get-request.ts";
 import { type OpenGameParameters, type OpenTraceGameParameters, openGame, openTraceGame } from "./actions/open-game.ts";
+import { refundRequest } from "./actions/refund-request.ts";
 import {
   type EnclaveRegistration,
   getEnclaveChallenge,
@@ -81,6 +86,12 @@ export function otrActions({ addresses, sender }: OtrActionsParameters) {
       statusOf: (committed: CommittedReceipt) => statusOf(context, committed),
       releaseBatch: (parameters: { batchId: bigint; id?: string }) => releaseBatch(context, parameters),
       claimCompensation: (parameters: ClaimCompensationParameters) => claimCompensation(context, parameters),
+      ask: (parameters: AskParameters) => ask(context, parameters),
+      deliverAnswer: (parameters: DeliverAnswerParameters) => deliverAnswer(context, parameters),
+      finishRequest: (parameters: FinishRequestParameters) => finishRequest(context, parameters),
+      refundRequest: (parameters: { requestHash: Hex; id?: string }) => refundRequest(context, parameters),
+      getRequest: (requestHash: Hex) => getRequest(context, requestHash),
+      getAnswer: (requestHash: Hex) => getAnswer(context, requestHash),
       openGame: (parameters: OpenGameParameters) => openGame(context, parameters),
       openTraceGame: (parameters: OpenTraceGameParameters) => openTraceGame(context, parameters),
       closeGame: (parameters: GameParameters) => closeGame(context, parameters),

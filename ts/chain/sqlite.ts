@@ -87,6 +87,12 @@ export class SqliteIntentStore implements IntentStore {
     return this.#database.all(sql, chainId, sender.toLowerCase()).map((row) => this.#intent(row));
   }
 
+  holding(chainId: number, sender: Address, nonce: number): Intent[] {
+    const sql =
+      "SELECT * FROM intents WHERE status <> 'dropped' AND chain_id = ? AND sender = ? AND nonce >= ? ORDER BY nonce";
+    return this.#database.all(sql, chainId, sender.toLowerCase(), nonce).map((row) => this.#intent(row));
+  }
+
   #intent(row: SqlRow): Intent {
     const attempts = this.#database.all("SELECT * FROM attempts WHERE intent_id = ? ORDER BY rowid", String(row.id));
     return {

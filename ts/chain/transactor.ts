@@ -41,13 +41,15 @@ export interface TransactorOptions {
   readonly feeLimit?: bigint;
   /** Blocks that a transaction must have, its own included, to count as carried out. */
   readonly confirmations?: number;
+  /** A used nonce without a receipt counts as taken by a stranger only after this long: indexes and other nodes lag. */
+  readonly dropAfterMs?: number;
   /** Told of every attempt sent and every intent settled. */
   readonly onEvent?: (event: TransactorEvent) => void;
 }
 
 /** What happened to an intent, for logs. */
 export interface TransactorEvent {
-  readonly kind: "sent" | "replaced" | "mined" | "reverted" | "dropped" | "resumed";
+  readonly kind: "sent" | "replaced" | "mined" | "reverted" | "dropped" | "resumed" | "vanished";
   readonly intent: Intent;
   readonly hash?: Hex;
 }
@@ -58,19 +60,28 @@ const DEFAULTS = {
   sendTimeoutMs: 600_000,
   feeLimit: 500_000_000_000n,
   confirmations: 1,
+  dropAfterMs: 10_000,
 };
+
+/** A deed under way. */
+interface Running {
+  /** Set once it is signed. */
+  intent: Intent | undefined;
+  readonly done: Promise<TransactionReceipt>;
+}
 
 /**
  * The one sender of a key. Each call is simulated, then signed, written to the store and only then sent; a deed with an id is
  * carried out once, whatever crashes in between, because after a crash the same signed bytes are sent again.
  *
  * INVARIANT: two intents of one sender never share a nonce unless the first was dropped, and all attempts of one intent share
- * theirs: the chain itself then refuses to carry out an intent twice.
+ * theirs: the chain itself then refuses to carry out an intent twice. That holds across reorganisations: an intent that was mined
+ * keeps its nonce when its block vanishes, and goes back to the pool, as nodes do it too.
  */
 export class Transactor implements Sender {
   readonly #o: Required<Omit<TransactorOptions, "onEvent">> & Pick<TransactorOptions, "onEvent">;
   readonly #closed = new AbortController();
-  readonly #waiting = new Map<string, Promise<TransactionReceipt>>();
+  readonly #waiting = new Map<string, Running>();
   #turn: Promise<unknown> = Promise.resolve();
   #anonymous = 0;
 
@@ -82,12 +93,19 @@ export class Transactor implements Sender {
     return this.#o.account.address;
   }
 
+  /**
+   * Carries out a call. Under an id that is known and not yet mined, a call with other content replaces the earlier one: it takes the
+   * same nonce, so that only one of the two can take effect.
+   */
   async send(request: Call, options: SendOptions = {}): Promise<TransactionReceipt> {
     const id = options.id ?? `${this.address}:${this.#o.clock.now()}:${process.pid}:${this.#anonymous++}`;
     const running = this.#waiting.get(id);
-    if (running !== undefined) return running;
-    const done = this.#carryOut(id, request).finally(() => this.#waiting.delete(id));
-    this.#waiting.set(id, done);
+    if (running === undefined) return this.#start(id, undefined, (started) => this.#carryOut(id, request, started));
+    const { intent, done } = running;
+    if (intent !== undefined && !sameCall(intent, request)) {
+      done.catch(() => undefined);
+      await this.#exclusive(() => this.#decideAnew(intent, request));
+    }
     return done;
   }
 
@@ -98,9 +116,7 @@ export class Transactor implements Sender {
       left.map((intent) => {
         if (this.#waiting.has(intent.id)) return undefined;
         this.#emit({ kind: "resumed", intent });
-        const done = this.#follow(intent).finally(() => this.#waiting.delete(intent.id));
-        this.#waiting.set(intent.id, done);
-        return done;
+        return this.#start(intent.id, intent, () => this.#follow(intent));
       }),
     );
   }
@@ -108,34 +124,72 @@ export class Transactor implements Sender {
   /** Stops waiting. Nothing more is sent; pending intents stay in the store for `resume`. */
   async close(): Promise<void> {
     this.#closed.abort();
-    await Promise.allSettled([...this.#waiting.values(), this.#turn]);
+    await Promise.allSettled([...[...this.#waiting.values()].map(({ done }) => done), this.#turn]);
   }
 
-  async #carryOut(id: string, request: Call): Promise<TransactionReceipt> {
+  #start(
+    id: string,
+    intent: Intent | undefined,
+    work: (running: Pick<Running, "intent">) => Promise<TransactionReceipt>,
+  ): Promise<TransactionReceipt> {
+    const started: Pick<Running, "intent"> = { intent };
+    const done = work(started).finally(() => this.#waiting.delete(id));
+    this.#waiting.set(id, Object.assign(started, { done }));
+    return done;
+  }
+
+  async #carryOut(id: string, request: Call, running: Pick<Running, "intent">): Promise<TransactionReceipt> {
     const known = this.#o.store.get(id);
-    if (known?.status === "mined") {
+    if (known?.status === "mined" || known?.status === "reverted") {
       const receipt = await this.#receipt(known.minedHash!);
-      if (receipt !== undefined) return receipt;
-      // A reorganisation took it out of the chain: the same bytes go back to the pool.
-      known.status = "pending";
-      this.#o.store.put(known);
+      if (receipt === undefined) this.#vanished(known);
+      else if (known.status === "mined") return receipt;
     }
-    if (known?.status === "pending") return this.#follow(known);
-    const intent = await this.#exclusive(() => this.#sign(id, request));
-    return this.#follow(intent);
+    if (known?.status === "dropped") {
+      // Whoever had its nonce may have lost it again to a reorganisation.
+      const receipt = await this.#settled(known);
+      if (receipt !== undefined) return this.#settle(known, receipt);
+    }
+    if (known?.status === "pending") {
+      running.intent = known;
+      if (!sameCall(known, request)) await this.#exclusive(() => this.#decideAnew(known, request));
+      return this.#follow(known);
+    }
+    running.intent = await this.#exclusive(() => this.#sign(id, request));
+    return this.#follow(running.intent);
+  }
+
+  /** A reorganisation took it out of the chain: the same bytes go back to the pool. */
+  #vanished(intent: Intent): void {
+    intent.status = "pending";
+    this.#o.store.put(intent);
+    this.#emit({ kind: "vanished", intent });
+  }
+
+  /** Gas limit of a call that passes its simulation. @throws ContractRevertError if it does not */
+  async #simulate(request: Call): Promise<bigint> {
+    const { client, account } = this.#o;
+    const { to, data, value } = request;
+    try {
+      await call(client, { account: account.address, to, data, value });
+      return gasLimitOf(await estimateGas(client, { account: account.address, to, data, value }));
+    } catch (error) {
+      throw decodeRevert(error, request);
+    }
+  }
+
+  /** Puts another call under the same nonce: what was decided before a reorganisation may be wrong after it. */
+  async #decideAnew(intent: Intent, request: Call): Promise<void> {
+    const gas = await this.#simulate(request);
+    const { to, data, value, name } = request;
+    await this.#replace(intent, { to, data, value, name, gas });
   }
 
   /** Simulates, takes the next nonce, signs, stores, sends: one intent at a time. */
   async #sign(id: string, request: Call): Promise<Intent> {
     const { client, account, store } = this.#o;
     const { to, data, value, name } = request;
-    let gas: bigint;
-    try {
-      await call(client, { account: account.address, to, data, value });
-      gas = gasLimitOf(await estimateGas(client, { account: account.address, to, data, value }));
-    } catch (error) {
-      throw decodeRevert(error, request);
-    }
+    const gas = await this.#simulate(request);
     const fees = await estimateFeesPerGas(client);
     const intent: Intent = {
       id,
@@ -158,11 +212,18 @@ export class Transactor implements Sender {
     return intent;
   }
 
-  /** The chain's count, or one above the highest nonce still pending here. */
+  /** The first nonce from the chain's count on that no intent holds. */
   async #nextNonce(): Promise<number> {
     const { client, store } = this.#o;
     const mined = await getTransactionCount(client, { address: this.address, blockTag: "latest" });
-    const taken = new Set(store.pending(client.chain.id, this.address).map((intent) => intent.nonce));
+    const holding = store.holding(client.chain.id, this.address, mined);
+    for (const intent of holding) {
+      if (this.#waiting.has(intent.id)) continue;
+      // Nobody may ask for it again, but later nonces wait for it.
+      if (intent.status !== "pending") this.#vanished(intent);
+      this.#start(intent.id, intent, () => this.#follow(intent)).catch(() => undefined);
+    }
+    const taken = new Set(holding.map((intent) => intent.nonce));
     let nonce = mined;
     while (taken.has(nonce)) nonce++;
     return nonce;
@@ -195,14 +256,18 @@ export class Transactor implements Sender {
 
   /** Waits until one attempt is in a block; sends again and replaces on the way. */
   async #follow(intent: Intent): Promise<TransactionReceipt> {
-    const { clock, pollMs, replaceAfterMs, sendTimeoutMs } = this.#o;
+    const { clock, pollMs, replaceAfterMs, sendTimeoutMs, dropAfterMs } = this.#o;
     const giveUpAt = clock.now() + sendTimeoutMs;
+    let takenSince: number | undefined;
     while (!this.#closed.signal.aborted) {
       const nonce = await this.#minedNonce();
-      // Asked after the count: if the nonce is used and no attempt has a receipt, the nonce went elsewhere.
+      // Asked after the count: if the nonce is used and no attempt has a receipt, the nonce went elsewhere. Or so it seems: a node's
+      // index of receipts, or another node behind the same endpoint, may be late.
       const receipt = await this.#settled(intent);
       if (receipt !== undefined) return this.#settle(intent, receipt);
-      if (receipt === undefined && nonce > intent.nonce && !(await this.#known(intent))) {
+      if (nonce <= intent.nonce || (await this.#known(intent))) takenSince = undefined;
+      else takenSince ??= clock.now();
+      if (takenSince !== undefined && clock.now() - takenSince >= dropAfterMs) {
         this.#mark(intent, "dropped");
         throw new NonceTakenError(intent.name, intent.nonce);
       }
@@ -232,13 +297,14 @@ export class Transactor implements Sender {
   }
 
   /** Signs the same nonce again with higher fees, if the limit allows; else sends the old bytes again. */
-  async #replace(intent: Intent): Promise<void> {
+  async #replace(intent: Intent, changes?: Pick<Intent, "to" | "data" | "value" | "name" | "gas">): Promise<void> {
     const last = intent.attempts.at(-1)!;
     const now = await estimateFeesPerGas(this.#o.client).catch(() => last);
     const fees = raiseFees(last, now, this.#o.feeLimit);
     if (fees === undefined) return this.#broadcast(last);
-    const attempt = await this.#signAttempt(intent, fees);
-    if (this.#closed.signal.aborted) return;
+    const attempt = await this.#signAttempt({ ...intent, ...changes }, fees);
+    if (this.#closed.signal.aborted || intent.status !== "pending") return;
+    Object.assign(intent, changes);
     intent.attempts.push(attempt);
     this.#o.store.put(intent);
     await this.#broadcast(attempt);
@@ -289,4 +355,9 @@ export class Transactor implements Sender {
   #emit(event: TransactorEvent): void {
     this.#o.onEvent?.(event);
   }
+}
+
+/** Whether an intent is to call just that. */
+function sameCall(intent: Intent, { to, data, value }: Call): boolean {
+  return intent.data === data && intent.value === value && intent.to.toLowerCase() === to.toLowerCase();
 }

@@ -32,6 +32,7 @@ describe("otr", () => {
   const settings = (account: number) => [
     ...["rpc.pollMs=50", `rpc.url=${anvil.url}`, `dataDir=${folder}`, `models=${MODEL}`],
     `account.privateKeyFile=${join(folder, `key${account}`)}`,
+    ...["executor.metricsPort=0", "fisherman.metricsPort=0"],
     ...["executor.port=0", "executor.batchSeconds=1", `executor.devRootFile=${join(folder, "key0")}`],
   ];
   const flags = (account: number) => settings(account).flatMap((value) => ["--set", value]);
@@ -139,6 +140,13 @@ describe("otr", () => {
 
     const [, verdict] = await fisherman.line(/"verdict":"(\w+)"/);
     expect(verdict).toBe("valid");
+    for (const daemon of [executor, fisherman]) {
+      const [, health] = await daemon.line(/health at (http:\S+)/);
+      await until(() => fetch(`${health}/readyz`).then(({ ok }) => ok || undefined));
+      const metrics = await (await fetch(`${health}/metrics`)).text();
+      expect(metrics).toMatch(/^otr_chain_head_block \d+$/m);
+      expect(metrics).toMatch(/^otr_balance_ether \d+(\.\d+)?$/m);
+    }
     expect((await otr(0, "--json", "receipt", "status", chat, "--endpoint", url!)).json()).toMatchObject({
       status: "provisional",
       index: 0,
@@ -165,9 +173,9 @@ async function ask(url: string): Promise<string> {
   }
 }
 
-async function until<T>(value: () => T | undefined): Promise<T> {
+async function until<T>(value: () => T | undefined | Promise<T | undefined>): Promise<T> {
   for (;;) {
-    const now = value();
+    const now = await value();
     if (now !== undefined) return now;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

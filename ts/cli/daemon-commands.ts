@@ -5,6 +5,7 @@ import { accountFromFile } from "../config/secrets.ts";
 import { loadModels } from "../dispute/load-models.ts";
 import { openExecutor } from "../executor/open-executor.ts";
 import { openFisherman } from "../fisherman/open-fisherman.ts";
+import { openHealthServer } from "../metrics/health-server.ts";
 import { UsageError } from "./errors.ts";
 import type { Run } from "./program.ts";
 import { random, type Session, shutdownSignal } from "./session.ts";
@@ -42,7 +43,7 @@ export function daemonCommands(program: Command, run: Run): void {
         const log = createLogger("executor", config.log);
         const signal = shutdownSignal((line) => log.info(line));
         const { models, source } = await modelsOf(session);
-        const { devRootFile, host, port, shutdownSeconds } = config.executor;
+        const { devRootFile, host, port, shutdownSeconds, metricsPort } = config.executor;
         const daemon = await openExecutor({
           client: await session.client(),
           deployment: await session.deployment(),
@@ -56,6 +57,8 @@ export function daemonCommands(program: Command, run: Run): void {
           random,
           log,
         });
+        const health = await openHealthServer(daemon, { host: config.metrics.host, port: metricsPort });
+        session.output.note(`health at ${health.url}`);
         const url = await daemon.start({ host, port });
         session.output.note(`serving at ${url}`);
         await new Promise<void>((resolve) => {
@@ -63,6 +66,7 @@ export function daemonCommands(program: Command, run: Run): void {
           else signal.addEventListener("abort", () => resolve(), { once: true });
         });
         await daemon.stop(shutdownSeconds * 1000);
+        await health.close();
       }),
     );
 
@@ -78,7 +82,7 @@ export function daemonCommands(program: Command, run: Run): void {
         const log = createLogger("fisherman", config.log);
         const signal = shutdownSignal((line) => log.info(line));
         const { source } = await modelsOf(session);
-        const { run: watch } = openFisherman({
+        const { run: watch, health } = openFisherman({
           client: await session.client(),
           deployment: await session.deployment(),
           account: options.watchOnly ? undefined : session.account(),
@@ -88,7 +92,13 @@ export function daemonCommands(program: Command, run: Run): void {
           transactions: session.transactions(),
           log,
         });
+        const server = await openHealthServer(health, {
+          host: config.metrics.host,
+          port: config.fisherman.metricsPort,
+        });
+        session.output.note(`health at ${server.url}`);
         await watch(signal);
+        await server.close();
       }),
     );
 }

@@ -1,4 +1,4 @@
-import { addressWord, fromHex, type Hex, hashWords } from "./bytes.ts";
+import { addressWord, fromHex, type Hex, hashWords, toHex } from "./bytes.ts";
 import { TAGS } from "./tags.ts";
 import { Tree } from "./tree.ts";
 
@@ -15,9 +15,30 @@ export interface TraceRecord {
   readonly cacheRoot: Uint8Array;
 }
 
+/** What the salts of a request are derived from. `secret` is its seed or, of a confidential one, what its seed commits to. */
+export interface Salting {
+  readonly requester: string;
+  readonly secret: Hex;
+  readonly nonce: bigint;
+}
+
 /** Salts are derived from the request, so that whoever holds it can rebuild every commitment, and the chain cannot. */
-export function saltKey(request: { requester: string; seed: Hex; nonce: bigint }): Uint8Array {
-  return hashWords(TAGS.saltKey, addressWord(request.requester), fromHex(request.seed), request.nonce);
+export function saltKey({ requester, secret, nonce }: Salting): Uint8Array {
+  return hashWords(TAGS.saltKey, addressWord(requester), fromHex(secret), nonce);
+}
+
+/** The seed of a request with this secret: a confidential one shows only a hash, so that a dispute may show the request. */
+export function seedOf(confidential: boolean, secret: Hex): Hex {
+  return confidential ? toHex(hashWords(TAGS.secret, fromHex(secret))) : secret;
+}
+
+/**
+ * The secret of a request, from what came along with it: `undefined` if that is not what its seed commits to. Public requests have no
+ * secret of their own.
+ */
+export function secretOf(request: { confidential: boolean; seed: Hex }, secret: Hex | undefined): Hex | undefined {
+  if (!request.confidential) return secret === undefined ? request.seed : undefined;
+  return secret !== undefined && seedOf(true, secret) === request.seed ? secret : undefined;
 }
 
 /** Which list a salt belongs to. */

@@ -17,5 +17,6 @@ export const TAGS = {
   tokenBytes: tag("OTR/token-bytes/1"),
   saltKey: tag("OTR/salt-key/1"),
   salt: tag("OTR/salt/1"),
+  secret: tag("OTR/secret/1"),
   model: tag("OTR/model/1"),
 } as const;

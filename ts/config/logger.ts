@@ -5,7 +5,7 @@ import type { Config } from "./schema.ts";
 export type { Logger } from "pino";
 
 /** Fields that never reach a log, wherever they stand in an entry. */
-const REDACTED = ["privateKey", "password", "authorization", "prompt", "messages", "outputs", "saltKey"];
+const REDACTED = ["privateKey", "password", "authorization", "prompt", "messages", "outputs", "saltKey", "secret"];
 
 /**
  * The daemons' logger: one JSON object a line, or readable text. Levels: `error` needs a human, `warn` may, `info` is what an operator wants

@@ -3,7 +3,9 @@ import { z } from "zod";
 const address = z.templateLiteral(["0x", z.string().regex(/^[0-9a-fA-F]{40}$/)]);
 const url = z.url({ protocol: /^https?$/ });
 const milliseconds = z.number().int().min(1);
+const gwei = z.number().min(0);
 const seconds = z.number().int().min(1);
+const port = z.number().int().min(0).max(65_535);
 
 /** Every key that a configuration may have. Keys not named here are errors. */
 export const configSchema = z.strictObject({
@@ -43,11 +45,16 @@ export const configSchema = z.strictObject({
       format: z.enum(["json", "text"]).default("json"),
     })
     .prefault({}),
+  metrics: z
+    .strictObject({
+      host: z.string().default("127.0.0.1").describe("Address at which daemons serve health and metrics"),
+    })
+    .prefault({}),
   models: z.array(z.string()).default([]).describe("Model folders to load; in the environment separated by commas"),
   executor: z
     .strictObject({
       host: z.string().default("127.0.0.1").describe("Address to listen on"),
-      port: z.number().int().min(0).max(65_535).default(8700).describe("Port to listen on; 0 takes a free one"),
+      port: port.default(8700).describe("Port to listen on; 0 takes a free one"),
       endpoint: url.optional().describe("Public URL, announced on the chain"),
       batchSeconds: seconds.default(10).describe("Between two batches, if there are receipts"),
       commitSeconds: seconds.default(600).describe("In which a receipt is promised to be committed"),
@@ -59,6 +66,23 @@ export const configSchema = z.strictObject({
         .optional()
         .describe("Key file of the development evidence's root; development chains only"),
       shutdownSeconds: seconds.default(30).describe("For answers under way when the process is asked to stop"),
+      requests: z
+        .strictObject({
+          gweiPerOutputToken: gwei
+            .optional()
+            .describe("Price of each of maxOut tokens; requests of contracts are served only if it is set"),
+          gweiPerInputToken: gwei.default(0).describe("Price of each prompt token"),
+          gweiPerRequest: gwei.default(0).describe("Besides, for commitment, delivery and settlement"),
+          gweiPerCallbackGas: gwei.default(0).describe("Price of each unit of a callback's gas"),
+          marginSeconds: z
+            .number()
+            .int()
+            .min(0)
+            .default(120)
+            .describe("Requests whose deadline is nearer are left alone"),
+        })
+        .prefault({}),
+      metricsPort: port.default(8701).describe("Port of health and metrics; 0 takes a free one"),
       batchReceipts: z.number().int().min(1).default(1000).describe("Receipts per batch at most"),
     })
     .prefault({}),
@@ -66,10 +90,11 @@ export const configSchema = z.strictObject({
     .strictObject({
       downloadTimeoutMs: milliseconds.default(30_000).describe("Until a bundle's download counts as failed"),
       downloadAttempts: z.number().int().min(1).default(8).describe("Before a batch counts as unavailable"),
-      retrySeconds: seconds.default(15).describe("Between two attempts to download a bundle"),
+      retrySeconds: seconds.default(15).describe("Between two attempts to download a bundle or to open a game"),
       maxBundleBytes: z.number().int().min(1).default(268_435_456).describe("Larger bundles are refused"),
       executors: z.array(address).default([]).describe("Only these executors are checked; empty: all"),
       dispute: z.boolean().default(true).describe("Open games; false only reports"),
+      metricsPort: port.default(8702).describe("Port of health and metrics; 0 takes a free one"),
       maxGames: z.number().int().min(1).default(16).describe("Own games open at a time: bounds the bonds at risk"),
     })
     .prefault({}),

@@ -8,6 +8,11 @@ import type { CommittedAnswer, DisputedModel } from "./step-trace.ts";
 /** A model that answers can be re-executed and disputed with. */
 export interface PlayableModel {
   readonly engine: Engine;
+  /**
+   * Another engine that shares no state with the first, for a second opinion; its owner closes it. Left out, the first engine computes
+   * again from the start.
+   */
+  readonly freshEngine?: () => Promise<Engine>;
   readonly disputed: DisputedModel;
   /** Most positions of a sequence. */
   readonly contextLength: number;
@@ -20,10 +25,12 @@ export type ModelSource = (modelId: Hex) => Promise<PlayableModel | undefined>;
 export function sequenceInput({
   receipt,
   request,
+  secret = request.seed,
   inputTokens,
-}: Pick<Bundle, "receipt" | "request" | "inputTokens">): SequenceInput {
+}: Pick<Bundle, "receipt" | "request" | "secret" | "inputTokens">): SequenceInput {
   const { requestHash } = receipt;
-  return { prompt: inputTokens, requestHash, temperature: effectiveTemperature(request), saltKey: saltKey(request) };
+  const key = saltKey({ ...request, secret });
+  return { prompt: inputTokens, requestHash, temperature: effectiveTemperature(request), saltKey: key };
 }
 
 /** Tokens that the records claim: what the machine's steps after the prompt read. */

@@ -18,7 +18,12 @@ export async function loadModels(
     const options = onProgress === undefined ? {} : { onProgress: onProgress.bind(undefined, folder) };
     const loaded = await loadModel(folder, options);
     const engine = referenceEngine(loaded.program, loaded.weights);
-    models.push({ loaded, engine, disputed: loaded, contextLength: loaded.manifest.contextLength });
+    // Read from disk and checked against its roots once more: weights that went bad in memory must not testify twice.
+    const freshEngine = async () => {
+      const { program, weights } = await loadModel(folder);
+      return referenceEngine(program, weights);
+    };
+    models.push({ loaded, engine, freshEngine, disputed: loaded, contextLength: loaded.manifest.contextLength });
   }
   const byId = new Map<Hex, ReadyModel>(models.map((model) => [model.loaded.modelId, model]));
   return { models, source: async (modelId) => byId.get(modelId.toLowerCase() as Hex) };

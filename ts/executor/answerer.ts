@@ -72,7 +72,7 @@ export class Answerer {
   /**
    * Starts, joins or replays the answer to an order.
    * @throws NotServingError, OverloadedError if new work is refused.
-   * @throws AlreadyAnsweredError if the request's answer was cut short.
+   * @throws AlreadyAnsweredError if the request's answer was cut short, or was forgotten since.
    */
   begin(order: Order, idempotency?: IdempotencyKey): Chat {
     const running = this.#runs.get(order.requestHash);
@@ -127,14 +127,21 @@ export class Answerer {
   #stored(requestHash: Hex): Run | undefined {
     const answer = this.#options.store.answerOf(requestHash);
     if (answer === undefined || answer.state === "sealed" || answer.state === "lost") return undefined;
-    const { request, requestSignature, receipt, receiptHash, inputTokens: prompt } = answer;
+    const { request, requestSignature, secret, receipt, receiptHash, inputTokens: prompt } = answer;
     if (receipt.stopReason === STOP_REASON.cancelled) throw new AlreadyAnsweredError(requestHash);
-    const order = { request, requestHash, prompt, ...(requestSignature === undefined ? {} : { requestSignature }) };
+    const order = {
+      request,
+      requestHash,
+      prompt,
+      ...(requestSignature === undefined ? {} : { requestSignature }),
+      ...(secret === undefined ? {} : { secret }),
+    };
     return new Run(order, { steps: stepsOf(answer), outcome: { receiptHash, stopReason: receipt.stopReason } });
   }
 
   #start(order: Order): Run {
-    const { standing, maxRunning, maxWaiting } = this.#options;
+    const { standing, maxRunning, maxWaiting, store } = this.#options;
+    if (store.wasAnswered(order.requestHash)) throw new AlreadyAnsweredError(order.requestHash);
     if (this.#closed) throw new NotServingError("shutting_down", "Ask another executor, or again after the restart.");
     const enclave = this.#options.enclaves.find(({ modelId }) => modelId === order.request.modelId)!;
     standing.admit(enclave, this.#runs.size);
@@ -160,19 +167,23 @@ export class Answerer {
 
   async #drive(run: Run): Promise<void> {
     const { enclaves, issuer, log } = this.#options;
-    const { request, requestHash, prompt } = run.order;
+    const { request, requestHash, prompt, secret } = run.order;
     const enclave = enclaves.find(({ modelId }) => modelId === request.modelId)!;
     try {
       if (run.cancelled) throw new CancelledError();
-      const session = await enclave.open({ request, prompt });
+      const session = await enclave.open({ request, prompt, ...(secret === undefined ? {} : { secret }) });
       try {
+        let complete = false;
         while (!run.cancelled) {
           const step = await session.next();
+          complete = step === undefined;
           if (step === undefined) break;
           run.push(step);
           // An engine on this thread must not starve sockets: a disconnect is noticed between two tokens.
           await setImmediate();
         }
+        // Its request could never be answered again: one request has one receipt.
+        if (!complete && run.order.whole) throw new CancelledError();
         const { receiptHash, receipt } = await issuer.issue(session, run.order);
         run.end({ receiptHash, stopReason: receipt.stopReason });
       } finally {

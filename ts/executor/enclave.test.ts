@@ -1,7 +1,7 @@
 import { recoverAddress } from "viem";
 import { describe, expect, it } from "vitest";
 import { toHex } from "../commit/bytes.ts";
-import { saltKey, tokenTree } from "../commit/record.ts";
+import { saltKey, seedOf, tokenTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
 import { NOBODY, type Request } from "../commit/typed-data.ts";
 import { type EnclaveOrder, type EnclaveSession, SoftwareEnclave } from "./enclave.ts";
@@ -21,7 +21,7 @@ function order(change: Partial<Request> = {}, prompt: readonly number[] = [1, 20
   const request: Request = {
     ...salting,
     modelId: TEST_MODEL.modelId,
-    inputRoot: toHex(tokenTree(saltKey(salting), "input", prompt).root(TAGS.input)),
+    inputRoot: toHex(tokenTree(saltKey({ ...salting, secret: salting.seed }), "input", prompt).root(TAGS.input)),
     nIn: prompt.length,
     maxOut: 10,
     stopTokens: [3],
@@ -105,6 +105,21 @@ describe("SoftwareEnclave", () => {
     const session = await enclaveOf().open(order());
     await session.next();
     await expect(session.sign()).rejects.toThrow(EnclaveSequenceError);
+  });
+
+  it("answers a confidential request with the secret behind its seed, and with nothing else", async () => {
+    const prompt = [1, 20, 3];
+    const secret = toHex(random(32));
+    const inputRoot = toHex(
+      tokenTree(saltKey({ requester: NOBODY, secret, nonce: 0n }), "input", prompt).root(TAGS.input),
+    );
+    const { request } = order({ confidential: true, seed: seedOf(true, secret), inputRoot });
+    const session = await enclaveOf().open({ request, prompt, secret });
+    expect(await drain(session)).toEqual([20, 21, 22, 3]);
+    for (const wrong of [{}, { secret: request.seed }, { secret: toHex(random(32)) }])
+      await expect(enclaveOf().open({ request, prompt, ...wrong })).rejects.toMatchObject({ field: "secret" });
+    const open = order();
+    await expect(enclaveOf().open({ ...open, secret: open.request.seed })).rejects.toMatchObject({ field: "secret" });
   });
 
   it.each([

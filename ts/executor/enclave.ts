@@ -1,6 +1,6 @@
 import { privateKeyToAccount } from "viem/accounts";
 import { type Hex, toHex } from "../commit/bytes.ts";
-import { recordLeaf, saltKey, saltOf, type TraceRecord, tokenLeaf, tokenTree } from "../commit/record.ts";
+import { recordLeaf, saltKey, saltOf, secretOf, type TraceRecord, tokenLeaf, tokenTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
 import { TreeFrontier } from "../commit/tree-frontier.ts";
 import {
@@ -21,6 +21,8 @@ import type { Random } from "./ports.ts";
 /** What the host asks of the enclave. */
 export interface EnclaveOrder {
   readonly request: Request;
+  /** What the seed of a confidential request commits to. Absent of any other. */
+  readonly secret?: Hex;
   readonly prompt: readonly number[];
 }
 
@@ -103,11 +105,10 @@ export class SoftwareEnclave implements Enclave {
   }
 
   async open(order: EnclaveOrder): Promise<EnclaveSession> {
-    checkOrder(order, this.#options);
+    const key = checkOrder(order, this.#options);
     const { engine, domain, manifest } = this.#options;
     const { request, prompt } = order;
     const requestHash = hashRequest(domain, request);
-    const key = saltKey(request);
     const temperature = effectiveTemperature(request);
     const sequence = engine.sequence({ prompt, requestHash, temperature, saltKey: key });
     return new SoftwareSession(order, sequence, {
@@ -214,8 +215,9 @@ class SoftwareSession implements EnclaveSession {
   }
 }
 
-/** Everything that the enclave would answer for: what does not fit is refused before any work. */
-function checkOrder({ request, prompt }: EnclaveOrder, { modelId, manifest }: SoftwareEnclaveOptions): void {
+/** Everything that the enclave would answer for: what does not fit is refused before any work. Returns the key of the request's salts. */
+function checkOrder(order: EnclaveOrder, { modelId, manifest }: SoftwareEnclaveOptions): Uint8Array {
+  const { request, prompt } = order;
   const check = (field: string, ok: boolean, expected: string, got: unknown) => {
     if (!ok) throw new EnclaveOrderError(field, expected, String(got));
   };
@@ -228,6 +230,11 @@ function checkOrder({ request, prompt }: EnclaveOrder, { modelId, manifest }: So
   check("sampler", Object.values<number>(SAMPLER).includes(request.sampler), "0 or 1", request.sampler);
   const unknown = prompt.find((token) => !Number.isInteger(token) || token < 0 || token >= vocabSize);
   check("prompt", unknown === undefined, `tokens below ${vocabSize}`, unknown);
-  const root = toHex(tokenTree(saltKey(request), "input", prompt).root(TAGS.input));
+  const secret = secretOf(request, order.secret);
+  // Neither the expected seed nor what came along is shown: one of them may be a secret.
+  if (secret === undefined) throw new EnclaveOrderError("secret", "the one that the seed commits to", "another");
+  const key = saltKey({ ...request, secret });
+  const root = toHex(tokenTree(key, "input", prompt).root(TAGS.input));
   check("inputRoot", request.inputRoot === root, root, request.inputRoot);
+  return key;
 }

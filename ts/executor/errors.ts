@@ -75,7 +75,7 @@ export class OverloadedError extends BaseError {
 /** The request has a receipt already: a second one for it would be a fraud of the executor. */
 export class AlreadyAnsweredError extends BaseError {
   constructor(requestHash: string) {
-    super("This request was answered before, and the answer was cut short by a cancellation.", {
+    super("This request was answered before; the answer was cut short by a cancellation, or forgotten long after.", {
       code: "executor.answered",
       metaMessages: [`Request: ${requestHash}`, "Ask again with another nonce: no request has two receipts."],
     });

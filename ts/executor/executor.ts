@@ -1,16 +1,18 @@
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
-import type { ApiBackend, ChatReceipt, ReadinessCheck, ServedModel } from "../api/backend.ts";
+import type { ApiBackend, ChatReceipt, ServedModel } from "../api/backend.ts";
 import { type ApiServerOptions, createApiServer } from "../api/server.ts";
 import type { Clock } from "../chain/time.ts";
 import type { Domain } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
+import type { Health, ReadinessCheck } from "../metrics/health-server.ts";
+import { gauge, gaugeBy, type Metric } from "../metrics/metric.ts";
 import type { PromptModel } from "../sdk/prompt-model.ts";
 import type { ExecutorStore } from "../store/executor-store.ts";
 import { Answerer } from "./answerer.ts";
 import { Batcher } from "./batcher.ts";
 import type { Enclave } from "./enclave.ts";
-import type { ChainPort, DisputeResponder, OperatorSigner, Random } from "./ports.ts";
+import type { ChainPort, DisputeResponder, OperatorSigner, Random, RequestServer } from "./ports.ts";
 import { ReceiptIssuer, type TermsPolicy } from "./receipts.ts";
 import { StandingMonitor } from "./standing.ts";
 
@@ -28,6 +30,12 @@ export interface ExecutorOptions {
   readonly chain: ChainPort;
   /** Answers games; left out, somebody else must. */
   readonly responder?: DisputeResponder;
+  /** Serves requests of contracts; left out, nobody does. */
+  readonly requests?: RequestServer;
+  /** Runs as long as the executor does. */
+  readonly upkeep?: readonly Upkeep[];
+  /** Numbers of the parts around it. */
+  readonly metrics?: () => readonly Metric[];
   /** Owned from here on: `stop` closes it. */
   readonly store: ExecutorStore;
   readonly clock: Clock;
@@ -54,6 +62,13 @@ export interface ExecutorOptions {
   readonly http?: Pick<ApiServerOptions, "apiKeys" | "bodyLimit" | "defaultMaxOut" | "heartbeatMs">;
 }
 
+/** Work in the background. */
+export interface Upkeep {
+  start(): void;
+  /** Resolves when nothing is half done. */
+  stop(): Promise<void>;
+}
+
 const CLOSE_GRACE_MS = 1000;
 const PRUNE_EVERY_MS = 3600 * 1000;
 /** Longer than any game under the default rules: 7 days of window and 34 turns of a day. */
@@ -63,7 +78,7 @@ const RETENTION_MS = 90 * 24 * 3600 * 1000;
  * An executor: HTTP server, enclaves, receipts, batches, and the answers to games. It keeps serving while the chain is away, as long as
  * its receipts can still be committed in time, and whatever it has signed is on disk.
  */
-export class Executor {
+export class Executor implements Health {
   readonly #options: ExecutorOptions;
   readonly #answerer: Answerer;
   readonly #issuer: ReceiptIssuer;
@@ -124,13 +139,15 @@ export class Executor {
 
   /** Takes up what an earlier process left, and listens. Resolves to the server's URL. */
   async start(listen: { host: string; port: number }): Promise<string> {
-    const { store, log, responder } = this.#options;
+    const { store, log, responder, requests, upkeep = [] } = this.#options;
     const lost = store.loseSealed();
     if (lost > 0) log.warn({ answers: lost }, "answers were lost with the enclave that made them");
     await this.#standing.refresh();
     this.#standing.start();
     this.#batcher.start();
+    for (const work of upkeep) work.start();
     await responder?.start({ bundle: (receiptHash) => store.bundle(receiptHash) });
+    await requests?.start({ begin: (order) => this.#answerer.begin(order) });
     await this.#server.listen(listen);
     const { address, port, family } = this.#server.server.address() as AddressInfo;
     const url = `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
@@ -147,12 +164,46 @@ export class Executor {
     return this.#stopping;
   }
 
+  /** Whether it would take a request now. */
+  readiness(): ReadinessCheck[] {
+    const { store, served } = this.#options;
+    const checks: ReadinessCheck[] = served.map(({ model, enclave }) => {
+      const refusal = this.#standing.refusal(enclave, this.#answerer.active);
+      const name = `standing.${model.name}`;
+      return refusal === undefined ? { name } : { name, problem: `${refusal.reason}: ${refusal.detail}` };
+    });
+    checks.push(this.#stopping === undefined ? { name: "serving" } : { name: "serving", problem: "shutting_down" });
+    try {
+      store.check();
+      checks.push({ name: "store" });
+    } catch {
+      checks.push({ name: "store", problem: "the database cannot be read" });
+    }
+    return checks;
+  }
+
+  /** An operator's numbers. */
+  metrics(): Metric[] {
+    const { store, metrics } = this.#options;
+    const { answers, batches } = store.counts();
+    const ready = this.readiness().every(({ problem }) => problem === undefined);
+    return [
+      gauge("otr_ready", "1 if a request would be taken.", ready ? 1 : 0),
+      gauge("otr_answers_running", "Answers in the making or waiting.", this.#answerer.active),
+      gaugeBy("otr_answers", "Answers in the store, by state.", "state", answers),
+      gaugeBy("otr_batches", "Batches in the store, by state.", "state", batches),
+      gauge("otr_store_bytes", "Size of the database.", store.bytes()),
+      ...(metrics?.() ?? []),
+    ];
+  }
+
   async #stop(deadlineMs: number): Promise<void> {
-    const { chain, store, served, responder, clock, log } = this.#options;
+    const { chain, store, served, responder, requests, upkeep = [], clock, log } = this.#options;
     const deadline = new AbortController();
     const timeUp = clock.sleep(deadlineMs, deadline.signal);
     log.info({ active: this.#answerer.active }, "stopping");
     this.#answerer.close();
+    const requesting = requests?.stop();
     const closed = this.#server.close();
     await Promise.race([this.#answerer.idle(), timeUp]);
     this.#answerer.cancelAll();
@@ -162,7 +213,8 @@ export class Executor {
     this.#server.server.closeAllConnections();
     await closed;
     const flushed = Promise.all([this.#batcher.stop(), this.#standing.stop()]).then(() => this.#batcher.flush());
-    const settled = Promise.all([flushed, responder?.stop()]);
+    const ended = upkeep.map((work) => work.stop());
+    const settled = Promise.all([flushed, responder?.stop(), requesting, ...ended]);
     await Promise.race([settled, timeUp]);
     deadline.abort();
     await chain.close();
@@ -206,7 +258,7 @@ export class Executor {
         const batch = store.batch(root);
         return batch && { count: batch.count, bundles: (from, limit) => store.bundlesOf(root, from, limit) };
       },
-      readiness: () => this.#readiness(),
+      readiness: () => this.readiness(),
     };
   }
 
@@ -219,22 +271,5 @@ export class Executor {
     if (bundle !== undefined) return { state: "signed", bundle, batchRoot: answer?.batchRoot };
     const pending = answer?.state === "attested" || this.#answerer.isActive(requestHash);
     return { state: pending ? "pending" : "gone" };
-  }
-
-  #readiness(): ReadinessCheck[] {
-    const { store, served } = this.#options;
-    const checks: ReadinessCheck[] = served.map(({ model, enclave }) => {
-      const refusal = this.#standing.refusal(enclave, this.#answerer.active);
-      const name = `standing.${model.name}`;
-      return refusal === undefined ? { name } : { name, problem: `${refusal.reason}: ${refusal.detail}` };
-    });
-    checks.push(this.#stopping === undefined ? { name: "serving" } : { name: "serving", problem: "shutting_down" });
-    try {
-      store.check();
-      checks.push({ name: "store" });
-    } catch {
-      checks.push({ name: "store", problem: "the database cannot be read" });
-    }
-    return checks;
   }
 }

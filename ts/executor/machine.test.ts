@@ -55,7 +55,7 @@ async function replayed({ request, receipt, inputTokens, outputTokens }: Bundle)
     prompt: inputTokens,
     requestHash: receipt.requestHash,
     temperature: effectiveTemperature(request),
-    saltKey: saltKey(request),
+    saltKey: saltKey({ ...request, secret: request.seed }),
   };
   return referenceEngine(model.program, model.weights).replay(input, outputTokens);
 }

@@ -1,10 +1,10 @@
-import type { LocalAccount } from "viem";
-import { getBlock } from "viem/actions";
+import { type LocalAccount, parseGwei } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import type { OtrContext } from "../chain/context.ts";
 import type { Deployment } from "../chain/deployment.ts";
 import { ExecutorPort } from "../chain/executor-port.ts";
-import { SqliteIntentStore } from "../chain/sqlite.ts";
+import { GameStore } from "../chain/game-store.ts";
+import { SqliteCursorStore, SqliteIntentStore } from "../chain/sqlite.ts";
 import { systemClock } from "../chain/time.ts";
 import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
 import type { Hex } from "../commit/bytes.ts";
@@ -12,17 +12,21 @@ import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import type { ReadyModel } from "../dispute/load-models.ts";
-import { Database } from "../store/database.ts";
+import { ChainPulse } from "../metrics/chain-pulse.ts";
+import { TransactionLog } from "../metrics/transaction-log.ts";
+import { Database, type DatabaseHooks } from "../store/database.ts";
 import { ExecutorStore } from "../store/executor-store.ts";
 import { SoftwareEnclave } from "./enclave.ts";
-import { Executor, type Served } from "./executor.ts";
+import { Executor } from "./executor.ts";
+import { KeyKeeper } from "./key-keeper.ts";
+import type { Offer } from "./offer.ts";
+import { OnChainRequests } from "./on-chain-requests.ts";
 import { accountSigner } from "./operator.ts";
 import type { Random } from "./ports.ts";
-import { registerSoftwareEnclave } from "./register-software-enclave.ts";
 import { Responder } from "./responder.ts";
 
-/** Seconds that evidence of a software enclave holds: the registry shortens it to its own lifetime of keys. */
-const EVIDENCE_SECONDS = 30n * 24n * 3600n;
+/** How long the start waits for the registration of keys. */
+const REGISTRATION_MS = 30_000;
 
 /** What an executor over a chain is opened with. */
 export interface OpenExecutorOptions {
@@ -37,36 +41,68 @@ export interface OpenExecutorOptions {
   /** Root of development evidence: registers software enclaves. Left out, their keys must be registered some other way. */
   readonly devRoot?: LocalAccount | undefined;
   readonly transactions?: Partial<TransactorOptions>;
+  /** Milliseconds between two looks at the keys' registrations. */
+  readonly keyPollMs?: number;
+  /** Milliseconds between two looks at what only metrics need. */
+  readonly pulseMs?: number;
   readonly random: Random;
+  /** Tests end the daemon in them. */
+  readonly hooks?: DatabaseHooks;
   readonly log: Logger;
 }
 
-/** Puts an executor together: database, transactor, enclaves (registered), chain port, responder. It is not started. */
+/**
+ * Puts an executor together: database, transactor, enclaves (registered, if the registry lets them), chain port, responder. It is not
+ * started.
+ */
 export async function openExecutor(options: OpenExecutorOptions): Promise<Executor> {
   const { client, deployment, account, models, config, log, random, devRoot } = options;
   const { addresses } = deployment;
   const domain = { chainId: client.chain.id, rollup: addresses.rollup.toLowerCase() as Hex };
-  const database = Database.open(options.path, ExecutorStore.schema);
-  const sender = new Transactor({ client, account, store: new SqliteIntentStore(database), ...options.transactions });
+  const database = Database.open(options.path, ExecutorStore.schema, options.hooks);
+  const transactions = new TransactionLog(log);
+  const intents = { store: new SqliteIntentStore(database), onEvent: transactions.note };
+  const sender = new Transactor({ client, account, ...intents, ...options.transactions });
   const context: OtrContext & { readonly sender: Transactor } = { client, addresses, sender };
   // What an earlier process left in the pool is followed in the background; asking for it again joins in.
   sender.resume().catch((err: unknown) => log.warn({ err }, "earlier transactions are not settled"));
-  const { timestamp } = await getBlock(client);
-  const served: Served[] = [];
-  for (const { engine, loaded } of models) {
-    const enclave = new SoftwareEnclave({ engine, modelId: loaded.modelId, manifest: loaded.manifest, domain, random });
-    const executor = account.address;
-    if (devRoot !== undefined)
-      await registerSoftwareEnclave(context, { enclave, executor, devRoot, notAfter: timestamp + EVIDENCE_SECONDS });
-    served.push({ model: loaded, enclave });
+  const served = models.map(({ engine, loaded: model }) => {
+    const { modelId, manifest } = model;
+    return { model, enclave: new SoftwareEnclave({ engine, modelId, manifest, domain, random }) };
+  });
+  const enclaves = served.map(({ enclave }) => enclave);
+  const polls = options.keyPollMs === undefined ? {} : { pollMs: options.keyPollMs };
+  const executor = account.address;
+  const keys = devRoot && new KeyKeeper({ context, executor, enclaves, devRoot, clock: systemClock, log, ...polls });
+  // Nobody can be served before, but games must not wait for longer.
+  if (keys !== undefined) {
+    const patience = new AbortController();
+    await Promise.race([keys.pass(), systemClock.sleep(REGISTRATION_MS, patience.signal)]);
+    patience.abort();
   }
-  const chain = { context, executor: account.address, fromBlock: BigInt(config.fromBlock) };
+  const chain = { context, executor, fromBlock: BigInt(config.fromBlock) };
   const reading = { maxRange: BigInt(config.rpc.maxBlockRange) };
+  const port = new ExecutorPort({ ...chain, ...reading });
+  const store = new ExecutorStore(database, domain, systemClock.now);
+  const offer = offerOf(config.executor.requests);
+  const modelIds = served.map(({ model }) => model.modelId);
+  const confirmations = Math.max(1, config.rpc.confirmations);
+  const pulse = new ChainPulse({
+    context,
+    account: executor,
+    games: new GameStore(database),
+    role: "executor",
+    cursors: new SqliteCursorStore(database),
+    watcher: "responder",
+    clock: systemClock,
+    log,
+    ...(options.pulseMs === undefined ? {} : { pollMs: options.pulseMs }),
+  });
   return new Executor({
     domain,
     served,
     operator: accountSigner(account),
-    chain: new ExecutorPort({ ...chain, ...reading }),
+    chain: port,
     responder: new Responder({
       ...chain,
       ...reading,
@@ -75,7 +111,27 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
       log,
       pollMs: config.rpc.pollMs,
     }),
-    store: new ExecutorStore(database, domain, systemClock.now),
+    ...(offer === undefined
+      ? {}
+      : {
+          requests: new OnChainRequests({
+            ...reading,
+            context,
+            fromBlock: chain.fromBlock,
+            chain: port,
+            domain,
+            modelIds,
+            offer,
+            database,
+            answers: store,
+            log,
+            pollMs: config.rpc.pollMs,
+            confirmations,
+          }),
+        }),
+    store,
+    upkeep: keys === undefined ? [pulse] : [pulse, keys],
+    metrics: () => [...pulse.metrics(), ...transactions.metrics(), ...(keys?.metrics() ?? [])],
     clock: systemClock,
     random,
     log,
@@ -86,8 +142,22 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
     batches: {
       intervalMs: config.executor.batchSeconds * 1000,
       maxReceipts: config.executor.batchReceipts,
-      confirmations: Math.max(1, config.rpc.confirmations),
+      confirmations,
       pollMs: config.rpc.pollMs,
     },
   });
+}
+
+/** What requests of contracts cost; undefined if they are not served. */
+function offerOf(prices: Config["executor"]["requests"]): Offer | undefined {
+  const { gweiPerOutputToken, gweiPerInputToken, gweiPerRequest, gweiPerCallbackGas, marginSeconds } = prices;
+  if (gweiPerOutputToken === undefined) return undefined;
+  const wei = (gwei: number) => parseGwei(gwei.toFixed(9));
+  return {
+    perOutputToken: wei(gweiPerOutputToken),
+    perInputToken: wei(gweiPerInputToken),
+    perRequest: wei(gweiPerRequest),
+    perCallbackGas: wei(gweiPerCallbackGas),
+    marginSeconds,
+  };
 }

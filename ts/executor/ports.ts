@@ -1,6 +1,8 @@
 import type { Hex } from "../commit/bytes.ts";
 import type { Domain, Receipt } from "../commit/typed-data.ts";
 import type { Bundle } from "../sdk/bundle.ts";
+import type { Order } from "./receipts.ts";
+import type { RunReader } from "./run.ts";
 
 /** A source of unpredictable bytes. */
 export type Random = (bytes: number) => Uint8Array;
@@ -24,6 +26,8 @@ export interface ExecutorStanding {
 export interface CommittedBatch {
   /** Blocks on top of it, its own included: 1 is the head. */
   readonly confirmations: number;
+  /** Its number. */
+  readonly batchId: bigint;
 }
 
 /** What an executor needs of the chain. Every method may fail while the chain is out of reach, and is then called again. */
@@ -52,6 +56,19 @@ export interface OperatorSigner {
 export interface EvidenceSource {
   /** The bundle of a receipt that this executor signed. */
   bundle(receiptHash: Hex): Bundle | undefined;
+}
+
+/** Where answers are made. */
+export interface AnswerSource {
+  /** Starts, joins or replays the answer to an order. */
+  begin(order: Order): RunReader;
+}
+
+/** Serves the requests of contracts. */
+export interface RequestServer {
+  start(answers: AnswerSource): Promise<void>;
+  /** Takes up nothing new; resolves when no transaction is half sent. Answers under way are their maker's to end. */
+  stop(): Promise<void>;
 }
 
 /** Answers games against this executor. */

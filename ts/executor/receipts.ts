@@ -21,7 +21,11 @@ export interface Order {
   readonly request: Request;
   readonly requestHash: Hex;
   readonly requestSignature?: Hex;
+  /** What the seed of a confidential request commits to. Absent of any other. */
+  readonly secret?: Hex;
   readonly prompt: readonly number[];
+  /** An answer cut short is worth nothing: cancelled, it gets no receipt. */
+  readonly whole?: boolean;
 }
 
 export interface ReceiptIssuerOptions {
@@ -69,6 +73,7 @@ export class ReceiptIssuer {
       request: order.request,
       requestHash: order.requestHash,
       ...(order.requestSignature === undefined ? {} : { requestSignature: order.requestSignature }),
+      ...(order.secret === undefined ? {} : { secret: order.secret }),
       receipt,
       receiptHash,
       inputTokens: order.prompt,

@@ -14,6 +14,10 @@ export interface RegisterSoftwareEnclaveParameters {
   /** Seconds since 1970 until which the evidence holds. */
   readonly notAfter: bigint;
   readonly measurement?: Hex;
+  /** Proves a key anew that is active, and so lengthens its registration. */
+  readonly renew?: boolean;
+  /** Names the deed for senders that remember. */
+  readonly id?: string;
 }
 
 /**
@@ -24,14 +28,20 @@ export async function registerSoftwareEnclave(
   context: OtrContext,
   parameters: RegisterSoftwareEnclaveParameters,
 ): Promise<TransactionReceipt | undefined> {
-  const { enclave, executor, devRoot, notAfter, measurement = SOFTWARE_MEASUREMENT } = parameters;
+  const { enclave, executor, devRoot, notAfter, measurement = SOFTWARE_MEASUREMENT, renew = false, id } = parameters;
   const { address: enclaveKey, modelId } = enclave;
-  if (await isEnclaveActive(context, { enclaveKey, executor, modelId })) return undefined;
+  if (!renew && (await isEnclaveActive(context, { enclaveKey, executor, modelId }))) return undefined;
   // A software enclave has no encryption key.
   const registration = { executor, modelId, enclaveKey, encryptionKeyHash: keccak256("0x") };
   const { challenge, rd0 } = await getEnclaveChallenge(context, registration);
   const deviceId = keccak256(enclaveKey);
   const evidence = await devEvidence({ root: devRoot, measurement, rd0, notAfter, deviceId });
   const enclaveSignature = await enclave.consent(challenge);
-  return registerEnclave(context, { registration, kind: DEV_KIND, evidence, enclaveSignature });
+  return registerEnclave(context, {
+    registration,
+    kind: DEV_KIND,
+    evidence,
+    enclaveSignature,
+    ...(id === undefined ? {} : { id }),
+  });
 }

@@ -67,12 +67,10 @@ export class Responder implements DisputeResponder {
     });
     this.#loop = (async () => {
       while (!this.#stop.signal.aborted) {
-        try {
-          await watcher.sync(this.#stop.signal);
-          if (!this.#stop.signal.aborted) await player.tick();
-        } catch (err) {
-          log.warn({ err }, "the chain does not answer; games wait");
-        }
+        // Games that are known are played even if no new ones can be read.
+        await watcher.sync(this.#stop.signal).catch((err: unknown) => log.warn({ err }, "new games cannot be read"));
+        if (!this.#stop.signal.aborted)
+          await player.tick().catch((err: unknown) => log.warn({ err }, "games cannot be played"));
         await clock.sleep(pollMs, this.#stop.signal);
       }
     })();

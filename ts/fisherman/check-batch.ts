@@ -1,19 +1,22 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Hex } from "viem";
 import { batchRoot } from "../commit/batch.ts";
 import { type Domain, hashReceipt } from "../commit/typed-data.ts";
-import type { ModelSource } from "../dispute/answer.ts";
+import type { ModelSource, PlayableModel } from "../dispute/answer.ts";
 import type { Bundle, BundleHead } from "../sdk/bundle.ts";
 import { fetchBatch } from "../sdk/fetch-bundles.ts";
 import { contradiction } from "./contradiction.ts";
 import { BundleError } from "./errors.ts";
 import type { VerdictKind, WatchedBatch } from "./store.ts";
-import { type Fault, findFault } from "./verify.ts";
+import { describeFault, type Fault, findFault } from "./verify.ts";
 
 /** One item of a downloaded batch: the whole bundle, or what a confidential one shows. */
 export type BatchItem = { readonly bundle: Bundle } | { readonly head: BundleHead };
 
 /** A downloaded batch: its items lead to the root on the chain. */
 export interface DownloadedBatch {
+  /** Where it was served. */
+  readonly url: string;
   readonly items: readonly BatchItem[];
   /** Receipt hashes in the order of the leaves. */
   readonly hashes: readonly Hex[];
@@ -53,29 +56,61 @@ export async function downloadBatch(
     throw new BundleError(endpoint, `${items.length} items, the batch has ${batch.count}`);
   const hashes = items.map((item) => hashReceipt(domain, receiptOf(item)));
   if (batchRoot(hashes) !== batch.root) throw new BundleError(endpoint, "the receipts do not lead to the batch root");
-  return { items, hashes };
+  return { url: endpoint, items, hashes };
 }
+
+/**
+ * What keeps a receipt from being judged: its content is hidden, is not what the receipt commits to, or needs a model that is not here
+ * or cannot run it; or this machine computed two different things.
+ */
+export type Obstacle = "confidential" | "content" | "model" | "unstable";
 
 /** What a check concluded about one receipt. */
 export interface Verdict {
   readonly verdict: VerdictKind;
   readonly fault: Fault | undefined;
-  /** Why there is no other verdict, for `unavailable`. */
+  /** For `unavailable`. */
+  readonly obstacle: Obstacle | undefined;
+  /** Why, in words; undefined for `valid`. */
   readonly reason: string | undefined;
 }
 
-/** Checks one item of a downloaded batch by re-execution. */
+/**
+ * Checks one item of a downloaded batch by re-execution. A fault is believed when a second engine finds the same one: a fault of this
+ * machine must not become an accusation. So without agreement there is no verdict.
+ */
 export async function checkItem(domain: Domain, models: ModelSource, item: BatchItem): Promise<Verdict> {
-  const unavailable = (reason: string): Verdict => ({ verdict: "unavailable", fault: undefined, reason });
-  if (!("bundle" in item)) return unavailable("confidential: only requester and watchers see its content");
-  const wrong = contradiction(domain, item.bundle);
-  if (wrong !== undefined) return unavailable(wrong);
-  const { modelId } = item.bundle.receipt;
+  if (!("bundle" in item))
+    return unavailable("confidential", "confidential: only requester and watchers see its content");
+  const { bundle } = item;
+  const wrong = contradiction(domain, bundle);
+  if (wrong !== undefined) return unavailable("content", wrong);
+  const { modelId } = bundle.receipt;
   const model = await models(modelId);
-  if (model === undefined) return unavailable(`model ${modelId} is not loaded here`);
-  if (item.bundle.records.length > model.contextLength) return unavailable("longer than the model's context");
-  const fault = await findFault(model.engine, item.bundle, model.contextLength);
-  return { verdict: fault === undefined ? "valid" : "invalid", fault, reason: undefined };
+  if (model === undefined) return unavailable("model", `model ${modelId} is not loaded here`);
+  if (bundle.records.length > model.contextLength) return unavailable("model", "longer than the model's context");
+  const fault = await findFault(model.engine, bundle, model.contextLength);
+  if (fault === undefined) return { verdict: "valid", fault, obstacle: undefined, reason: undefined };
+  const again = await secondOpinion(model, bundle);
+  if (!isDeepStrictEqual(fault, again))
+    return unavailable(
+      "unstable",
+      `two re-executions on this machine differ: ${describeFault(fault)}; ${again === undefined ? "no fault" : describeFault(again)}`,
+    );
+  return { verdict: "invalid", fault, obstacle: undefined, reason: describeFault(fault) };
+}
+
+function unavailable(obstacle: Obstacle, reason: string): Verdict {
+  return { verdict: "unavailable", fault: undefined, obstacle, reason };
+}
+
+async function secondOpinion(model: PlayableModel, bundle: Bundle): Promise<Fault | undefined> {
+  const engine = await model.freshEngine?.();
+  try {
+    return await findFault(engine ?? model.engine, bundle, model.contextLength);
+  } finally {
+    engine?.close();
+  }
 }
 
 /** The receipt of an item. */

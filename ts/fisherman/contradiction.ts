@@ -1,5 +1,5 @@
 import { type Hex, toHex } from "../commit/bytes.ts";
-import { saltKey, tokenTree, traceTree } from "../commit/record.ts";
+import { saltKey, secretOf, tokenTree, traceTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
 import type { Tree } from "../commit/tree.ts";
 import { type Domain, hashReceipt, hashRequest } from "../commit/typed-data.ts";
@@ -13,7 +13,9 @@ export function contradiction(domain: Domain, bundle: Bundle): string | undefine
   const { receipt, request, inputTokens, outputTokens, records } = bundle;
   if (hashReceipt(domain, receipt) !== bundle.receiptHash) return "the receipt does not hash to receiptHash";
   if (hashRequest(domain, request) !== receipt.requestHash) return "the request does not hash to requestHash";
-  const key = saltKey(request);
+  const secret = secretOf(request, bundle.secret);
+  if (secret === undefined) return "the secret is not the one that the seed commits to";
+  const key = saltKey({ ...request, secret });
   if (inputTokens.length !== receipt.nIn) return `${inputTokens.length} prompt tokens, nIn is ${receipt.nIn}`;
   if (rootOf(tokenTree(key, "input", inputTokens), "input") !== receipt.inputRoot)
     return "the prompt does not lead to inputRoot";

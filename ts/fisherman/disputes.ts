@@ -14,9 +14,8 @@ import type { Logger } from "../config/logger.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import { MindCache } from "../dispute/mind-cache.ts";
 import { challengerMind } from "../dispute/minds.ts";
-import { EvidenceGoneError, UnstableReplayError } from "./errors.ts";
+import { EvidenceGoneError } from "./errors.ts";
 import type { Evidence, FishermanStore, StoredVerdict } from "./store.ts";
-import { findFault } from "./verify.ts";
 
 /** What the fisherman's disputes need. */
 export interface DisputesOptions {
@@ -28,10 +27,12 @@ export interface DisputesOptions {
   readonly log: Logger;
   /** Own games open at a time: bounds the bonds at risk. */
   readonly maxGames: number;
+  /** Between two attempts to open a game, e.g. while the account lacks the bond. */
+  readonly retryMs: number;
 }
 
-/** Between two attempts to open a game, e.g. while the account lacks the bond. */
-const RETRY_MS = 30_000;
+/** Evidence outlives its dispute by this: longer than any reorganisation that a watcher survives. */
+const EVIDENCE_MS = 24 * 3600 * 1000;
 
 /** Opens games on wrong records, plays them, and collects what they bring. */
 export class Disputes {
@@ -57,6 +58,7 @@ export class Disputes {
 
   /** One round: opens what is to be opened, plays what is open. */
   async tick(): Promise<void> {
+    this.#o.store.pruneEvidence(this.#o.clock.now());
     for (const verdict of this.#o.store.disputes("wanted"))
       if (this.#o.clock.now() >= (this.#paused.get(verdict.receiptHash) ?? 0)) await this.#open(verdict);
     await this.#player.tick();
@@ -64,7 +66,8 @@ export class Disputes {
 
   /** Takes what the vault owes to this account. @returns Wei. */
   async collect(): Promise<bigint> {
-    const amount = await claim(this.#o.context);
+    // While a claim is under way the chain still shows it as owed: under the same id it is joined, not repeated.
+    const amount = await claim(this.#o.context, { id: `claim:${this.#o.store.claims()}` });
     if (amount > 0n) this.#o.log.info({ wei: amount }, "claimed");
     return amount;
   }
@@ -73,6 +76,8 @@ export class Disputes {
     const { store, games, log, clock, maxGames, context } = this.#o;
     const { receiptHash, batchId } = verdict;
     try {
+      const known = games.on(receiptHash).find((game) => game.batchId === batchId);
+      if (known !== undefined) return store.saveVerdict({ ...verdict, ...disputeOf(known) });
       const evidence = this.#evidence(verdict);
       const { executor } = evidence.bundle.receipt;
       if ((await read(context, "vault", "convictedAt", [executor])) !== 0)
@@ -82,7 +87,9 @@ export class Disputes {
       if (open.length >= maxGames || (await this.#faces(executor, open))) return;
       const reason = await this.#unchallengeable(verdict, evidence);
       if (reason !== undefined) return this.#giveUp(verdict, reason);
-      const step = await this.#confirm(verdict, evidence);
+      const { fault } = verdict;
+      if (fault?.kind !== "record") return this.#giveUp(verdict, "no game decides this fault");
+      const { step } = fault;
       const batch = await read(context, "rollup", "batchOf", [batchId]);
       const rules = await getRules(context, batch.rules);
       const committed = openReceipt(batchId, evidence.bundle.receipt, evidence.hashes, verdict.index);
@@ -95,11 +102,10 @@ export class Disputes {
       });
       log.warn({ game: game.gameId, receipt: receiptHash, executor, step, bond: rules.bond }, "game opened");
     } catch (err) {
-      if (err instanceof UnstableReplayError || err instanceof EvidenceGoneError)
-        return this.#giveUp(verdict, err.shortMessage);
+      if (err instanceof EvidenceGoneError) return this.#giveUp(verdict, err.shortMessage);
       const refused = err instanceof ContractRevertError && err.errorName === "NotChallengeable";
       if (refused) return this.#giveUp(verdict, err.shortMessage);
-      this.#paused.set(receiptHash, clock.now() + RETRY_MS);
+      this.#paused.set(receiptHash, clock.now() + this.#o.retryMs);
       log.error({ receipt: receiptHash, err }, "game not opened; tried again later");
     }
   }
@@ -110,17 +116,6 @@ export class Disputes {
     const status = await statusOf(this.#o.context, committed);
     // `none` may be a liability of an inactive key, which can be challenged: the contract decides when the game opens.
     return status === "final" || status === "reverted" ? `the receipt is ${status}` : undefined;
-  }
-
-  /** Computes the answer a second time: a fault of this machine must not become an accusation. @returns The wrong step. */
-  async #confirm(verdict: StoredVerdict, { bundle }: Evidence): Promise<number> {
-    const model = await this.#o.models(bundle.receipt.modelId);
-    if (model === undefined) throw new EvidenceGoneError(verdict.receiptHash);
-    const again = await findFault(model.engine, bundle, model.contextLength);
-    const { fault } = verdict;
-    if (again?.kind !== "record" || fault?.kind !== "record" || again.step !== fault.step)
-      throw new UnstableReplayError(verdict.receiptHash);
-    return again.step;
   }
 
   async #faces(executor: string, open: readonly TrackedGame[]): Promise<boolean> {
@@ -139,11 +134,13 @@ export class Disputes {
   }
 
   async #over(game: TrackedGame, outcome: GameOutcome | undefined): Promise<void> {
-    const { store, log } = this.#o;
+    const { store, log, clock } = this.#o;
     this.#minds.forget(game.gameId);
     const verdict = store.verdict(game.receiptHash, game.batchId);
-    if (verdict !== undefined) store.saveVerdict({ ...verdict, dispute: "done", reason: outcome });
-    store.dropEvidence(game.receiptHash, game.batchId);
+    store.transaction(() => {
+      if (verdict !== undefined) store.saveVerdict({ ...verdict, dispute: "done", disputeReason: outcome });
+      store.retireEvidence(game.receiptHash, game.batchId, clock.now() + EVIDENCE_MS);
+    });
     if (outcome === "challengerLost") log.error({ game: game.gameId }, "game lost: the bond is gone");
     await this.collect();
   }
@@ -155,9 +152,16 @@ export class Disputes {
   }
 
   #giveUp(verdict: StoredVerdict, reason: string): void {
-    const { store, log } = this.#o;
-    store.saveVerdict({ ...verdict, dispute: "given-up", reason });
-    store.dropEvidence(verdict.receiptHash, verdict.batchId);
+    const { store, log, clock } = this.#o;
+    store.transaction(() => {
+      store.saveVerdict({ ...verdict, dispute: "given-up", disputeReason: reason });
+      store.retireEvidence(verdict.receiptHash, verdict.batchId, clock.now() + EVIDENCE_MS);
+    });
     log.warn({ receipt: verdict.receiptHash, reason }, "no game");
   }
+}
+
+/** What a verdict says of a game that is already there. */
+export function disputeOf(game: TrackedGame): Pick<StoredVerdict, "dispute" | "gameId" | "disputeReason"> {
+  return { dispute: game.status === "over" ? "done" : "open", gameId: game.gameId, disputeReason: game.outcome };
 }

@@ -1,6 +1,11 @@
 import type { Abi } from "viem";
+import { getBlock } from "viem/actions";
 import { ABIS } from "../chain/abis.ts";
+import { getBatch } from "../chain/actions/batch.ts";
+import { getRules } from "../chain/actions/rules.ts";
+import { sameAddress } from "../chain/client.ts";
 import type { EventArgs, OtrContext } from "../chain/context.ts";
+import { GameContracts } from "../chain/game-contracts.ts";
 import { GameStore } from "../chain/game-store.ts";
 import { SqliteCursorStore } from "../chain/sqlite.ts";
 import { type Clock, systemClock } from "../chain/time.ts";
@@ -9,9 +14,11 @@ import type { Domain } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
+import { gauge, gaugeBy, type Metric } from "../metrics/metric.ts";
 import type { Database } from "../store/database.ts";
 import { type BatchItem, checkItem, type DownloadedBatch, downloadBatch, type Verdict } from "./check-batch.ts";
-import { Disputes } from "./disputes.ts";
+import { Disputes, disputeOf } from "./disputes.ts";
+import { BundleError, UnstableReplayError } from "./errors.ts";
 import { FishermanStore, type WatchedBatch } from "./store.ts";
 
 /** What a fisherman is made of. */
@@ -34,9 +41,13 @@ export interface FishermanOptions {
   readonly fetch?: typeof fetch;
 }
 
+/** Longest pause between two looks at a batch that is not served. */
+const MAX_PAUSE_MS = 3600 * 1000;
+
 /**
- * Re-executes what executors commit and disputes what is wrong. All it knows is in its database or on the chain, and each step is
- * written down before the next: killed at any point, it goes on from there.
+ * Re-executes what executors commit and disputes what is wrong. All it knows is in its database, and all of that can be had again from
+ * the chain and the executors. Each step is written down before the next: killed at any point, it goes on from there; without its
+ * database it takes its open games up again as their openings are read.
  */
 export class Fisherman {
   readonly #o: FishermanOptions & { readonly clock: Clock; readonly pollMs: number };
@@ -44,6 +55,7 @@ export class Fisherman {
   readonly #games: GameStore;
   readonly #disputes: Disputes | undefined;
   readonly #domain: Domain;
+  #unstable = 0;
 
   constructor(options: FishermanOptions) {
     this.#o = { clock: systemClock, pollMs: 1000, ...options };
@@ -60,6 +72,7 @@ export class Fisherman {
         clock,
         log,
         maxGames: settings.maxGames,
+        retryMs: settings.retrySeconds * 1000,
       });
   }
 
@@ -71,6 +84,22 @@ export class Fisherman {
   /** The games it plays or played. */
   get games(): GameStore {
     return this.#games;
+  }
+
+  /** An operator's numbers. */
+  metrics(): Metric[] {
+    const { verdicts, disputes, batches } = this.#store.counts();
+    const known = { valid: 0, invalid: 0, unavailable: 0 };
+    const unstable = "Receipts on which two computations of this machine differed, since the start.";
+    const outcomes = this.#games.outcomes();
+    return [
+      gaugeBy("otr_verdicts", "Receipts in the store, by verdict.", "verdict", { ...known, ...verdicts }),
+      gaugeBy("otr_disputes", "Receipts in the store, by state of dispute.", "state", disputes),
+      gaugeBy("otr_batches", "Batches in the store, by status.", "status", batches),
+      gaugeBy("otr_games_over", "Games that are over, by outcome.", "outcome", outcomes),
+      { name: "otr_unstable_total", help: unstable, type: "counter", samples: [{ value: this.#unstable }] },
+      gauge("otr_store_bytes", "Size of the database.", this.#store.bytes()),
+    ];
   }
 
   /** Works until the signal fires; resolves when nothing is half done. */
@@ -92,20 +121,24 @@ export class Fisherman {
     const loops = [loop("watch", () => watcher.sync(signal)), loop("check", () => this.#checkDue(signal))];
     const disputes = this.#disputes;
     if (disputes !== undefined) {
-      await disputes.collect().catch((err: unknown) => log.warn({ err }, "nothing claimed"));
-      loops.push(loop("dispute", () => disputes.tick()));
+      const claimed = disputes.collect().catch((err: unknown) => log.warn({ err }, "nothing claimed"));
+      loops.push(
+        loop("dispute", () => disputes.tick()),
+        claimed.then(() => undefined),
+      );
     }
     await Promise.all(loops);
   }
 
   #watcher(): Watcher {
     const { context, fromBlock, clock, confirmations, maxRange, database, log } = this.#o;
+    const contracts = new GameContracts(context);
     return new Watcher({
       client: context.client,
       name: "fisherman",
       store: new SqliteCursorStore(database),
-      addresses: () => [context.addresses.rollup, context.addresses.vault],
-      abi: [...ABIS.rollup, ...ABIS.vault] as Abi,
+      addresses: async () => [context.addresses.rollup, context.addresses.vault, ...(await contracts.list())],
+      abi: [...ABIS.rollup, ...ABIS.vault, ...ABIS.game] as Abi,
       fromBlock,
       clock,
       ...(confirmations === undefined ? {} : { confirmations }),
@@ -118,15 +151,15 @@ export class Fisherman {
       onRewind: (block) => {
         log.warn({ block }, "reorganisation");
         this.#store.transaction(() => {
-          this.#store.rewind(block);
           this.#games.rewind(block);
+          this.#store.rewind(block);
         });
       },
     });
   }
 
-  #note({ eventName, args, blockNumber }: WatchedLog): void {
-    const { settings } = this.#o;
+  #note({ eventName, args, address, blockNumber }: WatchedLog): void {
+    const { settings, context, log } = this.#o;
     if (eventName === "EndpointSet") {
       const { executor, url } = args as EventArgs<"vault", "EndpointSet">;
       this.#store.addEndpoint(executor, blockNumber, url);
@@ -135,6 +168,13 @@ export class Fisherman {
       const wanted = settings.executors.map((address) => address.toLowerCase());
       if (wanted.length > 0 && !wanted.includes(executor.toLowerCase())) return;
       this.#store.addBatch({ id: batchId, executor, root, count: Number(count), block: blockNumber });
+    } else if (eventName === "GameOpened" && context.sender !== undefined) {
+      const { gameId, receiptHash, batchId, challenger } = args as EventArgs<"game", "GameOpened">;
+      if (!sameAddress(challenger, context.sender.address) || this.#games.get(gameId) !== undefined) return;
+      this.#games.add({ address, gameId, receiptHash, batchId, openedAt: blockNumber });
+      const verdict = this.#store.verdict(receiptHash, batchId);
+      if (verdict !== undefined) this.#store.saveVerdict({ ...verdict, dispute: "open", gameId });
+      log.info({ game: gameId, receipt: receiptHash }, "own game found on the chain");
     }
   }
 
@@ -153,15 +193,22 @@ export class Fisherman {
 
   async #checkBatch(batch: WatchedBatch, signal: AbortSignal): Promise<void> {
     const { log, models, settings, fetch: get } = this.#o;
+    if (batch.status === "unavailable" && (await this.#isClosed(batch)))
+      return this.#store.checkFailed(batch.id, "unavailable", batch.reason ?? "the window has closed", undefined);
     const { downloadTimeoutMs: timeoutMs, maxBundleBytes: maxBytes } = settings;
     const options = { timeoutMs, maxBytes, signal, ...(get === undefined ? {} : { fetch: get }) };
     const downloaded = await downloadBatch(this.#domain, batch, this.#store.endpoint(batch.executor), options);
     let failure: unknown;
     for (const [index, item] of downloaded.items.entries()) {
       if (signal.aborted) return;
-      if (this.#store.verdict(downloaded.hashes[index], batch.id) !== undefined) continue;
+      const known = this.#store.verdict(downloaded.hashes[index], batch.id);
+      if (known !== undefined && known.verdict !== "unavailable") continue;
       try {
-        this.#conclude(batch, downloaded, index, item, await checkItem(this.#domain, models, item));
+        const conclusion = await checkItem(this.#domain, models, item);
+        this.#conclude(batch, downloaded, index, item, conclusion);
+        if (conclusion.obstacle === "content") failure ??= new BundleError(downloaded.url, conclusion.reason!);
+        if (conclusion.obstacle === "unstable") this.#unstable++;
+        if (conclusion.obstacle === "unstable") failure ??= new UnstableReplayError(downloaded.hashes[index]);
       } catch (err) {
         log.error({ batch: batch.id, receipt: downloaded.hashes[index], err }, "receipt not checked");
         failure ??= err;
@@ -172,38 +219,49 @@ export class Fisherman {
     log.info({ batch: batch.id, receipts: batch.count }, "batch checked");
   }
 
+  /** Whether no game can be opened on the batch's receipts any more. */
+  async #isClosed({ id, root }: WatchedBatch): Promise<boolean> {
+    const { context } = this.#o;
+    const batch = await getBatch(context, id);
+    // Not there: the watcher will hear of the reorganisation.
+    if (batch?.root !== root) return false;
+    const { challengeWindow } = await getRules(context, batch.rules);
+    const { timestamp } = await getBlock(context.client);
+    return timestamp >= batch.committedAt + challengeWindow;
+  }
+
+  /** An executor that serves nothing now may do so later, when it hopes that nobody looks any more. */
   #postpone(batch: WatchedBatch, err: unknown): void {
     const { settings, clock, log } = this.#o;
-    const last = batch.attempts + 1 >= settings.downloadAttempts;
+    const beyond = batch.attempts + 1 - settings.downloadAttempts;
     const reason = (err instanceof Error ? err.message : String(err)).replaceAll("\n", " ");
-    this.#store.downloadFailed(batch.id, reason, last ? undefined : clock.now() + settings.retrySeconds * 1000);
+    const pause = Math.min(settings.retrySeconds * 1000 * 2 ** Math.max(0, beyond), MAX_PAUSE_MS);
+    this.#store.checkFailed(batch.id, beyond < 0 ? "new" : "unavailable", reason, clock.now() + pause);
     const entry = { batch: batch.id, executor: batch.executor, err };
-    log[last ? "error" : "warn"](entry, last ? "batch unavailable" : "batch not checked yet");
+    log[beyond === 0 ? "error" : "warn"](entry, beyond < 0 ? "batch not checked yet" : "batch unavailable");
   }
 
   /** Writes the verdict down, with what a dispute will need. */
   #conclude(batch: WatchedBatch, all: DownloadedBatch, index: number, item: BatchItem, conclusion: Verdict): void {
     const { log } = this.#o;
-    const { verdict, fault } = conclusion;
+    const { verdict, fault, reason, obstacle } = conclusion;
     const receiptHash = all.hashes[index];
     const playable = fault?.kind === "record" && "bundle" in item;
     const disputed = playable && this.#disputes !== undefined;
-    const reason = fault === undefined || playable ? conclusion.reason : "no game decides this fault";
-    this.#store.transaction(() => {
+    const disputeReason = fault === undefined || playable ? undefined : "no game decides this fault";
+    const written = this.#store.transaction(() => {
+      // A reorganisation may have taken the batch away, or put another in its place, while this one was checked.
+      if (this.#store.batch(batch.id)?.root !== batch.root) return false;
       if (disputed) this.#store.saveEvidence(receiptHash, batch.id, { bundle: item.bundle, hashes: all.hashes });
-      const dispute = disputed ? "wanted" : "none";
-      this.#store.saveVerdict({
-        receiptHash,
-        batchId: batch.id,
-        index,
-        verdict,
-        fault,
-        dispute,
-        gameId: undefined,
-        reason,
-      });
+      const game = this.#games.on(receiptHash).find(({ batchId }) => batchId === batch.id);
+      const none = { dispute: disputed ? "wanted" : "none", gameId: undefined, disputeReason } as const;
+      const stored = { receiptHash, batchId: batch.id, index, verdict, fault, reason };
+      this.#store.saveVerdict({ ...stored, ...(game === undefined ? none : disputeOf(game)) });
+      return true;
     });
+    if (!written) return;
     const entry = { batch: batch.id, index, receipt: receiptHash, executor: batch.executor, verdict, fault, reason };
-    log[verdict === "valid" ? "debug" : "warn"](entry, "receipt checked");
+    const level = obstacle === "unstable" ? "error" : verdict === "valid" ? "debug" : "warn";
+    log[level]({ ...entry, ...(disputeReason === undefined ? {} : { disputeReason }) }, "receipt checked");
   }
 }

@@ -1,11 +1,16 @@
 import type { LocalAccount } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import type { Deployment } from "../chain/deployment.ts";
-import { SqliteIntentStore } from "../chain/sqlite.ts";
+import { SqliteCursorStore, SqliteIntentStore } from "../chain/sqlite.ts";
+import { systemClock } from "../chain/time.ts";
 import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
 import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
+import { ChainPulse } from "../metrics/chain-pulse.ts";
+import type { Health } from "../metrics/health-server.ts";
+import { TransactionLog } from "../metrics/transaction-log.ts";
+import type { Database, DatabaseHooks } from "../store/database.ts";
 import { Fisherman } from "./fisherman.ts";
 import { openFishermanDatabase } from "./store.ts";
 
@@ -20,12 +25,19 @@ export interface OpenFishermanOptions {
   /** Database file. */
   readonly path: string;
   readonly transactions?: Partial<TransactorOptions>;
+  /** Milliseconds between two looks at what only metrics need. */
+  readonly pulseMs?: number;
+  /** Tests end the daemon in them. */
+  readonly hooks?: DatabaseHooks;
   readonly log: Logger;
 }
 
 /** A fisherman with everything it owns. */
 export interface OpenFisherman {
   readonly fisherman: Fisherman;
+  readonly database: Database;
+  /** For its operator. */
+  readonly health: Health;
   /** Works until the signal fires, then closes sender and database. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -34,11 +46,14 @@ export interface OpenFisherman {
 export function openFisherman(options: OpenFishermanOptions): OpenFisherman {
   const { client, deployment, account, models, config, log } = options;
   const { addresses } = deployment;
-  const database = openFishermanDatabase(options.path);
+  const database = openFishermanDatabase(options.path, options.hooks);
   const store = new SqliteIntentStore(database);
-  const sender = account && new Transactor({ client, account, store, ...options.transactions });
+  const transactions = new TransactionLog(log);
+  const onEvent = transactions.note;
+  const sender = account && new Transactor({ client, account, store, onEvent, ...options.transactions });
+  const context = { client, addresses, sender };
   const fisherman = new Fisherman({
-    context: { client, addresses, sender },
+    context,
     models,
     database,
     settings: config.fisherman,
@@ -48,8 +63,24 @@ export function openFisherman(options: OpenFishermanOptions): OpenFisherman {
     confirmations: config.rpc.confirmations,
     maxRange: BigInt(config.rpc.maxBlockRange),
   });
+  const pulse = new ChainPulse({
+    context,
+    account: account?.address,
+    games: fisherman.games,
+    role: "challenger",
+    cursors: new SqliteCursorStore(database),
+    watcher: "fisherman",
+    clock: systemClock,
+    log,
+    ...(options.pulseMs === undefined ? {} : { pollMs: options.pulseMs }),
+  });
   return {
     fisherman,
+    database,
+    health: {
+      readiness: () => pulse.readiness(),
+      metrics: () => [...fisherman.metrics(), ...pulse.metrics(), ...transactions.metrics()],
+    },
     async run(signal) {
       const resumed = sender
         ?.resume()
@@ -57,8 +88,10 @@ export function openFisherman(options: OpenFishermanOptions): OpenFisherman {
       const close = () => void sender?.close();
       signal.addEventListener("abort", close, { once: true });
       try {
+        pulse.start();
         await fisherman.run(signal);
       } finally {
+        await pulse.stop();
         await sender?.close();
         await resumed;
         database.close();

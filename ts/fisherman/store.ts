@@ -1,7 +1,7 @@
 import type { Address, Hex } from "viem";
 import { CHAIN_SQL } from "../chain/sqlite.ts";
 import { type Bundle, bundleJson, parseBundle } from "../sdk/bundle.ts";
-import { Database, type SqlRow } from "../store/database.ts";
+import { Database, type DatabaseHooks, type SqlRow } from "../store/database.ts";
 import type { Fault } from "./verify.ts";
 
 /** What a fisherman concludes about a receipt. */
@@ -15,7 +15,10 @@ export interface WatchedBatch {
   readonly count: number;
   /** Block of the commit. */
   readonly block: bigint;
-  /** `new`: to be downloaded and checked; `checked`: every receipt has a verdict; `unavailable`: no usable bundle was had. */
+  /**
+   * `new`: to be downloaded and checked; `checked`: every receipt has a verdict; `unavailable`: nothing usable was served so far, tried
+   * again ever more rarely until the window closes.
+   */
   readonly status: "new" | "checked" | "unavailable";
   /** Failed downloads so far. */
   readonly attempts: number;
@@ -32,10 +35,13 @@ export interface StoredVerdict {
   readonly index: number;
   readonly verdict: VerdictKind;
   readonly fault: Fault | undefined;
-  /** `none`: nothing to do; `wanted`: a dispute is to be opened; `open`, `done`: see `gameId`; `given-up`: see `reason`. */
+  /** Why, in words; undefined for `valid`. */
+  readonly reason: string | undefined;
+  /** `none`: nothing to do; `wanted`: a dispute is to be opened; `open`, `done`: see `gameId`; `given-up`: see `disputeReason`. */
   readonly dispute: "none" | "wanted" | "open" | "done" | "given-up";
   readonly gameId: bigint | undefined;
-  readonly reason: string | undefined;
+  /** Why there is no dispute, or how it ended. */
+  readonly disputeReason: string | undefined;
 }
 
 const FISHERMAN_SQL = `
@@ -78,9 +84,18 @@ CREATE TABLE endpoints (
 ) STRICT;
 `;
 
+const SECOND_SQL = `
+ALTER TABLE verdicts ADD COLUMN dispute_reason TEXT;
+ALTER TABLE evidence ADD COLUMN drop_at INTEGER;
+`;
+
+/** A time that never comes, in milliseconds. */
+const NEVER = Number.MAX_SAFE_INTEGER;
+
 /** Opens the fisherman's database; its file belongs to one process. */
-export function openFishermanDatabase(path: string): Database {
-  return Database.open(path, { applicationId: 0x4f545246, migrations: [CHAIN_SQL + FISHERMAN_SQL] });
+export function openFishermanDatabase(path: string, hooks: DatabaseHooks = {}): Database {
+  const schema = { applicationId: 0x4f545246, migrations: [CHAIN_SQL + FISHERMAN_SQL, SECOND_SQL] };
+  return Database.open(path, schema, hooks);
 }
 
 /** What a dispute needs: the answer, and the receipt hashes of its batch in order. */
@@ -114,7 +129,10 @@ export class FishermanStore {
     );
   }
 
-  /** Forgets what was committed after `block`, which is no longer part of the chain. */
+  /**
+   * Forgets what was committed after `block`, which is no longer part of the chain, and takes up again the disputes that were decided
+   * by what is gone. The game store is rewound before.
+   */
   rewind(block: bigint): void {
     this.#database.transaction(() => {
       const gone = "(SELECT id FROM batches WHERE block > ?)";
@@ -122,6 +140,12 @@ export class FishermanStore {
       this.#database.run(`DELETE FROM evidence WHERE batch_id IN ${gone}`, Number(block));
       this.#database.run("DELETE FROM endpoints WHERE block > ?", Number(block));
       this.#database.run("DELETE FROM batches WHERE block > ?", Number(block));
+      this.#database.run(
+        `UPDATE verdicts SET dispute = 'wanted', game_id = NULL, dispute_reason = NULL
+         WHERE (dispute IN ('open', 'done') AND game_id NOT IN (SELECT game_id FROM games) OR dispute = 'given-up')
+           AND EXISTS (SELECT 1 FROM evidence e
+             WHERE e.receipt_hash = verdicts.receipt_hash AND e.batch_id = verdicts.batch_id)`,
+      );
     });
   }
 
@@ -132,23 +156,23 @@ export class FishermanStore {
 
   /** The batch that waits longest for its check, if one is due. */
   nextBatch(now: number): WatchedBatch | undefined {
-    const sql = "SELECT * FROM batches WHERE status = 'new' AND due_at <= ? ORDER BY due_at, block LIMIT 1";
+    const sql = "SELECT * FROM batches WHERE status <> 'checked' AND due_at <= ? ORDER BY due_at, block LIMIT 1";
     const row = this.#database.get(sql, now);
     return row && batchOf(row);
   }
 
-  /** Notes a failed download: tried again at `dueAt`, or never if that is undefined. */
-  downloadFailed(id: bigint, reason: string, dueAt: number | undefined): void {
+  /** Notes a check that came to no end: tried again at `dueAt`, or never if that is undefined. */
+  checkFailed(id: bigint, status: "new" | "unavailable", reason: string, dueAt: number | undefined): void {
     this.#database.run(
       "UPDATE batches SET attempts = attempts + 1, reason = ?, status = ?, due_at = ? WHERE id = ?",
       reason,
-      dueAt === undefined ? "unavailable" : "new",
-      dueAt ?? 0,
+      status,
+      dueAt ?? NEVER,
       id.toString(),
     );
   }
 
-  /** Every receipt of the batch has a verdict. */
+  /** Every receipt of the batch has a verdict that stays. */
   batchChecked(id: bigint): void {
     this.#database.run("UPDATE batches SET status = 'checked', reason = NULL WHERE id = ?", id.toString());
   }
@@ -165,10 +189,10 @@ export class FishermanStore {
     return row && String(row.url);
   }
 
-  /** Keeps what a dispute needs, for as long as it lasts. */
+  /** Keeps what a dispute needs. */
   saveEvidence(receiptHash: Hex, batchId: bigint, evidence: Evidence): void {
     this.#database.run(
-      "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?, NULL)",
       receiptHash,
       batchId.toString(),
       JSON.stringify(bundleJson(evidence.bundle)),
@@ -183,14 +207,30 @@ export class FishermanStore {
     return { bundle: parseBundle(JSON.parse(String(row.bundle))), hashes: JSON.parse(String(row.hashes)) as Hex[] };
   }
 
-  dropEvidence(receiptHash: Hex, batchId: bigint): void {
-    const sql = "DELETE FROM evidence WHERE receipt_hash = ? AND batch_id = ?";
-    this.#database.run(sql, receiptHash, batchId.toString());
+  /** The dispute seems to be over: its evidence is kept until `dropAt` (milliseconds), for a reorganisation may take the end away. */
+  retireEvidence(receiptHash: Hex, batchId: bigint, dropAt: number): void {
+    const sql = "UPDATE evidence SET drop_at = ? WHERE receipt_hash = ? AND batch_id = ?";
+    this.#database.run(sql, dropAt, receiptHash, batchId.toString());
+  }
+
+  /** Drops the evidence of disputes that are over for long; those that a reorganisation brought back keep theirs. */
+  pruneEvidence(now: number): void {
+    this.#database.run(
+      `DELETE FROM evidence WHERE drop_at <= ? AND NOT EXISTS (SELECT 1 FROM verdicts v
+         WHERE v.receipt_hash = evidence.receipt_hash AND v.batch_id = evidence.batch_id AND v.dispute IN ('wanted', 'open'))`,
+      now,
+    );
+  }
+
+  /** Number of claims that came to an end: names the next one, so that none is sent twice. */
+  claims(): number {
+    const sql = "SELECT count(*) AS n FROM intents WHERE id LIKE 'claim:%' AND status IN ('mined', 'reverted')";
+    return Number(this.#database.get(sql)!.n);
   }
 
   saveVerdict(verdict: StoredVerdict): void {
     this.#database.run(
-      "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
       verdict.receiptHash,
       verdict.batchId.toString(),
       verdict.index,
@@ -199,6 +239,7 @@ export class FishermanStore {
       verdict.dispute,
       verdict.gameId?.toString() ?? null,
       verdict.reason ?? null,
+      verdict.disputeReason ?? null,
     );
   }
 
@@ -219,11 +260,22 @@ export class FishermanStore {
     return this.#database.all("SELECT * FROM verdicts WHERE dispute = ? ORDER BY rowid", state).map(verdictOf);
   }
 
-  /** Number of receipts by verdict, and of batches by status: for status lines. */
-  counts(): Record<string, number> {
-    const sql =
-      "SELECT verdict AS kind, count(*) AS n FROM verdicts GROUP BY verdict UNION ALL SELECT 'batches ' || status, count(*) FROM batches GROUP BY status";
-    return Object.fromEntries(this.#database.all(sql).map((row) => [String(row.kind), Number(row.n)]));
+  /** Number of receipts by verdict and by state of dispute, and of batches by status. */
+  counts(): Record<"verdicts" | "disputes" | "batches", Record<string, number>> {
+    const by = (table: string, column: string) => {
+      const rows = this.#database.all(`SELECT ${column} AS kind, count(*) AS n FROM ${table} GROUP BY ${column}`);
+      return Object.fromEntries(rows.map(({ kind, n }) => [String(kind), Number(n)]));
+    };
+    return {
+      verdicts: by("verdicts", "verdict"),
+      disputes: by("verdicts", "dispute"),
+      batches: by("batches", "status"),
+    };
+  }
+
+  /** Size of the database. */
+  bytes(): number {
+    return this.#database.bytes();
   }
 
   close(): void {
@@ -255,5 +307,6 @@ function verdictOf(row: SqlRow): StoredVerdict {
     dispute: row.dispute as StoredVerdict["dispute"],
     gameId: row.game_id === null ? undefined : BigInt(String(row.game_id)),
     reason: row.reason === null ? undefined : String(row.reason),
+    disputeReason: row.dispute_reason === null ? undefined : String(row.dispute_reason),
   };
 }

@@ -3,10 +3,12 @@ import { toHex, word } from "../commit/bytes.ts";
 import { SENTINEL_TOKEN, saltKey, saltOf, type TraceRecord, tokenTree, traceTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
 import { hashReceipt, hashRequest, NOBODY, type Receipt, type Request, STOP_REASON } from "../commit/typed-data.ts";
+import type { ModelSource } from "../dispute/answer.ts";
 import type { Engine } from "../engine/types.ts";
 import type { Bundle } from "../sdk/bundle.ts";
 import { checkItem } from "./check-batch.ts";
 import { contradiction } from "./contradiction.ts";
+import { UnstableReplayError } from "./errors.ts";
 import { fieldFault, findFault } from "./verify.ts";
 
 const DOMAIN = { chainId: 1, rollup: NOBODY };
@@ -38,7 +40,7 @@ async function bundleOf(
   } = {},
 ): Promise<Bundle> {
   const salted = { requester: NOBODY, seed: toHex(word(9)), nonce: 0n };
-  const key = saltKey(salted);
+  const key = saltKey({ ...salted, secret: salted.seed });
   const outputs = wrong.outputs ?? [6, 7, 8];
   const request: Request = {
     ...salted,
@@ -95,6 +97,43 @@ describe("checkItem", () => {
     const bundle = await bundleOf();
     expect(contradiction(DOMAIN, bundle)).toBeUndefined();
     expect(await checkItem(DOMAIN, models, { bundle })).toMatchObject({ verdict: "valid" });
+  });
+
+  it("believes a fault only when a second engine finds the same one", async () => {
+    const bundle = await bundleOf({ records: (records) => (records[1] = { ...records[1], token: 1 }) });
+    let [closed, replays] = [0, 0];
+    const counted =
+      (replay: Engine["replay"]): Engine["replay"] =>
+      (...input) => {
+        replays++;
+        return replay(...input);
+      };
+    const second = (replay: Engine["replay"]): ModelSource => {
+      const freshEngine = async () => ({ ...engine, replay: counted(replay), close: () => void closed++ });
+      const model = { engine: { ...engine, replay: counted(engine.replay) }, freshEngine, contextLength: CONTEXT };
+      return async () => ({ ...model, disputed: {} as never });
+    };
+    const check = (replay: Engine["replay"], item = bundle) => checkItem(DOMAIN, second(replay), { bundle: item });
+    expect(await check(engine.replay)).toMatchObject({ verdict: "invalid", reason: expect.stringContaining("step 1") });
+    expect([closed, replays]).toEqual([1, 2]);
+    // The second computation finds nothing, or another step: this machine is not to be trusted.
+    const agreeing: Engine["replay"] = async (input, outputs) => ({
+      tokens: (await engine.replay(input, outputs)).tokens.with(0, 1),
+      records: bundle.records,
+    });
+    const elsewhere: Engine["replay"] = async (input, outputs) => {
+      const { tokens, records } = await engine.replay(input, outputs);
+      return { tokens, records: records.with(0, { ...records[0], cacheRoot: word(5) }) };
+    };
+    for (const replay of [agreeing, elsewhere])
+      expect(await check(replay)).toMatchObject({ verdict: "unavailable", fault: undefined, obstacle: "unstable" });
+    const broken = async () => Promise.reject(new UnstableReplayError("engine failed"));
+    await expect(check(broken)).rejects.toBeInstanceOf(UnstableReplayError);
+    expect(closed).toBe(4);
+    // What is found honest at once accuses nobody and is computed once.
+    replays = 0;
+    expect(await check(engine.replay, await bundleOf())).toMatchObject({ verdict: "valid", reason: undefined });
+    expect(replays).toBe(1);
   });
 
   it("finds the first wrong record, be it a token, a sentinel or a cache root", async () => {

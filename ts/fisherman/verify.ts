@@ -14,6 +14,13 @@ export type Fault =
   /** A field contradicts request or answer. */
   | { readonly kind: "field"; readonly field: string };
 
+/** A fault in words. */
+export function describeFault(fault: Fault): string {
+  if (fault.kind === "record") return `the record of step ${fault.step} is not what the machine makes`;
+  if (fault.kind === "output") return `output token ${fault.index} is not the one of its record`;
+  return `the field ${fault.field} contradicts request or answer`;
+}
+
 /** First field of a receipt that contradicts its request or its answer; needs no re-execution. */
 export function fieldFault(bundle: Bundle, contextLength: number): Fault | undefined {
   const { receipt, request, outputTokens } = bundle;

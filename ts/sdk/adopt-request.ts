@@ -22,10 +22,13 @@ export interface AdoptRequestParameters {
 export function adoptRequest({ model, domain, body, request: theirs }: AdoptRequestParameters): PreparedRequest {
   const parsed = parseChatBody(body);
   const { prompt, sampler, temperature, stopTokens, maxOut, seed } = chatParameters(model, parsed);
-  const salting = { requester: NOBODY, seed: seed ?? theirs.seed, nonce: theirs.nonce };
-  const key = saltKey(salting);
+  const { nonce } = theirs;
+  const secret = seed ?? theirs.seed;
+  const key = saltKey({ requester: NOBODY, secret, nonce });
   const request: Request = {
-    ...salting,
+    requester: NOBODY,
+    seed: secret,
+    nonce,
     modelId: model.modelId,
     inputRoot: toHex(tokenTree(key, "input", prompt).root(TAGS.input)),
     nIn: prompt.length,

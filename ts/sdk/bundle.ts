@@ -30,6 +30,8 @@ export interface Bundle extends BundleHead {
   readonly request: Request;
   /** Absent if nobody signed the request. */
   readonly requestSignature?: Hex;
+  /** What the seed of a confidential request commits to. Absent of any other. */
+  readonly secret?: Hex;
   readonly inputTokens: readonly number[];
   readonly outputTokens: readonly number[];
   /** Leaves of the trace: one record per step. */
@@ -50,6 +52,7 @@ const bundleSchema = z.object({
   ...headShape,
   request: requestSchema,
   requestSignature: signatureSchema.exactOptional(),
+  secret: bytes32Schema.exactOptional(),
   inputTokens: z.array(token).min(1),
   outputTokens: z.array(token).min(1),
   records: z.array(recordSchema).min(1),
@@ -63,13 +66,14 @@ export function bundleJson(bundle: Bundle) {
     ...headJson(bundle),
     request: jsonOf(bundle.request),
     ...(bundle.requestSignature === undefined ? {} : { requestSignature: bundle.requestSignature }),
+    ...(bundle.secret === undefined ? {} : { secret: bundle.secret }),
     inputTokens: bundle.inputTokens,
     outputTokens: bundle.outputTokens,
     records: bundle.records.map(recordJson),
   };
 }
 
-/** JSON value of what may be shown of a bundle to anyone: its request's seed, tokens and salts stay hidden. */
+/** JSON value of what may be shown of a bundle to anyone: its request, secret, tokens and salts stay hidden. */
 export function redactedJson(bundle: Bundle) {
   return { ...headJson(bundle), redacted: true };
 }

@@ -1,9 +1,10 @@
 import { type Hex, toHex } from "../commit/bytes.ts";
-import { saltKey, tokenTree } from "../commit/record.ts";
+import { saltKey, seedOf, tokenTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
 import { type Domain, hashRequest, NOBODY, type Request, requestTypedData } from "../commit/typed-data.ts";
 import type { ChatBody } from "./chat-body.ts";
 import { chatParameters, parseChatBody } from "./chat-parameters.ts";
+import { InvalidChatError } from "./errors.ts";
 import type { PromptModel } from "./prompt-model.ts";
 import { encodeRequestHeader, REQUEST_HEADER } from "./request-header.ts";
 
@@ -20,7 +21,10 @@ export interface PrepareRequestParameters {
   readonly body: Omit<ChatBody, "model"> & { readonly model?: string };
   /** Signs the request; left out, nobody can be compensated for a wrong answer. */
   readonly account?: RequesterAccount;
-  /** 32 random bytes; they seed sampling and hide the content of the commitments, if the body names no seed. */
+  /**
+   * 32 random bytes; they seed sampling and hide the content of the commitments, if the body names no seed. Of a confidential request they
+   * are the secret that its seed commits to.
+   */
   readonly seed: Hex;
   /** Tells requests with one seed apart. Default 0. */
   readonly nonce?: bigint;
@@ -43,6 +47,8 @@ export interface PreparedRequest {
   /** Prompt tokens, made here and not by the executor. */
   readonly tokens: readonly number[];
   readonly saltKey: Uint8Array;
+  /** What the seed of a confidential request commits to: for executor and watchers only. Absent of any other. */
+  readonly secret?: Hex;
   /** Goes to `client.chat.completions.create(body, { headers })` of an unmodified `openai` client. */
   readonly body: ChatBody;
   readonly headers: Record<string, string>;
@@ -56,10 +62,16 @@ export async function prepareRequest(parameters: PrepareRequestParameters): Prom
   const { model, domain, account, nonce = 0n, deadline, confidential = false, watchers = [] } = parameters;
   const body = parseChatBody({ ...parameters.body, model: parameters.body.model ?? model.name });
   const { prompt, sampler, temperature, stopTokens, ...open } = chatParameters(model, body);
-  const salting = { requester: lower(account?.address ?? NOBODY), seed: open.seed ?? lower(parameters.seed), nonce };
-  const key = saltKey(salting);
+  // A seed that the body names is no secret, and a seed that commits to one cannot be named.
+  if (confidential && open.seed !== undefined)
+    throw new InvalidChatError("'seed' cannot be chosen in a confidential request.", "seed");
+  const requester = lower(account?.address ?? NOBODY);
+  const secret = open.seed ?? lower(parameters.seed);
+  const key = saltKey({ requester, secret, nonce });
   const request: Request = {
-    ...salting,
+    requester,
+    seed: seedOf(confidential, secret),
+    nonce,
     modelId: model.modelId,
     inputRoot: toHex(tokenTree(key, "input", prompt).root(TAGS.input)),
     nIn: prompt.length,
@@ -72,7 +84,11 @@ export async function prepareRequest(parameters: PrepareRequestParameters): Prom
     watchers: watchers.map(lower),
   };
   const signature = await account?.signTypedData(requestTypedData(domain, request));
-  const carried = { request, ...(signature === undefined ? {} : { signature }) };
+  const carried = {
+    request,
+    ...(signature === undefined ? {} : { signature }),
+    ...(confidential ? { secret } : {}),
+  };
   return {
     domain,
     ...carried,

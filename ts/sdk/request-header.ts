@@ -2,19 +2,23 @@ import { z } from "zod";
 import type { Hex } from "../commit/bytes.ts";
 import type { Request } from "../commit/typed-data.ts";
 import { InvalidChatError } from "./errors.ts";
-import { firstIssue, jsonOf, requestSchema, signatureSchema } from "./wire.ts";
+import { bytes32Schema, firstIssue, jsonOf, requestSchema, signatureSchema } from "./wire.ts";
 
-/** Header in which a requester brings its own request, and its signature if it wants compensation. */
+/** Header in which a requester brings its own request, its signature if it wants compensation, and the secret of a confidential one. */
 export const REQUEST_HEADER = "x-otr-request";
 
-const headerSchema = z.strictObject({ request: requestSchema, signature: signatureSchema.exactOptional() });
+const headerSchema = z.strictObject({
+  request: requestSchema,
+  signature: signatureSchema.exactOptional(),
+  secret: bytes32Schema.exactOptional(),
+});
 
 /** A request as its requester made it. */
-export type CarriedRequest = { readonly request: Request; readonly signature?: Hex };
+export type CarriedRequest = { readonly request: Request; readonly signature?: Hex; readonly secret?: Hex };
 
-/** Header value: base64url of `{"request": ..., "signature": ...}`. */
-export function encodeRequestHeader({ request, signature }: CarriedRequest): string {
-  const json = JSON.stringify({ request: jsonOf(request), ...(signature === undefined ? {} : { signature }) });
+/** Header value: base64url of `{"request": ..., "signature": ..., "secret": ...}`. */
+export function encodeRequestHeader({ request, ...rest }: CarriedRequest): string {
+  const json = JSON.stringify({ request: jsonOf(request), ...rest });
   return Buffer.from(json).toString("base64url");
 }
 

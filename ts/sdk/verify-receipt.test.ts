@@ -4,13 +4,16 @@ import { privateKeyToAccount } from "viem/accounts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Hex } from "../commit/bytes.ts";
 import { toHex } from "../commit/bytes.ts";
+import { seedOf } from "../commit/record.ts";
 import { type Domain, hashReceipt, type Receipt } from "../commit/typed-data.ts";
 import { random, TEST_DOMAIN, TEST_MODEL, testExecutor } from "../executor/testing/setup.ts";
+import { contradiction } from "../fisherman/contradiction.ts";
 import type { ChainFacts } from "./chain-facts.ts";
 import { ReceiptInvalidError, ReceiptMissingError } from "./errors.ts";
 import { fetchBatch, fetchReceipt } from "./fetch-bundles.ts";
 import { type PreparedRequest, prepareRequest } from "./prepare-request.ts";
 import { ReceiptStream } from "./receipt-stream.ts";
+import { encodeRequestHeader } from "./request-header.ts";
 import {
   assertReceipt,
   RECEIPT_CHECKS,
@@ -366,5 +369,39 @@ describe("a carried request", () => {
     expect(heads).toEqual([{ domain, receipt, receiptHash, enclaveSignature, operatorSignature }]);
     const text = await (await fetch(`${url}/v1/otr/batches/${batchRoot}`)).text();
     expect(text).not.toContain(prepared.request.seed);
+    expect(bundle.secret).toBe(prepared.secret);
+    expect(prepared.request.seed).toBe(seedOf(true, prepared.secret!));
+    expect(text).not.toContain(prepared.secret!);
+    expect(contradiction(TEST_DOMAIN, bundle)).toBeUndefined();
+    const { secret: _, ...silent } = bundle;
+    for (const wrong of [silent, { ...bundle, secret: bundle.request.seed }])
+      expect(contradiction(TEST_DOMAIN, wrong)).toContain("secret");
+  });
+
+  it("is refused if it is confidential and does not bring its secret, or is not and brings one", async () => {
+    const carried = async (extra: object, change: object) => {
+      const prepared = await prepare(extra);
+      const { request, signature, secret } = prepared;
+      const value = encodeRequestHeader({ request, signature: signature!, ...(secret && { secret }), ...change });
+      return send({ ...prepared, headers: { "x-otr-request": value } });
+    };
+    const wrong = toHex(random(32));
+    for (const [extra, change] of [
+      [{ confidential: true }, { secret: wrong }],
+      [{}, { secret: wrong }],
+    ]) {
+      const { status, body } = await carried(extra!, change!);
+      expect(status).toBe(400);
+      expect(body.error.param).toBe("x-otr-request.secret");
+    }
+    expect((await carried({ confidential: true }, {})).status).toBe(200);
+  });
+
+  it("has a secret seed or one that the body names, not both", async () => {
+    await expect(
+      prepare({ confidential: true, body: { messages: [{ role: "user", content: "hi" }], seed: 1 } }),
+    ).rejects.toMatchObject({
+      param: "seed",
+    });
   });
 });

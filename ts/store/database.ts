@@ -9,6 +9,14 @@ export interface Schema {
   readonly migrations: readonly string[];
 }
 
+/** Where tests look into the store, or end it. What a hook throws reaches the writer. */
+export interface DatabaseHooks {
+  /** Called before each statement or transaction that may write. */
+  readonly beforeWrite?: () => void;
+  /** Called when a statement or transaction has changed something and is on disk. */
+  readonly afterWrite?: () => void;
+}
+
 /** A row as sqlite returns it. */
 export type SqlRow = Record<string, null | number | bigint | string | Uint8Array>;
 
@@ -20,18 +28,22 @@ export type SqlRow = Record<string, null | number | bigint | string | Uint8Array
 export class Database {
   private readonly sqlite: DatabaseSync;
   private readonly statements = new Map<string, StatementSync>();
+  private readonly hooks: DatabaseHooks;
   private depth = 0;
+  /** Whether the transaction under way has changed anything. */
+  private changed = false;
 
-  private constructor(sqlite: DatabaseSync) {
+  private constructor(sqlite: DatabaseSync, hooks: DatabaseHooks) {
     this.sqlite = sqlite;
+    this.hooks = hooks;
   }
 
   /** Opens or creates the file (`:memory:` for a store without a disk) and applies missing migrations. */
-  static open(path: string, schema: Schema): Database {
+  static open(path: string, schema: Schema, hooks: DatabaseHooks = {}): Database {
     let sqlite: DatabaseSync | undefined;
     try {
       sqlite = new DatabaseSync(path);
-      const database = new Database(sqlite);
+      const database = new Database(sqlite, hooks);
       sqlite.exec("PRAGMA busy_timeout = 2000; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;");
       sqlite.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
       database.migrate(schema);
@@ -82,7 +94,11 @@ export class Database {
 
   /** Runs a statement; returns the number of rows changed. */
   run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.statement(sql).run(...values).changes);
+    if (this.depth === 0) this.hooks.beforeWrite?.();
+    const changes = Number(this.statement(sql).run(...values).changes);
+    if (changes > 0) this.changed = true;
+    if (this.depth === 0) this.written();
+    return changes;
   }
 
   /** First row, or undefined. */
@@ -98,18 +114,33 @@ export class Database {
   /** All or nothing; a transaction inside another one is part of it. `work` must be synchronous. */
   transaction<T>(work: () => T): T {
     if (this.depth > 0) return work();
+    this.hooks.beforeWrite?.();
     this.sqlite.exec("BEGIN IMMEDIATE");
     this.depth++;
+    let result: T;
     try {
-      const result = work();
+      result = work();
       this.sqlite.exec("COMMIT");
-      return result;
     } catch (error) {
       this.sqlite.exec("ROLLBACK");
+      this.changed = false;
       throw error;
     } finally {
       this.depth--;
     }
+    this.written();
+    return result;
+  }
+
+  /** Size of the file, without what waits in the WAL. */
+  bytes(): number {
+    return this.pragma("page_count") * this.pragma("page_size");
+  }
+
+  private written(): void {
+    const changed = this.changed;
+    this.changed = false;
+    if (changed) this.hooks.afterWrite?.();
   }
 
   /** Checkpoints and closes the file. */

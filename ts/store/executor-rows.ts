@@ -17,6 +17,8 @@ export interface SealedAnswer {
   readonly request: Request;
   readonly requestHash: Hex;
   readonly requestSignature?: Hex;
+  /** What the seed of a confidential request commits to. Absent of any other. */
+  readonly secret?: Hex;
   readonly receipt: Receipt;
   readonly receiptHash: Hex;
   readonly inputTokens: readonly number[];
@@ -66,6 +68,7 @@ export function answerOf(row: SqlRow): Answer {
     records: unpackRecords(row.records as Uint8Array),
     state: row.state as AnswerState,
     ...optional("requestSignature", row.request_signature),
+    ...optional("secret", row.secret),
     ...optional("enclaveSignature", row.enclave_signature),
     ...optional("operatorSignature", row.operator_signature),
     ...optional("batchRoot", row.batch_root),

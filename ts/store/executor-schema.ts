@@ -51,5 +51,25 @@ CREATE TABLE answers (
 CREATE INDEX answers_by_state ON answers (state);
 CREATE UNIQUE INDEX answers_by_leaf ON answers (batch_root, leaf_index) WHERE batch_root IS NOT NULL;
 ${CHAIN_SQL}`,
+    // Of confidential requests: what their seed commits to.
+    "ALTER TABLE answers ADD COLUMN secret TEXT;",
+    // Requests whose answers were forgotten, until their deadline. The deadline is in seconds since 1970.
+    `
+CREATE TABLE answered (
+  request_hash TEXT PRIMARY KEY,
+  deadline INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;`,
+    `
+CREATE TABLE asked (
+  request_hash TEXT PRIMARY KEY,
+  request TEXT NOT NULL,
+  input_tokens BLOB NOT NULL,
+  finality TEXT NOT NULL,
+  state TEXT NOT NULL,
+  note TEXT,
+  block INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX asked_by_state ON asked (state);`,
   ],
 };

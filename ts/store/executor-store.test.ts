@@ -183,6 +183,33 @@ describe("ExecutorStore", () => {
     expect(store.idempotency("k")).toBeUndefined();
     expect(store.answerOf(answer(2).requestHash)?.state).toBe("queued");
   });
+
+  it("remembers that it answered a forgotten request, until its deadline", () => {
+    const store = open(":memory:");
+    const soon = answer(2);
+    queue(store, answer(1), { ...soon, request: { ...soon.request, deadline: BigInt(Math.floor(now / 1000)) + 9n } });
+    store.addSealed(answer(3));
+    store.lose(answer(3).receiptHash);
+    const far = answer(4);
+    queue(store, { ...far, request: { ...far.request, deadline: 2n ** 64n - 1n } });
+    const { root } = store.formBatch(9, batchRoot)!;
+    store.moveBatch(root, "intent", "committed");
+    store.moveBatch(root, "committed", "done");
+    expect(store.prune(now + 1)).toBe(4);
+    const answered = () => [1, 2, 3, 4].map((n) => store.wasAnswered(answer(n).requestHash));
+    expect(answered()).toEqual([true, true, false, true]);
+    store.prune(now + 11_000);
+    expect(answered()).toEqual([true, false, false, true]);
+  });
+
+  it("keeps the secret of a confidential request, and shows it in its bundle only", () => {
+    const store = open();
+    const secret = toHex(word(99));
+    queue(store, answer(1, { secret }), answer(2));
+    expect(store.answerOf(answer(1).requestHash)).toMatchObject({ secret });
+    expect(store.bundle(answer(1).receiptHash)).toMatchObject({ secret });
+    expect(store.answerOf(answer(2).requestHash)).not.toHaveProperty("secret");
+  });
 });
 
 describe("Database", () => {

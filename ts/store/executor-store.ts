@@ -72,13 +72,14 @@ export class ExecutorStore {
       // A lost answer never had two signatures, so its request may be answered again.
       this.database.run("DELETE FROM answers WHERE request_hash = ? AND state = 'lost'", answer.requestHash);
       this.database.run(
-        `INSERT INTO answers (request_hash, receipt_hash, request, request_signature, receipt, enclave_key, seq,
+        `INSERT INTO answers (request_hash, receipt_hash, request, request_signature, secret, receipt, enclave_key, seq,
            input_tokens, output_tokens, records, state, confidential, expiry, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'sealed', ?, ?, ?)`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'sealed', ?, ?, ?)`,
         answer.requestHash,
         answer.receiptHash,
         JSON.stringify(jsonOf(answer.request)),
         answer.requestSignature ?? null,
+        answer.secret ?? null,
         JSON.stringify(jsonOf(answer.receipt)),
         answer.receipt.enclaveKey,
         answer.receipt.seq,
@@ -128,6 +129,11 @@ export class ExecutorStore {
     return row && answerOf(row);
   }
 
+  /** Whether this request was answered and the answer forgotten. */
+  wasAnswered(requestHash: Hex): boolean {
+    return this.database.get("SELECT 1 AS one FROM answered WHERE request_hash = ?", requestHash) !== undefined;
+  }
+
   /** Answers in a state, oldest first. */
   answersIn(state: AnswerState): Answer[] {
     return this.database.all("SELECT * FROM answers WHERE state = ? ORDER BY rowid", state).map(answerOf);
@@ -143,11 +149,12 @@ export class ExecutorStore {
   bundleOf(answer: Answer): Bundle | undefined {
     const { enclaveSignature, operatorSignature } = answer;
     if (enclaveSignature === undefined || operatorSignature === undefined) return undefined;
-    const { request, requestSignature, receipt, receiptHash, inputTokens, outputTokens, records } = answer;
+    const { request, requestSignature, secret, receipt, receiptHash, inputTokens, outputTokens, records } = answer;
     return {
       domain: this.domain,
       request,
       ...(requestSignature === undefined ? {} : { requestSignature }),
+      ...(secret === undefined ? {} : { secret }),
       receipt,
       receiptHash,
       enclaveSignature,
@@ -156,6 +163,12 @@ export class ExecutorStore {
       outputTokens,
       records,
     };
+  }
+
+  /** Receipt hashes of a batch in leaf order. */
+  leavesOf(root: Hex): Hex[] {
+    const sql = "SELECT receipt_hash FROM answers WHERE batch_root = ? ORDER BY leaf_index";
+    return this.database.all(sql, root).map((row) => row.receipt_hash as Hex);
   }
 
   // Batches
@@ -242,16 +255,25 @@ export class ExecutorStore {
     }
   }
 
-  /** Forgets what is settled: chats, keys and answers older than `before` (milliseconds) whose batch is done or that have none. */
+  /**
+   * Forgets what is settled: chats, keys and answers older than `before` (milliseconds) whose batch is done or that have none.
+   *
+   * INVARIANT: that a request was answered is remembered while it can be asked again: two receipts for one request convict the executor.
+   */
   prune(before: number): number {
+    const settled = `created_at < ? AND (state IN ('lost', 'expired')
+      OR batch_root IN (SELECT root FROM batches WHERE state = 'done'))`;
     return this.database.transaction(() => {
-      this.database.run("DELETE FROM idempotency WHERE created_at < ?", before);
-      this.database.run("DELETE FROM chats WHERE created_at < ?", before);
-      const gone = this.database.run(
-        `DELETE FROM answers WHERE created_at < ? AND (state IN ('lost', 'expired')
-           OR batch_root IN (SELECT root FROM batches WHERE state = 'done'))`,
+      this.database.run(
+        `INSERT OR IGNORE INTO answered (request_hash, deadline)
+           SELECT request_hash, CAST(json_extract(request, '$.deadline') AS INTEGER) FROM answers
+           WHERE operator_signature IS NOT NULL AND ${settled}`,
         before,
       );
+      this.database.run("DELETE FROM answered WHERE deadline < ?", Math.floor(before / 1000));
+      this.database.run("DELETE FROM idempotency WHERE created_at < ?", before);
+      this.database.run("DELETE FROM chats WHERE created_at < ?", before);
+      const gone = this.database.run(`DELETE FROM answers WHERE ${settled}`, before);
       this.database.run(
         `DELETE FROM batches WHERE state = 'done' AND created_at < ?
            AND root NOT IN (SELECT batch_root FROM answers WHERE batch_root IS NOT NULL)`,
@@ -259,6 +281,20 @@ export class ExecutorStore {
       );
       return gone;
     });
+  }
+
+  /** Number of answers and of batches by state. */
+  counts(): { answers: Record<string, number>; batches: Record<string, number> } {
+    const by = (table: string) => {
+      const rows = this.database.all(`SELECT state, count(*) AS n FROM ${table} GROUP BY state`);
+      return Object.fromEntries(rows.map(({ state, n }) => [String(state), Number(n)]));
+    };
+    return { answers: by("answers"), batches: by("batches") };
+  }
+
+  /** Size of the database. */
+  bytes(): number {
+    return this.database.bytes();
   }
 
   /** Fails if the database cannot be read. */

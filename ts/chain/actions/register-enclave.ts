@@ -20,6 +20,8 @@ export interface RegisterEnclaveParameters {
   readonly aux?: Hex;
   /** The enclave key's signature over the challenge: 65 bytes, over the 32 bytes as they are. */
   readonly enclaveSignature: Hex;
+  /** Names the deed for senders that remember. */
+  readonly id?: string;
 }
 
 /** What evidence (`rd0`) and enclave key (`challenge`) must prove for a registration. */
@@ -36,9 +38,10 @@ export function registerEnclave(
   context: OtrContext,
   parameters: RegisterEnclaveParameters,
 ): Promise<TransactionReceipt> {
-  const { registration, kind, evidence, aux, enclaveSignature } = parameters;
+  const { registration, kind, evidence, aux, enclaveSignature, id } = parameters;
   const proof = { kind, evidence, aux: aux ?? "0x" } as const;
-  return write(context, "enclaves", "register", [registration, proof, enclaveSignature]);
+  const options = id === undefined ? {} : { id };
+  return write(context, "enclaves", "register", [registration, proof, enclaveSignature], options);
 }
 
 /** Whether a key may vouch for executor and model now. */
@@ -48,6 +51,15 @@ export function isEnclaveActive(
 ): Promise<boolean> {
   const { enclaveKey, executor, modelId } = parameters;
   return read(context, "enclaves", "isActive", [enclaveKey, executor, modelId]);
+}
+
+/** When a key's registration ends, and when it was revoked: seconds since 1970, 0 for never. */
+export async function enclaveRegistration(
+  context: OtrContext,
+  enclaveKey: Address,
+): Promise<{ expiresAt: bigint; revokedAt: bigint }> {
+  const { expiresAt, revokedAt } = await read(context, "enclaves", "enclaveOf", [enclaveKey]);
+  return { expiresAt: BigInt(expiresAt), revokedAt: BigInt(revokedAt) };
 }
 
 /** Revokes a key for good. */

@@ -158,7 +158,7 @@ export class Court {
     const temperature = random.pick([0, 65_536, 4 * 65_536]);
     const seed = toHex(new Uint8Array(32).map(() => random.int(0, 255)));
     const salted = { requester: NOBODY, seed, nonce: random.bits() };
-    const key = saltKey(salted);
+    const key = saltKey({ ...salted, secret: salted.seed });
     const request: Request = {
       ...salted,
       modelId: model.modelId,

@@ -32,7 +32,8 @@ export class FakeChain implements ChainPort {
 
   async findBatch(root: Hex): Promise<CommittedBatch | undefined> {
     this.#reach();
-    return this.batches.has(root) ? { confirmations: this.confirmations } : undefined;
+    if (!this.batches.has(root)) return undefined;
+    return { confirmations: this.confirmations, batchId: BigInt([...this.batches.keys()].indexOf(root) + 1) };
   }
 
   async standing(_enclaveKey: Hex, _modelId: Hex): Promise<ExecutorStanding> {

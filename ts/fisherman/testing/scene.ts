@@ -31,6 +31,7 @@ export interface SceneModel extends FaultyModel, DisputedModel {
 /** An account with its own transactor. */
 export interface Actor {
   readonly address: Hex;
+  readonly key: Hex;
   readonly actions: OtrActions;
   readonly context: OtrContext & { readonly sender: Transactor };
 }
@@ -56,9 +57,11 @@ export class Scene {
     this.chain = testClient(client);
   }
 
-  static async open(chainId: number): Promise<Scene> {
+  /** @param turnDuration Seconds that a side has for a move. */
+  static async open(chainId: number, turnDuration = TURN): Promise<Scene> {
     const anvil = await startAnvil({ chainId });
-    const parameters = { development: true, allowAnyChain: true, turnDuration: TURN, challengeWindow: 100_000 };
+    const challengeWindow = Math.max(100_000, 2 * turnDuration);
+    const parameters = { development: true, allowAnyChain: true, turnDuration, challengeWindow };
     const deployment = await deploy({ url: anvil.url, privateKey: anvilKey(0), parameters });
     const client = await connect({ url: anvil.url, pollMs: 10 });
     const server = createServer();
@@ -95,6 +98,11 @@ export class Scene {
     return made;
   }
 
+  /** The same account behind another endpoint, with a transactor of its own: the first one must be at rest. */
+  behind(client: ChainClient, { key }: Actor): Actor {
+    return actor(client, this.deployment, key);
+  }
+
   /** An account with stake and an endpoint. */
   async executor(store?: IntentStore): Promise<Actor> {
     const made = await this.actor(store);
@@ -105,7 +113,7 @@ export class Scene {
   /** A request of nobody's. */
   ask = (model: FaultyModel, prompt: readonly number[], nOut: number): Asked => {
     const salted = { requester: NOBODY, seed: wordOf(7), nonce: this.nonce++ };
-    const key = saltKey(salted);
+    const key = saltKey({ ...salted, secret: salted.seed });
     const request: Request = {
       ...salted,
       modelId: (model as SceneModel).modelId,
@@ -187,7 +195,7 @@ function actor(client: ChainClient, deployment: Deployment, key: Hex, store?: In
   const account = privateKeyToAccount(key);
   const sender = new Transactor({ client, account, store: store ?? new MemoryIntentStore(), pollMs: 10 });
   const actions = otrActions({ addresses: deployment.addresses, sender })(client);
-  return { address: account.address, actions, context: { ...actions.otr, sender } };
+  return { address: account.address, key, actions, context: { ...actions.otr, sender } };
 }
 
 async function addModel(deployer: OtrActions): Promise<SceneModel> {
