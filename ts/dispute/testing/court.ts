@@ -86,9 +86,14 @@ export class Court {
     readonly deployer: OtrActions,
   ) {}
 
-  static async open(): Promise<Court> {
+  /** @param turnDuration Seconds that a side has for a move. */
+  static async open({ turnDuration = 24 * 3600 } = {}): Promise<Court> {
     const anvil = await startAnvil();
-    const deployment = await deploy({ url: anvil.url, privateKey: anvilKey(0), parameters: { development: true } });
+    const deployment = await deploy({
+      url: anvil.url,
+      privateKey: anvilKey(0),
+      parameters: { development: true, turnDuration },
+    });
     const client = await connect({ url: anvil.url, pollMs: 5 });
     const chain = await FastChain.over(client);
     const sender = chain.sender(toHex(tag("court deployer")).slice(0, 42) as Hex);
