@@ -9,6 +9,8 @@ const CONTRACTS = [
   "ModelRegistry",
   "EnclaveRegistry",
   "DisputeGame",
+  "FraudProofs",
+  "Availability",
   "IJudge",
   "IProgramValidator",
   "IEvidenceVerifier",

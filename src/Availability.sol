@@ -209,7 +209,9 @@ contract Availability is IAvailability {
         (BatchId batchId, uint256 index) = (committed.batchId, committed.index);
         _end(_demands[batchId][index], DemandState.Answered);
         // INVARIANT: the data is in the log, where anyone finds it, and not only in calldata that a contract in between may have made up.
-        emit Answered(batchId, index, committed.receipt.requestHash, committed.receipt, request, input);
+        emit Answered(
+            batchId, index, committed.receipt.requestHash, committed.receipt, request, input, committed.siblings
+        );
         ROLLUP.leaveDemand(batchId, index);
     }
 

@@ -61,13 +61,15 @@ interface IAvailability {
     event Demanded(BatchId indexed batchId, uint256 indexed index, address indexed demander, Timestamp deadline);
     /// @notice The data of a demanded leaf.
     /// @param input The prompt's tokens, four bytes each, big-endian; none if the request is confidential, or if parts were posted.
+    /// @param siblings The leaf's opening in the batch: who was not shown the batch needs it to accuse.
     event Answered(
         BatchId indexed batchId,
         uint256 indexed index,
         RequestHash indexed requestHash,
         Receipt receipt,
         Request request,
-        bytes input
+        bytes input,
+        bytes siblings
     );
     /// @notice The executor did not answer.
     event Unanswered(BatchId indexed batchId, uint256 indexed index, address indexed demander);

@@ -1,7 +1,9 @@
 import type { Abi } from "viem";
 import {
+  availabilityAbi,
   disputeGameAbi,
   enclaveRegistryAbi,
+  fraudProofsAbi,
   iEvidenceVerifierAbi,
   iJudgeAbi,
   iProgramValidatorAbi,
@@ -18,6 +20,8 @@ export const ABIS = {
   models: modelRegistryAbi,
   enclaves: enclaveRegistryAbi,
   game: disputeGameAbi,
+  frauds: fraudProofsAbi,
+  availability: availabilityAbi,
   requests: otrRequestsAbi,
 } as const;
 
@@ -35,6 +39,8 @@ export const errorsAbi: Abi = distinctErrors([
   modelRegistryAbi,
   enclaveRegistryAbi,
   disputeGameAbi,
+  fraudProofsAbi,
+  availabilityAbi,
   iJudgeAbi,
   iProgramValidatorAbi,
   iEvidenceVerifierAbi,

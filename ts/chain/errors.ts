@@ -149,6 +149,18 @@ export class GameLogError extends BaseError {
   }
 }
 
+/** The answer to a demand came in parts that this endpoint does not show. */
+export class AnswerDataError extends BaseError {
+  constructor(hash: string, cause?: unknown) {
+    super(`What transaction ${hash} posted cannot be read.`, {
+      code: "chain.answer",
+      metaMessages: ["The endpoint may have pruned logs: use one that serves history."],
+      retryable: true,
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+}
+
 function show(value: unknown): string {
   return Array.isArray(value) ? `[${value.map(show)}]` : String(value);
 }

@@ -96,13 +96,22 @@ export async function chainFacts(
     read(context, "enclaves", "isActive", [enclaveKey, executor, modelId], at),
     read(context, "rollup", "currentRules", [], at),
   ]);
-  const { lockPerReceipt, requesterBps, expiryCap } = await read(context, "rollup", "rulesOf", [version], at);
+  const [rules, refunding, modelUsable] = await Promise.all([
+    read(context, "rollup", "rulesOf", [version], at),
+    read(context, "rollup", "inRefundMode", [version], at),
+    read(context, "models", "isUsable", [modelId], at),
+  ]);
+  const { lockPerReceipt, requesterBps, expiryCap, reserve, machineVersion } = rules;
   return {
     ...subject,
     blockNumber,
     blockTime: block.timestamp,
     freeStake,
     lockPerReceipt,
+    reserve,
+    refunding,
+    machineVersion,
+    modelUsable,
     expiryCap: BigInt(expiryCap),
     coverage: (lockPerReceipt * BigInt(requesterBps)) / WHOLE,
     suspended: account.convictedAt !== 0,

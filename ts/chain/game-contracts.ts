@@ -1,23 +1,35 @@
 import type { Address } from "viem";
 import { type OtrContext, read } from "./context.ts";
 
-/** The game contracts of all rules so far: each batch is played in the one that its rules name, for good. */
+/** The courts of all rules so far: each batch is judged by those that its rules name, for good. */
 export class GameContracts {
   readonly #context: OtrContext;
-  readonly #addresses = new Set<Address>();
+  readonly #games = new Set<Address>();
+  readonly #availability = new Set<Address>();
   #versions = 0;
 
   constructor(context: OtrContext) {
     this.#context = context;
   }
 
-  /** Asks only for rules that were added since the last call. */
+  /** The game contracts. Asks only for rules that were added since the last call. */
   async list(): Promise<Address[]> {
+    await this.#refresh();
+    return [...this.#games];
+  }
+
+  /** The courts that hear demands for data. */
+  async availability(): Promise<Address[]> {
+    await this.#refresh();
+    return [...this.#availability];
+  }
+
+  async #refresh(): Promise<void> {
     const current = await read(this.#context, "rollup", "currentRules", []);
     for (; this.#versions < current; this.#versions++) {
-      const { game } = await read(this.#context, "rollup", "rulesOf", [this.#versions + 1]);
-      this.#addresses.add(game);
+      const { game, availability } = await read(this.#context, "rollup", "rulesOf", [this.#versions + 1]);
+      this.#games.add(game);
+      this.#availability.add(availability);
     }
-    return [...this.#addresses];
   }
 }

@@ -6,13 +6,41 @@ import { claim } from "./actions/claim.ts";
 import { type ClaimCompensationParameters, claimCompensation } from "./actions/claim-compensation.ts";
 import { type CommitBatchParameters, commitBatch } from "./actions/commit-batch.ts";
 import { type CommitReceiptParameters, commitReceipt } from "./actions/commit-receipt.ts";
+import { mayActFor, setDelegate } from "./actions/delegate.ts";
 import { type DeliverAnswerParameters, deliverAnswer } from "./actions/deliver-answer.ts";
+import {
+  type AnswerDemandParameters,
+  answerDemand,
+  closeDemand,
+  type DemandDataParameters,
+  type DemandKey,
+  demandData,
+  getDemand,
+  payOutDemand,
+  type SettleDemandParameters,
+  timeoutDemand,
+} from "./actions/demand.ts";
 import { type DepositParameters, deposit } from "./actions/deposit.ts";
 import { getEndpoint, getExecutor } from "./actions/executor.ts";
 import { cancelExit, requestExit, withdraw } from "./actions/exit.ts";
 import { type FinishRequestParameters, finishRequest } from "./actions/finish-request.ts";
+import {
+  announceProof,
+  type FieldProofParameters,
+  fieldProof,
+  getAnnouncement,
+  type OutputProofParameters,
+  outputProof,
+  type StopProofParameters,
+  secondAnswerProof,
+  sendProof,
+  seqReuseProof,
+  stopProof,
+  type TwiceProofParameters,
+} from "./actions/fraud-proof.ts";
 import { getAnswer, getRequest } from "./actions/get-request.ts";
 import { type OpenGameParameters, type OpenTraceGameParameters, openGame, openTraceGame } from "./actions/open-game.ts";
+import { getPayout, isInRefundMode } from "./actions/payout.ts";
 import { refundRequest } from "./actions/refund-request.ts";
 import {
   type EnclaveRegistration,
@@ -42,7 +70,7 @@ import type { CommittedReceipt } from "./committed.ts";
 import type { Addresses, OtrContext } from "./context.ts";
 import { loadGame } from "./game-log.ts";
 import { type GameKey, getGame } from "./game-state.ts";
-import type { Sender } from "./sender.ts";
+import type { Call, Sender } from "./sender.ts";
 
 /** What binds the actions: where the contracts are, and who sends. */
 export interface OtrActionsParameters {
@@ -69,6 +97,8 @@ export function otrActions({ addresses, sender }: OtrActionsParameters) {
       cancelExit: () => cancelExit(context),
       withdraw: (parameters: { to: Address }) => withdraw(context, parameters),
       claim: (parameters?: { to?: Address; id?: string }) => claim(context, parameters),
+      setDelegate: (parameters: { delegate: Address; allowed: boolean }) => setDelegate(context, parameters),
+      mayActFor: (parameters: { executor: Address; account: Address }) => mayActFor(context, parameters),
       registerModel: (manifest: Manifest) => registerModel(context, manifest),
       validateProgram: (parameters: ValidateProgramParameters) => validateProgram(context, parameters),
       getManifest: (modelId: Hex) => getManifest(context, modelId),
@@ -85,6 +115,8 @@ export function otrActions({ addresses, sender }: OtrActionsParameters) {
       getRules: (version?: number) => getRules(context, version),
       statusOf: (committed: CommittedReceipt) => statusOf(context, committed),
       releaseBatch: (parameters: { batchId: bigint; id?: string }) => releaseBatch(context, parameters),
+      getPayout: (parameters: { batchId: bigint; verdictAt: bigint }) => getPayout(context, parameters),
+      isInRefundMode: (version: number) => isInRefundMode(context, version),
       claimCompensation: (parameters: ClaimCompensationParameters) => claimCompensation(context, parameters),
       ask: (parameters: AskParameters) => ask(context, parameters),
       deliverAnswer: (parameters: DeliverAnswerParameters) => deliverAnswer(context, parameters),
@@ -102,6 +134,22 @@ export function otrActions({ addresses, sender }: OtrActionsParameters) {
       payReward: (parameters: { executor: Address; id?: string }) => payReward(context, parameters),
       getGame: (key: GameKey, blockNumber?: bigint) => getGame(context, key, blockNumber),
       loadGame: (key: GameKey, fromBlock: bigint) => loadGame(context, key, fromBlock),
+      announceProof: (parameters: { proof: Pick<Call, "to" | "data">; id?: string }) =>
+        announceProof(context, parameters),
+      getAnnouncement: (parameters: { frauds: Address; announcement: Hex }) => getAnnouncement(context, parameters),
+      /** Proofs that were announced before, by the same sender with the same arguments. */
+      proveField: (parameters: FieldProofParameters) => sendProof(context, { proof: fieldProof(parameters) }),
+      proveStop: (parameters: StopProofParameters) => sendProof(context, { proof: stopProof(parameters) }),
+      proveOutput: (parameters: OutputProofParameters) => sendProof(context, { proof: outputProof(parameters) }),
+      proveSecondAnswer: (parameters: TwiceProofParameters) =>
+        sendProof(context, { proof: secondAnswerProof(parameters) }),
+      proveSeqReuse: (parameters: TwiceProofParameters) => sendProof(context, { proof: seqReuseProof(parameters) }),
+      demandData: (parameters: DemandDataParameters) => demandData(context, parameters),
+      getDemand: (key: DemandKey) => getDemand(context, key),
+      answerDemand: (parameters: AnswerDemandParameters & { id?: string }) => answerDemand(context, parameters),
+      timeoutDemand: (parameters: SettleDemandParameters) => timeoutDemand(context, parameters),
+      closeDemand: (parameters: SettleDemandParameters) => closeDemand(context, parameters),
+      payOutDemand: (parameters: SettleDemandParameters) => payOutDemand(context, parameters),
     };
   };
 }

@@ -8,7 +8,7 @@ import { chainFacts } from "../chain/executor-port.ts";
 import { rangedLogs } from "../chain/ranged-logs.ts";
 import { type Domain, hashReceipt } from "../commit/typed-data.ts";
 import { loadModels } from "../dispute/load-models.ts";
-import { contradiction } from "../fisherman/contradiction.ts";
+import { answerContradiction, contradiction } from "../fisherman/contradiction.ts";
 import { findFault } from "../fisherman/verify.ts";
 import { type Bundle, parseBundle } from "../sdk/bundle.ts";
 import { fetchBatch, fetchReceipt } from "../sdk/fetch-bundles.ts";
@@ -39,7 +39,7 @@ export function receiptCommands(program: Command, run: Run): void {
           checks.push({ name: title, ok: problem === undefined, detail: problem ?? "" });
         const domain = await domainOf(session);
         const hash = hashReceipt(domain, bundle.receipt);
-        check("content", contradiction(domain, bundle));
+        check("content", contradiction(domain, bundle) ?? answerContradiction(bundle));
         check("enclave signature", await signed(hash, bundle.enclaveSignature, bundle.receipt.enclaveKey));
         check("operator signature", await signed(hash, bundle.operatorSignature, bundle.receipt.executor));
         const { otr } = await session.reader();

@@ -96,6 +96,27 @@ export const configSchema = z.strictObject({
       dispute: z.boolean().default(true).describe("Open games; false only reports"),
       metricsPort: port.default(8702).describe("Port of health and metrics; 0 takes a free one"),
       maxGames: z.number().int().min(1).default(16).describe("Own games open at a time: bounds the bonds at risk"),
+      demands: z.boolean().default(true).describe("Demand on the chain what executors do not serve"),
+      demandAfterSeconds: z
+        .number()
+        .int()
+        .min(0)
+        .default(3600)
+        .describe("After its commit a batch's data is demanded; never later than half of its window"),
+      demandConfidential: z
+        .boolean()
+        .default(false)
+        .describe("Demand confidential requests too: their fields can be judged, their prompts stay hidden"),
+      maxDemands: z.number().int().min(1).default(4).describe("Demands open at a time: bounds the bonds at risk"),
+      maxDemandBondEther: z.number().positive().default(0.1).describe("No demand is made that costs more"),
+    })
+    .prefault({}),
+  collector: z
+    .strictObject({
+      everySeconds: z.number().positive().default(60).describe("Between two looks at what is due"),
+      claim: z.boolean().default(true).describe("Take what the vault owes; false leaves it there"),
+      claimTo: address.optional().describe("Where claims go; default: the daemon's account"),
+      minClaimEther: z.number().min(0).default(0).describe("Less is left in the vault"),
     })
     .prefault({}),
 });

@@ -22,15 +22,15 @@ export interface PlayableModel {
 export type ModelSource = (modelId: Hex) => Promise<PlayableModel | undefined>;
 
 /** What a machine needs to re-execute an answer. */
-export function sequenceInput({
-  receipt,
-  request,
-  secret = request.seed,
-  inputTokens,
-}: Pick<Bundle, "receipt" | "request" | "secret" | "inputTokens">): SequenceInput {
-  const { requestHash } = receipt;
-  const key = saltKey({ ...request, secret });
-  return { prompt: inputTokens, requestHash, temperature: effectiveTemperature(request), saltKey: key };
+export function sequenceInput(bundle: Pick<Bundle, "receipt" | "request" | "secret" | "inputTokens">): SequenceInput {
+  const { receipt, request, inputTokens: prompt } = bundle;
+  const temperature = effectiveTemperature(request);
+  return { prompt, requestHash: receipt.requestHash, temperature, saltKey: bundleSaltKey(bundle) };
+}
+
+/** Key of all salts of an answer. */
+export function bundleSaltKey({ request, secret = request.seed }: Pick<Bundle, "request" | "secret">): Uint8Array {
+  return saltKey({ ...request, secret });
 }
 
 /** Tokens that the records claim: what the machine's steps after the prompt read. */

@@ -55,7 +55,7 @@ const NOT_SERVING = {
   executor_suspended: "it is suspended",
   executor_exiting: "it is leaving",
   enclave_key_inactive: "its enclave key is not active",
-  insufficient_stake: "its free stake covers no more receipts",
+  insufficient_stake: "its free stake, less the reserve, covers no more receipts",
 } as const;
 
 /** Why an executor takes no new work. */

@@ -12,7 +12,7 @@ import type { ExecutorStore } from "../store/executor-store.ts";
 import { Answerer } from "./answerer.ts";
 import { Batcher } from "./batcher.ts";
 import type { Enclave } from "./enclave.ts";
-import type { ChainPort, DisputeResponder, OperatorSigner, Random, RequestServer } from "./ports.ts";
+import type { ChainPort, DisputeResponder, EvidenceSource, OperatorSigner, Random, RequestServer } from "./ports.ts";
 import { ReceiptIssuer, type TermsPolicy } from "./receipts.ts";
 import { StandingMonitor } from "./standing.ts";
 
@@ -28,8 +28,8 @@ export interface ExecutorOptions {
   readonly served: readonly Served[];
   readonly operator: OperatorSigner;
   readonly chain: ChainPort;
-  /** Answers games; left out, somebody else must. */
-  readonly responder?: DisputeResponder;
+  /** Answer games and demands, and collect what is due; left out, somebody else must. */
+  readonly responders?: readonly DisputeResponder[];
   /** Serves requests of contracts; left out, nobody does. */
   readonly requests?: RequestServer;
   /** Runs as long as the executor does. */
@@ -139,14 +139,18 @@ export class Executor implements Health {
 
   /** Takes up what an earlier process left, and listens. Resolves to the server's URL. */
   async start(listen: { host: string; port: number }): Promise<string> {
-    const { store, log, responder, requests, upkeep = [] } = this.#options;
+    const { store, log, responders = [], requests, upkeep = [] } = this.#options;
     const lost = store.loseSealed();
     if (lost > 0) log.warn({ answers: lost }, "answers were lost with the enclave that made them");
     await this.#standing.refresh();
     this.#standing.start();
     this.#batcher.start();
     for (const work of upkeep) work.start();
-    await responder?.start({ bundle: (receiptHash) => store.bundle(receiptHash) });
+    const evidence: EvidenceSource = {
+      bundle: (receiptHash) => store.bundle(receiptHash),
+      leaves: (root) => store.leaves(root),
+    };
+    for (const responder of responders) await responder.start(evidence);
     await requests?.start({ begin: (order) => this.#answerer.begin(order) });
     await this.#server.listen(listen);
     const { address, port, family } = this.#server.server.address() as AddressInfo;
@@ -198,7 +202,7 @@ export class Executor implements Health {
   }
 
   async #stop(deadlineMs: number): Promise<void> {
-    const { chain, store, served, responder, requests, upkeep = [], clock, log } = this.#options;
+    const { chain, store, served, responders = [], requests, upkeep = [], clock, log } = this.#options;
     const deadline = new AbortController();
     const timeUp = clock.sleep(deadlineMs, deadline.signal);
     log.info({ active: this.#answerer.active }, "stopping");
@@ -213,8 +217,8 @@ export class Executor implements Health {
     this.#server.server.closeAllConnections();
     await closed;
     const flushed = Promise.all([this.#batcher.stop(), this.#standing.stop()]).then(() => this.#batcher.flush());
-    const ended = upkeep.map((work) => work.stop());
-    const settled = Promise.all([flushed, responder?.stop(), requesting, ...ended]);
+    const ended = [...upkeep, ...responders].map((part) => part.stop());
+    const settled = Promise.all([flushed, requesting, ...ended]);
     await Promise.race([settled, timeUp]);
     deadline.abort();
     await chain.close();

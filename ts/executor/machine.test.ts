@@ -84,6 +84,10 @@ describe("a compiled model behind the API", () => {
       suspended: false,
       freeStake: 1n,
       lockPerReceipt: 1n,
+      reserve: 0n,
+      refunding: false,
+      machineVersion: 1,
+      modelUsable: true,
       expiryCap: 86_400n,
     };
     const facts = { executor, enclaveKey, modelId, blockNumber: 1n, blockTime: now, coverage: 0n, ...standing };

@@ -1,7 +1,9 @@
 import { type LocalAccount, parseGwei } from "viem";
 import type { ChainClient } from "../chain/client.ts";
+import { CollectorService, collectorSettings } from "../chain/collector.ts";
 import type { OtrContext } from "../chain/context.ts";
 import type { Deployment } from "../chain/deployment.ts";
+import { DueStore } from "../chain/due-store.ts";
 import { ExecutorPort } from "../chain/executor-port.ts";
 import { GameStore } from "../chain/game-store.ts";
 import { SqliteCursorStore, SqliteIntentStore } from "../chain/sqlite.ts";
@@ -16,6 +18,7 @@ import { ChainPulse } from "../metrics/chain-pulse.ts";
 import { TransactionLog } from "../metrics/transaction-log.ts";
 import { Database, type DatabaseHooks } from "../store/database.ts";
 import { ExecutorStore } from "../store/executor-store.ts";
+import { DemandResponder } from "./demand-responder.ts";
 import { SoftwareEnclave } from "./enclave.ts";
 import { Executor } from "./executor.ts";
 import { KeyKeeper } from "./key-keeper.ts";
@@ -35,7 +38,7 @@ export interface OpenExecutorOptions {
   readonly account: LocalAccount;
   readonly models: readonly ReadyModel[];
   readonly source: ModelSource;
-  readonly config: Pick<Config, "executor" | "rpc" | "fromBlock">;
+  readonly config: Pick<Config, "executor" | "collector" | "rpc" | "fromBlock">;
   /** Database file. */
   readonly path: string;
   /** Root of development evidence: registers software enclaves. Left out, their keys must be registered some other way. */
@@ -82,6 +85,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   }
   const chain = { context, executor, fromBlock: BigInt(config.fromBlock) };
   const reading = { maxRange: BigInt(config.rpc.maxBlockRange) };
+  const answering = { ...chain, ...reading, database, log, pollMs: config.rpc.pollMs };
   const port = new ExecutorPort({ ...chain, ...reading });
   const store = new ExecutorStore(database, domain, systemClock.now);
   const offer = offerOf(config.executor.requests);
@@ -103,14 +107,14 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
     served,
     operator: accountSigner(account),
     chain: port,
-    responder: new Responder({
-      ...chain,
-      ...reading,
-      models: options.source,
-      database,
-      log,
-      pollMs: config.rpc.pollMs,
-    }),
+    responders: [
+      new Responder({ ...answering, models: options.source }),
+      new DemandResponder(answering),
+      new CollectorService({
+        ...collectorSettings(config.collector, account.address),
+        ...{ context, clock: systemClock, log, store: new DueStore(database), role: "executor" },
+      }),
+    ],
     ...(offer === undefined
       ? {}
       : {

@@ -15,6 +15,8 @@ export interface ExecutorStanding {
   readonly freeStake: bigint;
   /** Stake that each committed receipt locks. */
   readonly lockPerReceipt: bigint;
+  /** Free stake that must be left beside the locks of each commit. */
+  readonly reserve: bigint;
   /** Convicted: takes on nothing new, for good. */
   readonly suspended: boolean;
   readonly exiting: boolean;
@@ -56,6 +58,8 @@ export interface OperatorSigner {
 export interface EvidenceSource {
   /** The bundle of a receipt that this executor signed. */
   bundle(receiptHash: Hex): Bundle | undefined;
+  /** Receipt hashes of a batch that this executor formed, in order. */
+  leaves(root: Hex): readonly Hex[] | undefined;
 }
 
 /** Where answers are made. */
@@ -71,7 +75,7 @@ export interface RequestServer {
   stop(): Promise<void>;
 }
 
-/** Answers games against this executor. */
+/** Answers what is brought against this executor: games, or demands for data. */
 export interface DisputeResponder {
   start(evidence: EvidenceSource): Promise<void>;
   /** Stops watching; resolves when no move is half sent. */

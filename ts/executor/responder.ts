@@ -49,7 +49,7 @@ export class Responder implements DisputeResponder {
     this.#store = new GameStore(options.database);
   }
 
-  async start(evidence: EvidenceSource): Promise<void> {
+  async start(evidence: Pick<EvidenceSource, "bundle">): Promise<void> {
     const { context, clock, log, pollMs } = this.#o;
     const watcher = this.#watcher();
     const minds = new MindCache();
@@ -81,7 +81,7 @@ export class Responder implements DisputeResponder {
     await this.#loop;
   }
 
-  async #mind(evidence: EvidenceSource, game: TrackedGame, step: number) {
+  async #mind(evidence: Pick<EvidenceSource, "bundle">, game: TrackedGame, step: number) {
     const bundle = evidence.bundle(game.receiptHash);
     if (bundle === undefined) throw new EvidenceMissingError(game.receiptHash, "the answer is not in the store");
     const model = await this.#o.models(bundle.receipt.modelId);

@@ -18,6 +18,9 @@ export interface StandingMonitorOptions {
   readonly maxSilenceMs: number;
 }
 
+/** Receipts for which the free stake is still enough when the operator is warned. */
+const LOW_RECEIPTS = 100n;
+
 type Known = { readonly standing: ExecutorStanding; readonly at: number };
 
 /** Keeps what the chain says of this executor, and refuses work that it could not stand for. */
@@ -26,6 +29,7 @@ export class StandingMonitor {
   readonly #known = new Map<Hex, Known>();
   readonly #stop = new AbortController();
   #loop: Promise<void> = Promise.resolve();
+  #isLow = false;
 
   constructor(options: StandingMonitorOptions) {
     this.#options = options;
@@ -47,6 +51,7 @@ export class StandingMonitor {
       try {
         const standing = await chain.standing(address, modelId);
         this.#known.set(address, { standing, at: clock.now() });
+        this.#warn(standing);
       } catch (err) {
         log.warn({ err }, "the chain does not answer");
       }
@@ -72,9 +77,15 @@ export class StandingMonitor {
     // Beyond this, receipts could not be committed in the time that they promise.
     if (silence > maxSilenceMs)
       return { reason: "chain_unreachable", detail: `Last answer ${Math.round(silence / 1000)} s ago.` };
-    const needed = standing.lockPerReceipt * BigInt(store.uncommitted() + active + 1);
-    if (standing.freeStake < needed)
-      return { reason: "insufficient_stake", detail: `Needed: ${needed} wei, free: ${standing.freeStake} wei.` };
+    const { freeStake, lockPerReceipt, reserve } = standing;
+    const receipts = BigInt(store.uncommitted() + active + 1);
+    const needed = reserve + lockPerReceipt * receipts;
+    // A commit must leave the reserve free, else the contract refuses the whole batch.
+    if (freeStake < needed)
+      return {
+        reason: "insufficient_stake",
+        detail: `Needed: ${needed} wei (${receipts} receipts and the reserve of ${reserve} wei), free: ${freeStake} wei.`,
+      };
     return undefined;
   }
 
@@ -82,6 +93,17 @@ export class StandingMonitor {
   admit(enclave: Enclave, active: number): void {
     const refusal = this.refusal(enclave, active);
     if (refusal !== undefined) throw new NotServingError(refusal.reason, refusal.detail);
+  }
+
+  /** Warns once while the stake runs low, before work is refused. */
+  #warn({ freeStake, reserve, lockPerReceipt }: ExecutorStanding): void {
+    const { store, log } = this.#options;
+    const queued = BigInt(store.uncommitted());
+    const room = freeStake > reserve ? (freeStake - reserve) / lockPerReceipt - queued : -queued;
+    const low = room < LOW_RECEIPTS;
+    if (low && !this.#isLow)
+      log.warn({ freeStake, reserve, lockPerReceipt, receiptsLeft: room }, "free stake runs low");
+    this.#isLow = low;
   }
 
   async #run(): Promise<void> {

@@ -1,8 +1,7 @@
-import { claim } from "../chain/actions/claim.ts";
-import { openGame } from "../chain/actions/open-game.ts";
+import type { Address } from "viem";
+import { mayChallenge, openGame, openTraceGame } from "../chain/actions/open-game.ts";
 import { getRules } from "../chain/actions/rules.ts";
 import { statusOf } from "../chain/actions/status-of.ts";
-import { openReceipt } from "../chain/committed.ts";
 import { type OtrContext, read } from "../chain/context.ts";
 import { ContractRevertError } from "../chain/errors.ts";
 import { GamePlayer } from "../chain/game-player.ts";
@@ -13,9 +12,11 @@ import { openRecord } from "../commit/batch.ts";
 import type { Logger } from "../config/logger.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import { MindCache } from "../dispute/mind-cache.ts";
-import { challengerMind } from "../dispute/minds.ts";
+import { challengerMind, hiddenAnswerMind } from "../dispute/minds.ts";
 import { EvidenceGoneError } from "./errors.ts";
+import { isOneShot } from "./proof.ts";
 import type { Evidence, FishermanStore, StoredVerdict } from "./store.ts";
+import { leadsToTrace } from "./verify.ts";
 
 /** What the fisherman's disputes need. */
 export interface DisputesOptions {
@@ -27,14 +28,17 @@ export interface DisputesOptions {
   readonly log: Logger;
   /** Own games open at a time: bounds the bonds at risk. */
   readonly maxGames: number;
+  /** Whether something cheaper than a game is under way against an executor. */
+  readonly accused: (executor: string) => boolean;
+  readonly onConvicted: (batchId: bigint, executor: Address) => void;
   /** Between two attempts to open a game, e.g. while the account lacks the bond. */
   readonly retryMs: number;
 }
 
 /** Evidence outlives its dispute by this: longer than any reorganisation that a watcher survives. */
-const EVIDENCE_MS = 24 * 3600 * 1000;
+export const EVIDENCE_MS = 24 * 3600 * 1000;
 
-/** Opens games on wrong records, plays them, and collects what they bring. */
+/** Opens games on wrong records, and plays them. */
 export class Disputes {
   readonly #o: DisputesOptions;
   readonly #minds = new MindCache();
@@ -59,21 +63,15 @@ export class Disputes {
   /** One round: opens what is to be opened, plays what is open. */
   async tick(): Promise<void> {
     this.#o.store.pruneEvidence(this.#o.clock.now());
-    for (const verdict of this.#o.store.disputes("wanted"))
+    for (const verdict of this.#o.store.disputes("wanted")) {
+      if (verdict.fault !== undefined && isOneShot(verdict.fault)) continue;
       if (this.#o.clock.now() >= (this.#paused.get(verdict.receiptHash) ?? 0)) await this.#open(verdict);
+    }
     await this.#player.tick();
   }
 
-  /** Takes what the vault owes to this account. @returns Wei. */
-  async collect(): Promise<bigint> {
-    // While a claim is under way the chain still shows it as owed: under the same id it is joined, not repeated.
-    const amount = await claim(this.#o.context, { id: `claim:${this.#o.store.claims()}` });
-    if (amount > 0n) this.#o.log.info({ wei: amount }, "claimed");
-    return amount;
-  }
-
   async #open(verdict: StoredVerdict): Promise<void> {
-    const { store, games, log, clock, maxGames, context } = this.#o;
+    const { store, games, log, clock, maxGames, accused, context } = this.#o;
     const { receiptHash, batchId } = verdict;
     try {
       const known = games.on(receiptHash).find((game) => game.batchId === batchId);
@@ -84,18 +82,26 @@ export class Disputes {
         return this.#giveUp(verdict, "the executor is convicted already");
       // One conviction voids all its receipts: a second game against the same executor would only risk a second bond.
       const open = games.open();
-      if (open.length >= maxGames || (await this.#faces(executor, open))) return;
+      if (accused(executor) || open.length >= maxGames || (await this.#faces(executor, open))) return;
       const reason = await this.#unchallengeable(verdict, evidence);
       if (reason !== undefined) return this.#giveUp(verdict, reason);
       const { fault } = verdict;
-      if (fault?.kind !== "record") return this.#giveUp(verdict, "no game decides this fault");
-      const { step } = fault;
+      if (fault === undefined || isOneShot(fault)) return this.#giveUp(verdict, "no game decides this fault");
+      const { bundle, siblings } = evidence;
+      const { request, receipt } = bundle;
+      if (!mayChallenge(request, context.sender?.address ?? ""))
+        return this.#giveUp(verdict, "confidential: only its requester and the watchers it named play games on it");
       const batch = await read(context, "rollup", "batchOf", [batchId]);
       const rules = await getRules(context, batch.rules);
-      const committed = openReceipt(batchId, evidence.bundle.receipt, evidence.hashes, verdict.index);
-      const record = openRecord(evidence.bundle.records, step);
+      const committed = { receipt, batchId, index: verdict.index, siblings };
       const id = `open:${batchId}:${receiptHash}`;
-      const game = await openGame(context, { rules, committed, request: evidence.bundle.request, step, record, id });
+      const accusation = { rules, committed, request, id };
+      // What is not known is walked for: a game on a hidden trace finds its step itself.
+      const step = fault.kind === "record" ? fault.step : undefined;
+      const game =
+        step === undefined
+          ? await openTraceGame(context, accusation)
+          : await openGame(context, { ...accusation, step, record: openRecord(bundle.records, step) });
       store.transaction(() => {
         games.add({ ...game, receiptHash, batchId });
         store.saveVerdict({ ...verdict, dispute: "open", gameId: game.gameId });
@@ -111,8 +117,11 @@ export class Disputes {
   }
 
   /** Why no game can be opened on the receipt now or later. */
-  async #unchallengeable(verdict: StoredVerdict, evidence: Evidence): Promise<string | undefined> {
-    const committed = openReceipt(verdict.batchId, evidence.bundle.receipt, evidence.hashes, verdict.index);
+  async #unchallengeable(
+    { batchId, index }: StoredVerdict,
+    { bundle, siblings }: Evidence,
+  ): Promise<string | undefined> {
+    const committed = { receipt: bundle.receipt, batchId, index, siblings };
     const status = await statusOf(this.#o.context, committed);
     // `none` may be a liability of an inactive key, which can be challenged: the contract decides when the game opens.
     return status === "final" || status === "reverted" ? `the receipt is ${status}` : undefined;
@@ -130,11 +139,12 @@ export class Disputes {
     const evidence = this.#o.store.evidence(game.receiptHash, game.batchId);
     const model = evidence && (await this.#o.models(evidence.bundle.receipt.modelId));
     if (evidence === undefined || model === undefined) throw new EvidenceGoneError(game.receiptHash);
-    return challengerMind(model, evidence.bundle, step);
+    const { bundle } = evidence;
+    return leadsToTrace(bundle) ? challengerMind(model, bundle, step) : hiddenAnswerMind(model, bundle, step);
   }
 
   async #over(game: TrackedGame, outcome: GameOutcome | undefined): Promise<void> {
-    const { store, log, clock } = this.#o;
+    const { store, log, clock, context, onConvicted } = this.#o;
     this.#minds.forget(game.gameId);
     const verdict = store.verdict(game.receiptHash, game.batchId);
     store.transaction(() => {
@@ -142,7 +152,9 @@ export class Disputes {
       store.retireEvidence(game.receiptHash, game.batchId, clock.now() + EVIDENCE_MS);
     });
     if (outcome === "challengerLost") log.error({ game: game.gameId }, "game lost: the bond is gone");
-    await this.collect();
+    if (outcome !== "executorLost") return;
+    const { executor } = await read(context, "rollup", "batchOf", [game.batchId]);
+    onConvicted(game.batchId, executor);
   }
 
   #evidence(verdict: StoredVerdict): Evidence {

@@ -1,25 +1,41 @@
-import type { Abi } from "viem";
+import type { Abi, Address, Hex } from "viem";
 import { getBlock } from "viem/actions";
 import { ABIS } from "../chain/abis.ts";
 import { getBatch } from "../chain/actions/batch.ts";
 import { getRules } from "../chain/actions/rules.ts";
 import { sameAddress } from "../chain/client.ts";
+import { Collector, collectorSettings } from "../chain/collector.ts";
 import type { EventArgs, OtrContext } from "../chain/context.ts";
+import { DueStore } from "../chain/due-store.ts";
 import { GameContracts } from "../chain/game-contracts.ts";
 import { GameStore } from "../chain/game-store.ts";
+import type { PostedAnswer } from "../chain/posted-answer.ts";
 import { SqliteCursorStore } from "../chain/sqlite.ts";
 import { type Clock, systemClock } from "../chain/time.ts";
 import { type WatchedLog, Watcher } from "../chain/watch.ts";
-import type { Domain } from "../commit/typed-data.ts";
+import { type Domain, hashReceipt } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
-import type { Config } from "../config/schema.ts";
+import { type Config, configSchema } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import { gauge, gaugeBy, type Metric } from "../metrics/metric.ts";
 import type { Database } from "../store/database.ts";
-import { type BatchItem, checkItem, type DownloadedBatch, downloadBatch, type Verdict } from "./check-batch.ts";
-import { Disputes, disputeOf } from "./disputes.ts";
+import { CaseStore } from "./case-store.ts";
+import {
+  type BatchItem,
+  checkItem,
+  downloadBatch,
+  invalid,
+  postedBundle,
+  receiptOf,
+  type Verdict,
+} from "./check-batch.ts";
+import { Demands } from "./demands.ts";
+import { Disputes, disputeOf, EVIDENCE_MS } from "./disputes.ts";
 import { BundleError, UnstableReplayError } from "./errors.ts";
+import { Frauds } from "./frauds.ts";
 import { FishermanStore, type WatchedBatch } from "./store.ts";
+import { findTwice, type Twice } from "./twice.ts";
+import { describeFault } from "./verify.ts";
 
 /** What a fisherman is made of. */
 export interface FishermanOptions {
@@ -39,6 +55,15 @@ export interface FishermanOptions {
   readonly maxRange?: bigint;
   readonly clock?: Clock;
   readonly fetch?: typeof fetch;
+  /** How what is due is collected; by default as the configuration's defaults say. */
+  readonly collector?: Config["collector"];
+}
+
+/** A leaf of a batch with its opening. */
+interface Leaf {
+  readonly receiptHash: Hex;
+  readonly index: number;
+  readonly siblings: readonly Hex[];
 }
 
 /** Longest pause between two looks at a batch that is not served. */
@@ -50,10 +75,17 @@ const MAX_PAUSE_MS = 3600 * 1000;
  * database it takes its open games up again as their openings are read.
  */
 export class Fisherman {
+  /** Newest block that was read. */
+  #seen = 0n;
   readonly #o: FishermanOptions & { readonly clock: Clock; readonly pollMs: number };
   readonly #store: FishermanStore;
   readonly #games: GameStore;
+  readonly #cases: CaseStore;
+  readonly #dues: DueStore;
   readonly #disputes: Disputes | undefined;
+  readonly #frauds: Frauds | undefined;
+  readonly #demands: Demands;
+  readonly #collector: Collector | undefined;
   readonly #domain: Domain;
   #unstable = 0;
 
@@ -63,17 +95,31 @@ export class Fisherman {
     this.#store = new FishermanStore(database);
     this.#games = new GameStore(database);
     this.#domain = { chainId: context.client.chain.id, rollup: context.addresses.rollup };
-    if (settings.dispute && context.sender !== undefined)
-      this.#disputes = new Disputes({
-        context,
-        models,
-        store: this.#store,
-        games: this.#games,
-        clock,
-        log,
-        maxGames: settings.maxGames,
-        retryMs: settings.retrySeconds * 1000,
-      });
+    this.#cases = new CaseStore(database);
+    this.#dues = new DueStore(database);
+    const [store, cases, dues] = [this.#store, this.#cases, this.#dues];
+    const onConvicted = (_batchId: bigint, executor: Address) => {
+      const { rollup } = context.addresses;
+      dues.add({ kind: "reward", address: rollup, key: executor, block: this.#seen });
+    };
+    const judge = (answer: PostedAnswer) => this.#judgePosted(answer);
+    this.#demands = new Demands({ context, store, cases, dues, settings, clock, log, judge, onConvicted });
+    if (context.sender === undefined) return;
+    this.#collector = new Collector({
+      ...collectorSettings(this.#o.collector ?? configSchema.parse({}).collector, context.sender.address),
+      ...{ context, clock, log, store: dues, role: "challenger" },
+    });
+    if (!settings.dispute) return;
+    const shared = { context, models, store, clock, log, onConvicted };
+    const frauds = new Frauds({ ...shared, cases, evidenceMs: EVIDENCE_MS });
+    this.#frauds = frauds;
+    this.#disputes = new Disputes({
+      ...shared,
+      games: this.#games,
+      maxGames: settings.maxGames,
+      retryMs: settings.retrySeconds * 1000,
+      accused: (executor) => frauds.accuses(executor),
+    });
   }
 
   /** What it concluded so far. */
@@ -119,15 +165,22 @@ export class Fisherman {
     };
     // Checking a batch may take minutes, turns have deadlines: neither waits for the other.
     const loops = [loop("watch", () => watcher.sync(signal)), loop("check", () => this.#checkDue(signal))];
-    const disputes = this.#disputes;
-    if (disputes !== undefined) {
-      const claimed = disputes.collect().catch((err: unknown) => log.warn({ err }, "nothing claimed"));
-      loops.push(
-        loop("dispute", () => disputes.tick()),
-        claimed.then(() => undefined),
-      );
-    }
+    const [disputes, frauds, collector] = [this.#disputes, this.#frauds, this.#collector];
+    if (disputes !== undefined) loops.push(loop("dispute", () => disputes.tick()));
+    if (frauds !== undefined) loops.push(loop("frauds", () => frauds.tick()));
+    loops.push(loop("demands", () => this.#demands.tick()));
+    if (collector !== undefined) loops.push(collector.run(signal));
     await Promise.all(loops);
+  }
+
+  /** Receipts, proofs and demands. */
+  get cases(): CaseStore {
+    return this.#cases;
+  }
+
+  /** What it collects. */
+  get dues(): DueStore {
+    return this.#dues;
   }
 
   #watcher(): Watcher {
@@ -137,13 +190,17 @@ export class Fisherman {
       client: context.client,
       name: "fisherman",
       store: new SqliteCursorStore(database),
-      addresses: async () => [context.addresses.rollup, context.addresses.vault, ...(await contracts.list())],
-      abi: [...ABIS.rollup, ...ABIS.vault, ...ABIS.game] as Abi,
+      addresses: async () => {
+        const courts = [...(await contracts.list()), ...(await contracts.availability())];
+        return [context.addresses.rollup, context.addresses.vault, ...courts];
+      },
+      abi: [...ABIS.rollup, ...ABIS.vault, ...ABIS.game, ...ABIS.availability] as Abi,
       fromBlock,
       clock,
       ...(confirmations === undefined ? {} : { confirmations }),
       ...(maxRange === undefined ? {} : { maxRange }),
-      onRange: (logs) => {
+      onRange: (logs, { number }) => {
+        this.#seen = number;
         this.#store.transaction(() => {
           for (const event of logs) this.#note(event);
         });
@@ -152,6 +209,8 @@ export class Fisherman {
         log.warn({ block }, "reorganisation");
         this.#store.transaction(() => {
           this.#games.rewind(block);
+          this.#dues.rewind(block);
+          this.#cases.rewind(block);
           this.#store.rewind(block);
         });
       },
@@ -170,11 +229,20 @@ export class Fisherman {
       this.#store.addBatch({ id: batchId, executor, root, count: Number(count), block: blockNumber });
     } else if (eventName === "GameOpened" && context.sender !== undefined) {
       const { gameId, receiptHash, batchId, challenger } = args as EventArgs<"game", "GameOpened">;
-      if (!sameAddress(challenger, context.sender.address) || this.#games.get(gameId) !== undefined) return;
+      if (!sameAddress(challenger, context.sender.address)) return;
+      this.#dues.add({ kind: "game", address, key: gameId.toString(), block: blockNumber });
+      if (this.#games.get(gameId) !== undefined) return;
       this.#games.add({ address, gameId, receiptHash, batchId, openedAt: blockNumber });
       const verdict = this.#store.verdict(receiptHash, batchId);
       if (verdict !== undefined) this.#store.saveVerdict({ ...verdict, dispute: "open", gameId });
       log.info({ game: gameId, receipt: receiptHash }, "own game found on the chain");
+    } else if (eventName === "Demanded") {
+      const { batchId, index, demander } = args as EventArgs<"availability", "Demanded">;
+      // Whoever demanded it: the answer is there for all.
+      if (this.#store.batch(batchId) === undefined) return;
+      this.#cases.addDemand({ availability: address, batchId, index: Number(index), block: blockNumber });
+      if (context.sender !== undefined && sameAddress(demander, context.sender.address))
+        this.#dues.add({ kind: "demand", address, key: `${batchId}:${index}`, block: blockNumber });
     }
   }
 
@@ -192,7 +260,7 @@ export class Fisherman {
   }
 
   async #checkBatch(batch: WatchedBatch, signal: AbortSignal): Promise<void> {
-    const { log, models, settings, fetch: get } = this.#o;
+    const { log, settings, fetch: get } = this.#o;
     if (batch.status === "unavailable" && (await this.#isClosed(batch)))
       return this.#store.checkFailed(batch.id, "unavailable", batch.reason ?? "the window has closed", undefined);
     const { downloadTimeoutMs: timeoutMs, maxBundleBytes: maxBytes } = settings;
@@ -203,12 +271,12 @@ export class Fisherman {
       if (signal.aborted) return;
       const known = this.#store.verdict(downloaded.hashes[index], batch.id);
       if (known !== undefined && known.verdict !== "unavailable") continue;
+      const leaf = { receiptHash: downloaded.hashes[index], index, siblings: downloaded.siblings(index) };
       try {
-        const conclusion = await checkItem(this.#domain, models, item);
-        this.#conclude(batch, downloaded, index, item, conclusion);
+        const conclusion = await this.#judge(batch, leaf, item);
         if (conclusion.obstacle === "content") failure ??= new BundleError(downloaded.url, conclusion.reason!);
         if (conclusion.obstacle === "unstable") this.#unstable++;
-        if (conclusion.obstacle === "unstable") failure ??= new UnstableReplayError(downloaded.hashes[index]);
+        if (conclusion.obstacle === "unstable") failure ??= new UnstableReplayError(leaf.receiptHash);
       } catch (err) {
         log.error({ batch: batch.id, receipt: downloaded.hashes[index], err }, "receipt not checked");
         failure ??= err;
@@ -241,18 +309,61 @@ export class Fisherman {
     log[beyond === 0 ? "error" : "warn"](entry, beyond < 0 ? "batch not checked yet" : "batch unavailable");
   }
 
+  /** Judges what an executor posted on the chain. */
+  async #judgePosted({ committed, request, input }: PostedAnswer): Promise<void> {
+    const { batchId, index, siblings, receipt } = committed;
+    const batch = this.#store.batch(batchId);
+    if (batch === undefined) return;
+    const receiptHash = hashReceipt(this.#domain, receipt);
+    const bundle = postedBundle(this.#domain, receiptHash, committed.receipt, request, input);
+    await this.#judge(batch, { receiptHash, index, siblings }, { bundle });
+  }
+
+  /** Checks one leaf, beside the other receipts of its executor and by itself, and writes the verdict down. */
+  async #judge(batch: WatchedBatch, leaf: Leaf, item: BatchItem): Promise<Verdict> {
+    const receipt = receiptOf(item);
+    const { enclaveSignature, operatorSignature } = "bundle" in item ? item.bundle : item.head;
+    const seen = { ...leaf, batchId: batch.id, receipt, enclaveSignature, operatorSignature };
+    this.#cases.addReceipt(seen);
+    const twice = findTwice(this.#cases, seen);
+    if (twice?.accused === seen) {
+      const conclusion = invalid(twice.fault);
+      this.#conclude(batch, leaf, item, conclusion);
+      return conclusion;
+    }
+    if (twice !== undefined) this.#accuseEarlier(twice);
+    const conclusion = await checkItem(this.#domain, this.#o.models, item);
+    this.#conclude(batch, leaf, item, conclusion);
+    const { settings } = this.#o;
+    const confidential = conclusion.obstacle === "confidential" && settings.demandConfidential;
+    if (conclusion.obstacle === "content" || confidential) this.#cases.wantDemand(batch.id, leaf.index);
+    return conclusion;
+  }
+
+  /** A receipt that was judged before turns out to contradict a later one. */
+  #accuseEarlier({ accused, fault }: Twice): void {
+    const { receiptHash, batchId, index } = accused;
+    const known = this.#store.verdict(receiptHash, batchId);
+    if (known === undefined || known.verdict === "invalid") return;
+    const reason = describeFault(fault);
+    const dispute = this.#frauds === undefined ? "none" : "wanted";
+    this.#store.saveVerdict({ ...known, index, verdict: "invalid", fault, reason, dispute });
+    this.#o.log.warn({ batch: batchId, index, receipt: receiptHash, fault, reason }, "receipt contradicted");
+  }
+
   /** Writes the verdict down, with what a dispute will need. */
-  #conclude(batch: WatchedBatch, all: DownloadedBatch, index: number, item: BatchItem, conclusion: Verdict): void {
+  #conclude(batch: WatchedBatch, leaf: Leaf, item: BatchItem, conclusion: Verdict): void {
     const { log } = this.#o;
     const { verdict, fault, reason, obstacle } = conclusion;
-    const receiptHash = all.hashes[index];
-    const playable = fault?.kind === "record" && "bundle" in item;
-    const disputed = playable && this.#disputes !== undefined;
-    const disputeReason = fault === undefined || playable ? undefined : "no game decides this fault";
+    const { receiptHash, index, siblings } = leaf;
+    const provable = fault !== undefined && ("bundle" in item || fault.kind === "twice");
+    const disputed = provable && this.#disputes !== undefined;
+    const disputeReason = fault === undefined || disputed ? undefined : "this fisherman only reports";
     const written = this.#store.transaction(() => {
       // A reorganisation may have taken the batch away, or put another in its place, while this one was checked.
       if (this.#store.batch(batch.id)?.root !== batch.root) return false;
-      if (disputed) this.#store.saveEvidence(receiptHash, batch.id, { bundle: item.bundle, hashes: all.hashes });
+      if (disputed && "bundle" in item)
+        this.#store.saveEvidence(receiptHash, batch.id, { bundle: item.bundle, siblings });
       const game = this.#games.on(receiptHash).find(({ batchId }) => batchId === batch.id);
       const none = { dispute: disputed ? "wanted" : "none", gameId: undefined, disputeReason } as const;
       const stored = { receiptHash, batchId: batch.id, index, verdict, fault, reason };

@@ -21,7 +21,7 @@ export interface OpenFishermanOptions {
   /** Pays bonds and gas. Left out, it only reports. */
   readonly account?: LocalAccount | undefined;
   readonly models: ModelSource;
-  readonly config: Pick<Config, "fisherman" | "rpc" | "fromBlock">;
+  readonly config: Pick<Config, "fisherman" | "collector" | "rpc" | "fromBlock">;
   /** Database file. */
   readonly path: string;
   readonly transactions?: Partial<TransactorOptions>;
@@ -57,6 +57,7 @@ export function openFisherman(options: OpenFishermanOptions): OpenFisherman {
     models,
     database,
     settings: config.fisherman,
+    collector: config.collector,
     log,
     fromBlock: BigInt(config.fromBlock),
     pollMs: config.rpc.pollMs,

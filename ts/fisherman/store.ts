@@ -1,7 +1,9 @@
 import type { Address, Hex } from "viem";
+import { DUES_SQL } from "../chain/due-store.ts";
 import { CHAIN_SQL } from "../chain/sqlite.ts";
 import { type Bundle, bundleJson, parseBundle } from "../sdk/bundle.ts";
 import { Database, type DatabaseHooks, type SqlRow } from "../store/database.ts";
+import { CASES_SQL } from "./case-store.ts";
 import type { Fault } from "./verify.ts";
 
 /** What a fisherman concludes about a receipt. */
@@ -94,14 +96,17 @@ const NEVER = Number.MAX_SAFE_INTEGER;
 
 /** Opens the fisherman's database; its file belongs to one process. */
 export function openFishermanDatabase(path: string, hooks: DatabaseHooks = {}): Database {
-  const schema = { applicationId: 0x4f545246, migrations: [CHAIN_SQL + FISHERMAN_SQL, SECOND_SQL] };
+  const schema = {
+    applicationId: 0x4f545246,
+    migrations: [CHAIN_SQL + FISHERMAN_SQL, SECOND_SQL, CASES_SQL + DUES_SQL],
+  };
   return Database.open(path, schema, hooks);
 }
 
-/** What a dispute needs: the answer, and the receipt hashes of its batch in order. */
+/** What a dispute needs: the answer, and the siblings of its receipt in the batch. */
 export interface Evidence {
   readonly bundle: Bundle;
-  readonly hashes: readonly Hex[];
+  readonly siblings: readonly Hex[];
 }
 
 /** What the fisherman remembers besides the chain: all of it can be made again from chain and executors. */
@@ -190,21 +195,23 @@ export class FishermanStore {
   }
 
   /** Keeps what a dispute needs. */
-  saveEvidence(receiptHash: Hex, batchId: bigint, evidence: Evidence): void {
+  saveEvidence(receiptHash: Hex, batchId: bigint, { bundle, siblings }: Evidence): void {
+    // A prompt that stays hidden has no place in a bundle; what is proven without it does not read it.
+    const inputTokens = bundle.inputTokens.length === 0 ? [0] : bundle.inputTokens;
     this.#database.run(
       "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?, NULL)",
       receiptHash,
       batchId.toString(),
-      JSON.stringify(bundleJson(evidence.bundle)),
-      JSON.stringify(evidence.hashes),
+      JSON.stringify(bundleJson({ ...bundle, inputTokens })),
+      JSON.stringify(siblings),
     );
   }
 
   evidence(receiptHash: Hex, batchId: bigint): Evidence | undefined {
-    const sql = "SELECT bundle, hashes FROM evidence WHERE receipt_hash = ? AND batch_id = ?";
+    const sql = "SELECT bundle, siblings FROM evidence WHERE receipt_hash = ? AND batch_id = ?";
     const row = this.#database.get(sql, receiptHash, batchId.toString());
     if (row === undefined) return undefined;
-    return { bundle: parseBundle(JSON.parse(String(row.bundle))), hashes: JSON.parse(String(row.hashes)) as Hex[] };
+    return { bundle: parseBundle(JSON.parse(String(row.bundle))), siblings: JSON.parse(String(row.siblings)) as Hex[] };
   }
 
   /** The dispute seems to be over: its evidence is kept until `dropAt` (milliseconds), for a reorganisation may take the end away. */
@@ -220,12 +227,6 @@ export class FishermanStore {
          WHERE v.receipt_hash = evidence.receipt_hash AND v.batch_id = evidence.batch_id AND v.dispute IN ('wanted', 'open'))`,
       now,
     );
-  }
-
-  /** Number of claims that came to an end: names the next one, so that none is sent twice. */
-  claims(): number {
-    const sql = "SELECT count(*) AS n FROM intents WHERE id LIKE 'claim:%' AND status IN ('mined', 'reverted')";
-    return Number(this.#database.get(sql)!.n);
   }
 
   saveVerdict(verdict: StoredVerdict): void {
@@ -253,6 +254,25 @@ export class FishermanStore {
             batchId.toString(),
           );
     return row && verdictOf(row);
+  }
+
+  /** The verdict on a leaf, whatever its receipt. */
+  verdictAt(batchId: bigint, index: number): StoredVerdict | undefined {
+    const sql = "SELECT * FROM verdicts WHERE batch_id = ? AND position = ?";
+    const row = this.#database.get(sql, batchId.toString(), index);
+    return row && verdictOf(row);
+  }
+
+  /** How many of a batch's leaves have a verdict. */
+  verdicts(batchId: bigint): number {
+    const sql = "SELECT count(*) AS n FROM verdicts WHERE batch_id = ?";
+    return Number(this.#database.get(sql, batchId.toString())!.n);
+  }
+
+  /** Batches whose data was asked for in vain, oldest first. */
+  withheld(): WatchedBatch[] {
+    const sql = "SELECT * FROM batches WHERE status <> 'checked' AND attempts > 0 ORDER BY block";
+    return this.#database.all(sql).map(batchOf);
   }
 
   /** Verdicts in one state of dispute, oldest first. */

@@ -28,6 +28,22 @@ const engine = {
     });
     return { tokens, records };
   },
+  sequence(input) {
+    const outputs: number[] = [];
+    let records: readonly TraceRecord[] = [];
+    return {
+      outputs,
+      get records() {
+        return records;
+      },
+      async next() {
+        outputs.push((outputs.at(-1) ?? input.prompt.at(-1)!) + 1);
+        records = (await engine.replay(input, outputs)).records;
+        return outputs.at(-1)!;
+      },
+      close() {},
+    };
+  },
 } satisfies Partial<Engine> as unknown as Engine;
 
 /** An answer, and whatever about it is to be wrong; roots are those of the wrong content. */
@@ -100,7 +116,7 @@ describe("checkItem", () => {
   });
 
   it("believes a fault only when a second engine finds the same one", async () => {
-    const bundle = await bundleOf({ records: (records) => (records[1] = { ...records[1], token: 1 }) });
+    const bundle = await bundleOf({ records: (records) => (records[1] = { ...records[1], cacheRoot: word(9) }) });
     let [closed, replays] = [0, 0];
     const counted =
       (replay: Engine["replay"]): Engine["replay"] =>
@@ -118,7 +134,7 @@ describe("checkItem", () => {
     expect([closed, replays]).toEqual([1, 2]);
     // The second computation finds nothing, or another step: this machine is not to be trusted.
     const agreeing: Engine["replay"] = async (input, outputs) => ({
-      tokens: (await engine.replay(input, outputs)).tokens.with(0, 1),
+      tokens: (await engine.replay(input, outputs)).tokens,
       records: bundle.records,
     });
     const elsewhere: Engine["replay"] = async (input, outputs) => {
@@ -145,12 +161,16 @@ describe("checkItem", () => {
       );
     expect(await at(0, { token: 1 })).toEqual({ kind: "record", step: 0 });
     expect(await at(2, { cacheRoot: word(99) })).toEqual({ kind: "record", step: 2 });
-    expect(await at(3, { token: 9 })).toEqual({ kind: "record", step: 3 });
+    const outputs = [6, 7, 9];
+    const last = await bundleOf({ outputs, records: (records) => (records[3] = { ...records[3], token: 9 }) });
+    expect(await findFault(engine, last, CONTEXT)).toEqual({ kind: "record", step: 3 });
+    // The tokens that were served are others: that alone convicts.
+    expect(await at(3, { token: 9 })).toEqual({ kind: "output", index: 2 });
   });
 
-  it("accepts foreign salts: they hide, they claim nothing", async () => {
+  it("finds foreign salts: the request gives them", async () => {
     const bundle = await bundleOf({ records: (records) => (records[1] = { ...records[1], salt: word(7) }) });
-    expect(await findFault(engine, bundle, CONTEXT)).toBeUndefined();
+    expect(await findFault(engine, bundle, CONTEXT)).toEqual({ kind: "record", step: 1 });
   });
 
   it("finds output tokens that the records do not hold", async () => {
@@ -161,15 +181,23 @@ describe("checkItem", () => {
   });
 
   it.each([
-    ["nOut", { request: { maxOut: 2 } }],
-    ["stopTokens", { request: { stopTokens: [7] } }],
-    ["stopReason", { receipt: { stopReason: STOP_REASON.stop } }],
-    ["stopReason", { request: { stopTokens: [8] } }],
-    ["stopReason", { request: { maxOut: 4 } }],
-    ["sampler", { request: { sampler: 2 } }],
-    ["modelId", { receipt: { modelId: toHex(word(2)) } }],
-  ] as const)("finds a wrong %s", async (field, wrong) => {
-    expect(fieldFault(await bundleOf(wrong as never), CONTEXT)).toEqual({ kind: "field", field });
+    ["nOut", { request: { maxOut: 2 } }, undefined],
+    ["stopTokens", { request: { stopTokens: [7] } }, 1],
+    ["stopReason", { receipt: { stopReason: STOP_REASON.stop } }, undefined],
+    ["stopReason", { request: { stopTokens: [99] }, receipt: { stopReason: STOP_REASON.stop } }, 2],
+    ["stopReason", { receipt: { stopReason: 3 } }, undefined],
+    ["stopReason", { receipt: { stopReason: STOP_REASON.cancelled } }, undefined],
+    ["stopReason", { request: { stopTokens: [8] } }, 2],
+    ["stopReason", { request: { maxOut: 4 } }, undefined],
+    ["sampler", { request: { sampler: 2 } }, undefined],
+    ["modelId", { receipt: { modelId: toHex(word(2)) } }, undefined],
+    ["inputRoot", { receipt: { inputRoot: toHex(word(2)) } }, undefined],
+    ["nIn", { receipt: { nIn: 1 } }, undefined],
+  ] as const)("finds a wrong %s", async (field, wrong, token) => {
+    const bundle = await bundleOf(wrong as never);
+    const fault = { kind: "field", field, ...(token === undefined ? {} : { token }) };
+    expect(fieldFault(bundle, CONTEXT)).toEqual(fault);
+    expect(await checkItem(DOMAIN, models, { bundle })).toMatchObject({ verdict: "invalid", fault });
   });
 
   it("accepts every honest reason to stop", async () => {
@@ -180,14 +208,28 @@ describe("checkItem", () => {
     expect(fieldFault(full, PROMPT.length + 3 - 1)).toBeUndefined();
   });
 
-  it("calls unavailable what contradicts its receipt, is withheld, or needs a model that is not here", async () => {
+  it("calls unavailable what shows another request or prompt, is withheld, or needs a model that is not here", async () => {
     const honest = await bundleOf();
     const reasonOf = async (bundle: Bundle) => (await checkItem(DOMAIN, models, { bundle })).reason;
     expect(await reasonOf({ ...honest, inputTokens: [4, 4] })).toContain("inputRoot");
-    expect(await reasonOf({ ...honest, outputTokens: [6, 7] })).toContain("nOut");
-    expect(await reasonOf({ ...honest, records: honest.records.toReversed() })).toContain("traceRoot");
+    expect(await reasonOf({ ...honest, inputTokens: [4] })).toContain("nIn");
     expect(await reasonOf({ ...honest, request: { ...honest.request, nonce: 5n } })).toContain("requestHash");
-    expect(await reasonOf(await bundleOf({ receipt: { modelId: toHex(word(2)) } }))).toContain("not loaded");
+    const other = toHex(word(2));
+    const foreign = await bundleOf({ request: { modelId: other }, receipt: { modelId: other } });
+    expect(await reasonOf(foreign)).toContain("not loaded");
     expect(await checkItem(DOMAIN, models, { head: honest })).toMatchObject({ verdict: "unavailable" });
+  });
+
+  it("makes the answer itself where another one is served: honest roots are honest, whatever is shown", async () => {
+    const check = async (bundle: Bundle) => checkItem(DOMAIN, models, { bundle });
+    const honest = await bundleOf();
+    expect(await check({ ...honest, outputTokens: [6, 7] })).toMatchObject({ verdict: "valid" });
+    expect(await check({ ...honest, records: honest.records.toReversed() })).toMatchObject({ verdict: "valid" });
+    const outputRoot = await bundleOf({ receipt: { outputRoot: toHex(word(3)) } });
+    const output = { verdict: "invalid", fault: { kind: "output", index: undefined } };
+    expect(await check(outputRoot)).toMatchObject(output);
+    expect(await check({ ...outputRoot, records: [] })).toMatchObject(output);
+    const traceRoot = await bundleOf({ receipt: { traceRoot: toHex(word(3)) } });
+    expect(await check(traceRoot)).toMatchObject({ verdict: "invalid", fault: { kind: "trace" } });
   });
 });

@@ -13,12 +13,20 @@ export interface ChainFacts {
   readonly suspended: boolean;
   /** Stake that no receipt locks: without it a receipt cannot be committed. */
   readonly freeStake: bigint;
+  /** Free stake that a commit must leave: gas of challengers is repaid from it. */
+  readonly reserve: bigint;
   /** Stake that a committed receipt locks. */
   readonly lockPerReceipt: bigint;
   /** Seconds from signature to expiry that the executor's exit delay covers at most. */
   readonly expiryCap: bigint;
-  /** What the requester of a reverted receipt can be paid from that lock, given the key's assurance. */
+  /** What the requester of a reverted receipt is paid of that lock. The burnt part, at least half, and the challenger's share never count. */
   readonly coverage: bigint;
+  /** The rules are in refund mode: verdicts pay nobody any more. */
+  readonly refunding: boolean;
+  /** Machine that the rules' judge decides about. */
+  readonly machineVersion: number;
+  /** The model's whole program has passed the validator: without that no receipt of it ever stands. */
+  readonly modelUsable: boolean;
 }
 
 /** Where the facts come from. Ask while the answer streams: they only have to be fresh, not of the last block. */

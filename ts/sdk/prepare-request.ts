@@ -7,6 +7,7 @@ import { chatParameters, parseChatBody } from "./chat-parameters.ts";
 import { InvalidChatError } from "./errors.ts";
 import type { PromptModel } from "./prompt-model.ts";
 import { encodeRequestHeader, REQUEST_HEADER } from "./request-header.ts";
+import { secretProblem } from "./secret-problem.ts";
 
 /** Who pays and may be compensated: any viem account. */
 export interface RequesterAccount {
@@ -83,6 +84,8 @@ export async function prepareRequest(parameters: PrepareRequestParameters): Prom
     confidential,
     watchers: watchers.map(lower),
   };
+  const problem = confidential ? secretProblem({ request, secret }) : undefined;
+  if (problem !== undefined) throw new InvalidChatError(`A confidential request is refused: ${problem}.`, "seed");
   const signature = await account?.signTypedData(requestTypedData(domain, request));
   const carried = {
     request,

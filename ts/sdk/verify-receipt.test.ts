@@ -14,6 +14,7 @@ import { fetchBatch, fetchReceipt } from "./fetch-bundles.ts";
 import { type PreparedRequest, prepareRequest } from "./prepare-request.ts";
 import { ReceiptStream } from "./receipt-stream.ts";
 import { encodeRequestHeader } from "./request-header.ts";
+import { secretProblem } from "./secret-problem.ts";
 import {
   assertReceipt,
   RECEIPT_CHECKS,
@@ -77,6 +78,10 @@ beforeAll(async () => {
     suspended: false,
     freeStake: 100n,
     lockPerReceipt: 10n,
+    reserve: 20n,
+    refunding: false,
+    machineVersion: 1,
+    modelUsable: true,
     expiryCap: 86_400n,
     coverage: 5n,
   };
@@ -122,7 +127,15 @@ const BREAKS: Record<ReceiptCheckName, Break> = {
     return { bundle: { ...bundle, operatorSignature: bundle.enclaveSignature } };
   },
   request: () => resigned({ requestHash: other }),
-  model: () => resigned({ machineVersion: 2 }),
+  secret: () => {
+    const confidential = { ...good.prepared.request, confidential: true };
+    return { prepared: { ...good.prepared, request: confidential } };
+  },
+  model: async () => {
+    const broken = await resigned({ machineVersion: 2 });
+    return { ...broken, facts: { ...broken.facts, machineVersion: 2 } };
+  },
+  decidable: () => ({ facts: { ...good.facts, modelUsable: false } }),
   "input-root": () => resigned({ inputRoot: other }),
   "output-root": () => resigned({ outputRoot: other }),
   text: () => ({ text: `${good.text}!` }),
@@ -143,12 +156,43 @@ const BREAKS: Record<ReceiptCheckName, Break> = {
   "not-exiting": () => ({ facts: { ...good.facts, exiting: true } }),
   "not-suspended": () => ({ facts: { ...good.facts, suspended: true } }),
   "free-stake": () => ({ facts: { ...good.facts, freeStake: 9n } }),
+  reserve: () => ({ facts: { ...good.facts, freeStake: 29n } }),
   coverage: () => ({ risk: 6n }),
+  "refund-mode": () => ({ facts: { ...good.facts, refunding: true } }),
 };
 
 describe("verifyReceipt", () => {
   it("refuses an expiry that the stake may not outlive", async () => {
     expect(await failed({ ...good, facts: { ...good.facts, expiryCap: 1n } })).toEqual(["expiry"]);
+  });
+
+  it("refuses what the rules' judge does not decide about", async () => {
+    expect(await failed({ ...good, facts: { ...good.facts, machineVersion: 2 } })).toEqual(["decidable"]);
+  });
+
+  it("refuses confidential requests whose secret is missing, another one, or can be guessed", () => {
+    const hidden = (secret: Hex) => ({ ...good.prepared.request, confidential: true, seed: seedOf(true, secret) });
+    const random32 = toHex(random(32));
+    const problem = (secret: Hex, shown = secret) => secretProblem({ request: hidden(secret), secret: shown });
+    expect(problem(random32)).toBeUndefined();
+    expect(secretProblem({ request: hidden(random32) })).toContain("no secret is known");
+    expect(problem(random32, other)).toContain("another secret");
+    const guesses: Hex[] = [`0x${"00".repeat(32)}`, `0x${"00".repeat(24)}0123456789abcdef`, other];
+    guesses.push(`0x${Buffer.from("hunter2").toString("hex").padEnd(64, "0")}`);
+    for (const guess of guesses) expect(problem(guess)).toContain("can be guessed");
+    expect(secretProblem({ request: good.prepared.request, secret: random32 })).toContain("public");
+  });
+
+  it("makes no confidential request with a secret that can be guessed", async () => {
+    const parameters = {
+      model: TEST_MODEL,
+      domain: TEST_DOMAIN,
+      body: { messages: [{ role: "user" as const, content: "hi" }] },
+      deadline: good.now + 600n,
+      confidential: true,
+    };
+    await expect(prepareRequest({ ...parameters, seed: other })).rejects.toThrow("can be guessed");
+    expect((await prepareRequest({ ...parameters, seed: toHex(random(32)) })).secret).toBeDefined();
   });
 
   it("passes an honest receipt in every item", async () => {

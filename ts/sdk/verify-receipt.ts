@@ -7,6 +7,7 @@ import { ReceiptInvalidError } from "./errors.ts";
 import type { PreparedRequest } from "./prepare-request.ts";
 import { answerText, type PromptModel } from "./prompt-model.ts";
 import { recoverSigner } from "./recover-signer.ts";
+import { secretProblem } from "./secret-problem.ts";
 
 /** Every item that a receipt is checked for; docs/sdk.md says what each one rules out. */
 export const RECEIPT_CHECKS = [
@@ -15,7 +16,9 @@ export const RECEIPT_CHECKS = [
   "enclave-signature",
   "operator-signature",
   "request",
+  "secret",
   "model",
+  "decidable",
   "input-root",
   "output-root",
   "text",
@@ -31,7 +34,9 @@ export const RECEIPT_CHECKS = [
   "not-exiting",
   "not-suspended",
   "free-stake",
+  "reserve",
   "coverage",
+  "refund-mode",
 ] as const;
 export type ReceiptCheckName = (typeof RECEIPT_CHECKS)[number];
 
@@ -125,12 +130,13 @@ function boundChecks(
   { prepared, model }: ReceiptExpectations,
   { receipt, domain, receiptHash: stated }: BundleHead,
   receiptHash: Hex,
-): Failures<"domain" | "receipt-hash" | "request" | "model"> {
+): Failures<"domain" | "receipt-hash" | "request" | "secret" | "model"> {
   const { chainId, rollup } = prepared.domain;
   return {
     domain: differ(`${domain.chainId}:${domain.rollup}`, `${chainId}:${rollup.toLowerCase()}`),
     "receipt-hash": differ(stated, receiptHash),
     request: differ(receipt.requestHash, prepared.requestHash),
+    secret: secretProblem(prepared),
     model: differ(receipt.modelId, model.modelId) ?? differ(receipt.machineVersion, model.manifest.machineVersion),
   };
 }
@@ -196,12 +202,26 @@ function chainChecks(
   { facts, now, maxAgeSeconds = 60n, risk = 0n }: ReceiptExpectations,
   receipt: Receipt,
 ): Failures<
-  "facts-subject" | "facts-fresh" | "key-active" | "not-exiting" | "not-suspended" | "free-stake" | "coverage"
+  | "decidable"
+  | "facts-subject"
+  | "facts-fresh"
+  | "key-active"
+  | "not-exiting"
+  | "not-suspended"
+  | "free-stake"
+  | "reserve"
+  | "coverage"
+  | "refund-mode"
 > {
   const subject = ({ executor, enclaveKey, modelId }: Receipt | ChainFacts) =>
     [executor, enclaveKey, modelId].join(" ").toLowerCase();
-  const { freeStake, lockPerReceipt, coverage, blockTime } = facts;
+  const { freeStake, lockPerReceipt, reserve, coverage, blockTime } = facts;
+  const left = freeStake - lockPerReceipt;
   return {
+    // What the court cannot judge stands for nothing, whoever signed it.
+    decidable:
+      unless(facts.modelUsable, `model ${receipt.modelId} has not passed the validator`) ??
+      differ(receipt.machineVersion, facts.machineVersion),
     "facts-subject": differ(subject(facts), subject(receipt)),
     "facts-fresh": unless(
       now - blockTime <= maxAgeSeconds,
@@ -210,7 +230,10 @@ function chainChecks(
     "key-active": unless(facts.keyActive, `enclave key ${receipt.enclaveKey} is not active`),
     "not-exiting": unless(!facts.exiting, `executor ${receipt.executor} is leaving`),
     "not-suspended": unless(!facts.suspended, `executor ${receipt.executor} was convicted`),
-    "free-stake": unless(freeStake >= lockPerReceipt, `free ${freeStake} wei, needed ${lockPerReceipt} wei`),
+    "free-stake": unless(left >= 0n, `free ${freeStake} wei, needed ${lockPerReceipt} wei`),
+    // Without it the executor cannot commit the receipt, and challengers are not repaid.
+    reserve: unless(left < 0n || left >= reserve, `${left} wei are left beside the lock, the rules ask for ${reserve}`),
     coverage: unless(coverage >= risk, `covered ${coverage} wei, at risk ${risk} wei`),
+    "refund-mode": unless(!facts.refunding, "the rules are in refund mode: a wrong answer pays nobody"),
   };
 }

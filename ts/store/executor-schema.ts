@@ -1,5 +1,24 @@
+import { DUES_SQL } from "../chain/due-store.ts";
 import { CHAIN_SQL } from "../chain/sqlite.ts";
 import type { Schema } from "./database.ts";
+
+/** Demands against this executor, and receipts that were committed alone. */
+const DEMANDS_SQL = `
+CREATE TABLE demands (
+  batch_id TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  court TEXT NOT NULL,
+  block INTEGER NOT NULL,
+  deadline INTEGER NOT NULL,
+  status TEXT NOT NULL,
+  PRIMARY KEY (batch_id, position)
+) STRICT;
+CREATE TABLE singles (
+  batch_id TEXT PRIMARY KEY,
+  receipt_hash TEXT NOT NULL,
+  block INTEGER NOT NULL
+) STRICT;
+`;
 
 /** Tables of an executor. 64-bit integers fit sqlite's, which are signed: times and seq stay far below 2^63. */
 export const EXECUTOR_SCHEMA: Schema = {
@@ -71,5 +90,6 @@ CREATE TABLE asked (
   created_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX asked_by_state ON asked (state);`,
+    DEMANDS_SQL + DUES_SQL,
   ],
 };

@@ -232,6 +232,14 @@ export class ExecutorStore {
     return row && batchOf(row);
   }
 
+  /** Receipt hashes of a batch in leaf order; undefined if it was not formed here, or is forgotten. */
+  leaves(root: Hex): Hex[] | undefined {
+    const count = this.batch(root)?.count;
+    const sql = "SELECT receipt_hash FROM answers WHERE batch_root = ? ORDER BY leaf_index";
+    const leaves = this.database.all(sql, root).map((row) => row.receipt_hash as Hex);
+    return leaves.length === count ? leaves : undefined;
+  }
+
   /** Batches in a state, oldest first. */
   batchesIn(state: BatchState): StoredBatch[] {
     return this.database.all("SELECT * FROM batches WHERE state = ? ORDER BY rowid", state).map(batchOf);

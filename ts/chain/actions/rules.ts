@@ -3,13 +3,24 @@ import { type OtrContext, read } from "../context.ts";
 
 /** What batches are committed under. Durations in seconds, amounts in wei. */
 export interface RulesState {
+  /** The three courts: games, one-shot frauds, demands for data. */
   readonly game: Address;
+  readonly frauds: Address;
+  readonly availability: Address;
   readonly judge: Address;
   readonly challengeWindow: bigint;
   readonly turnDuration: bigint;
   readonly claimPeriod: bigint;
   readonly lockPerReceipt: bigint;
+  /** Free stake that an executor keeps beside its locks. */
+  readonly reserve: bigint;
   readonly bond: bigint;
+  readonly demandBond: bigint;
+  /** Wei per gas at which moves are repaid. */
+  readonly gasPrice: bigint;
+  /** Time between a verdict and its payouts. */
+  readonly airGap: bigint;
+  readonly machineVersion: number;
   readonly challengerBps: number;
   readonly requesterBps: number;
   readonly expiryCap: bigint;
@@ -24,6 +35,7 @@ export async function getRules(context: OtrContext, version?: number): Promise<R
     challengeWindow: BigInt(rules.challengeWindow),
     turnDuration: BigInt(rules.turnDuration),
     claimPeriod: BigInt(rules.claimPeriod),
+    airGap: BigInt(rules.airGap),
     expiryCap: BigInt(rules.expiryCap),
   };
 }

@@ -16,6 +16,7 @@ export class FakeChain implements ChainPort {
     blockTime: 0n,
     freeStake: 10n ** 20n,
     lockPerReceipt: 10n ** 15n,
+    reserve: 10n ** 16n,
     suspended: false,
     exiting: false,
     keyActive: true,

@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createTestClient, http, parseEther, type TestClient } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { getTransactionCount } from "viem/actions";
 import { type Asked, type FaultyModel, generate } from "../../adversary/random-fault.ts";
 import { type Anvil, anvilKey, startAnvil } from "../../chain/anvil.ts";
 import { type ChainClient, connect } from "../../chain/client.ts";
@@ -20,7 +21,7 @@ import { hashReceipt, hashRequest, NOBODY, type Receipt, type Request, STOP_REAS
 import type { DisputedModel } from "../../dispute/step-trace.ts";
 import { referenceEngine } from "../../engine/reference.ts";
 import type { Engine } from "../../engine/types.ts";
-import { type Bundle, bundleJson } from "../../sdk/bundle.ts";
+import { type Bundle, bundleJson, redactedJson } from "../../sdk/bundle.ts";
 import { sceneModel, wordOf } from "./scene-model.ts";
 
 /** A model on the scene's chain. */
@@ -89,6 +90,15 @@ export class Scene {
 
   get endpoint(): string {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** The same program under another id, which differs by what neither replay nor game reads. */
+  async addModel(mark: number): Promise<Hex> {
+    const { instructions, manifest } = sceneModel();
+    const deployer = actor(this.client, this.deployment, anvilKey(0)).actions;
+    const { modelId } = await deployer.registerModel({ ...manifest, tokenizerHash: wordOf(mark) });
+    await deployer.validateProgram({ modelId, instructions });
+    return modelId;
   }
 
   /** A funded account. */
@@ -180,6 +190,17 @@ export class Scene {
   serve(root: Hex, items: readonly Bundle[]): void {
     const page = { root, count: items.length, from: 0, next: null, bundles: items.map(bundleJson) };
     this.served.set(root, JSON.stringify(page));
+  }
+
+  /** Serves a batch as if all its answers were confidential. */
+  serveHeads(root: Hex, items: readonly Bundle[]): void {
+    const page = { root, count: items.length, from: 0, next: null, bundles: items.map(redactedJson) };
+    this.served.set(root, JSON.stringify(page));
+  }
+
+  /** How many transactions an account has sent. */
+  sent(address: Hex): Promise<number> {
+    return getTransactionCount(this.client, { address });
   }
 
   /** Commits a batch and, unless told otherwise, serves it. */

@@ -1,0 +1,81 @@
+import type { Address } from "viem";
+import { fieldProof, outputProof, secondAnswerProof, seqReuseProof, stopProof } from "../chain/actions/fraud-proof.ts";
+import type { Call } from "../chain/sender.ts";
+import { toHex } from "../commit/bytes.ts";
+import { saltOf, tokenTree, traceTree } from "../commit/record.ts";
+import { TAGS } from "../commit/tags.ts";
+import { bundleSaltKey, recordedTokens } from "../dispute/answer.ts";
+import type { Engine } from "../engine/types.ts";
+import type { Bundle } from "../sdk/bundle.ts";
+import type { SeenReceipt } from "./case-store.ts";
+import { type Fault, honestAnswer, leadsToTrace } from "./verify.ts";
+
+/** A fault that one transaction proves. */
+export type OneShotFault = Exclude<Fault, { kind: "record" | "trace" }>;
+
+/** Whether one transaction proves a fault. */
+export function isOneShot(fault: Fault): fault is OneShotFault {
+  return fault.kind !== "record" && fault.kind !== "trace";
+}
+
+/** Where the proof goes, and the receipt's opening in its batch. */
+export interface ProofPlace {
+  readonly frauds: Address;
+  readonly batchId: bigint;
+  readonly index: number;
+  readonly siblings: SeenReceipt["siblings"];
+}
+
+/** The call that proves a contradiction between a receipt, its request and its answer. `engine` makes again what is not in the bundle. */
+export async function proofOfContent(
+  place: ProofPlace,
+  fault: Exclude<OneShotFault, { kind: "twice" }>,
+  bundle: Bundle,
+  engine: () => Promise<Engine>,
+): Promise<Call> {
+  const { receipt, request } = bundle;
+  const { frauds, batchId, index, siblings } = place;
+  const base = { frauds, committed: { receipt, batchId, index, siblings }, request };
+  if (fault.kind === "field" && fault.token === undefined) return fieldProof(base);
+  const key = bundleSaltKey(bundle);
+  const answer = async () => {
+    if (leadsToTrace(bundle)) return { records: bundle.records, outputs: recordedTokens(bundle) };
+    return honestAnswer(await engine(), bundle);
+  };
+  if (fault.kind === "field") {
+    const place = fault.token!;
+    const shown = tokenTree(key, "output", bundle.outputTokens);
+    const served = toHex(shown.root(TAGS.output)) === receipt.outputRoot;
+    const tokens = served ? bundle.outputTokens : (await answer()).outputs;
+    const tree = served ? shown : tokenTree(key, "output", tokens);
+    const opened = {
+      token: tokens[place],
+      salt: saltOf(key, "output", place),
+      siblings: tree.siblings(place).map(toHex),
+    };
+    return stopProof({ ...base, index: place, ...opened });
+  }
+  const { records } = await answer();
+  const first = receipt.nIn - 1;
+  const range = traceTree(records)
+    .range(first, records.length - 1)
+    .map(toHex);
+  return outputProof({
+    ...base,
+    secret: bundle.secret ?? request.seed,
+    records: records.slice(first),
+    siblings: range,
+  });
+}
+
+/** The call that proves that an executor signed two receipts where only one can be. */
+export function proofOfTwo(
+  frauds: Address,
+  fault: Extract<OneShotFault, { kind: "twice" }>,
+  { receipt, batchId, index, siblings }: SeenReceipt,
+  { receipt: other, enclaveSignature, operatorSignature }: SeenReceipt,
+): Call {
+  const committed = { receipt, batchId, index, siblings };
+  const proof = { frauds, committed, other, enclaveSignature, operatorSignature };
+  return fault.subject === "request" ? secondAnswerProof(proof) : seqReuseProof(proof);
+}
