@@ -182,11 +182,27 @@ export class Court {
 
   /** Commits an answer by a fresh executor, since a conviction is for good. @param wrong Fields that contradict the answer */
   async commit(answer: Answer<CourtModel>, wrong: Partial<Receipt> = {}): Promise<CommittedCase> {
+    const [committed] = await this.commitAll([answer], wrong);
+    return committed;
+  }
+
+  /** The same for several answers of one executor, in one batch. */
+  async commitAll(
+    answers: readonly Answer<CourtModel>[],
+    wrong: Partial<Receipt> = {},
+  ): Promise<[CommittedCase, ...CommittedCase[]]> {
     const executor = await this.executor();
-    const receipt = { ...this.receiptOf(answer, executor.otr.sender!.address), ...wrong };
-    const hashes = [hashReceipt(this.domain, receipt)];
-    const { batchId } = await executor.commitBatch({ root: batchRoot(hashes), count: 1 });
-    return { executor, committed: openReceipt(batchId, receipt, hashes, 0), request: answer.request };
+    const receipts = answers.map((answer) => ({
+      ...this.receiptOf(answer, executor.otr.sender!.address),
+      ...wrong,
+    }));
+    const hashes = receipts.map((receipt) => hashReceipt(this.domain, receipt));
+    const { batchId } = await executor.commitBatch({ root: batchRoot(hashes), count: hashes.length });
+    return receipts.map((receipt, i) => ({
+      executor,
+      committed: openReceipt(batchId, receipt, hashes, i),
+      request: answers[i].request,
+    })) as [CommittedCase, ...CommittedCase[]];
   }
 
   /** Opens a game on one step, or, without `records`, a walk down the trace. */
