@@ -68,9 +68,11 @@ export class GameStore {
     return row && gameOf(row);
   }
 
-  /** Whether a game on this receipt was ever tracked. */
+  /** Games on this receipt; not those that went on as another. */
   on(receiptHash: Hex): TrackedGame[] {
-    return this.#database.all("SELECT * FROM games WHERE receipt_hash = ? ORDER BY opened_at", receiptHash).map(gameOf);
+    const sql =
+      "SELECT * FROM games WHERE receipt_hash = ? AND (status = 'open' OR outcome IS NOT NULL) ORDER BY opened_at";
+    return this.#database.all(sql, receiptHash).map(gameOf);
   }
 
   /** Number of games that are over, by outcome. */

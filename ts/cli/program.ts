@@ -9,6 +9,7 @@ import { gameCommands } from "./game-commands.ts";
 import { modelCommands } from "./model-commands.ts";
 import { errorJson, errorText, type Streams } from "./output.ts";
 import { receiptCommands } from "./receipt-commands.ts";
+import { requestCommands } from "./request-commands.ts";
 import { type GlobalOptions, Session } from "./session.ts";
 
 /**
@@ -52,6 +53,7 @@ export async function main(
   for (const add of [
     modelCommands,
     daemonCommands,
+    requestCommands,
     gameCommands,
     receiptCommands,
     chainCommands,

@@ -105,6 +105,22 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
     log,
     ...(options.pulseMs === undefined ? {} : { pollMs: options.pulseMs }),
   });
+  const requests =
+    offer &&
+    new OnChainRequests({
+      ...reading,
+      context,
+      fromBlock: chain.fromBlock,
+      chain: port,
+      domain,
+      modelIds,
+      offer,
+      database,
+      answers: store,
+      log,
+      pollMs: config.rpc.pollMs,
+      confirmations,
+    });
   return new Executor({
     domain,
     served,
@@ -118,27 +134,15 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
         ...{ context, clock: systemClock, log, store: new DueStore(database), role: "executor" },
       }),
     ],
-    ...(offer === undefined
-      ? {}
-      : {
-          requests: new OnChainRequests({
-            ...reading,
-            context,
-            fromBlock: chain.fromBlock,
-            chain: port,
-            domain,
-            modelIds,
-            offer,
-            database,
-            answers: store,
-            log,
-            pollMs: config.rpc.pollMs,
-            confirmations,
-          }),
-        }),
+    ...(requests === undefined ? {} : { requests }),
     store,
     upkeep: keys === undefined ? [pulse] : [pulse, keys],
-    metrics: () => [...pulse.metrics(), ...transactions.metrics(), ...(keys?.metrics() ?? [])],
+    metrics: () => [
+      ...pulse.metrics(),
+      ...transactions.metrics(),
+      ...(keys?.metrics() ?? []),
+      ...(requests?.metrics() ?? []),
+    ],
     clock: systemClock,
     random,
     log,
