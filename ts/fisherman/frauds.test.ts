@@ -8,22 +8,17 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generate } from "../adversary/random-fault.ts";
 import { ABIS } from "../chain/abis.ts";
 import { openReceipt } from "../chain/committed.ts";
-import { SqliteIntentStore } from "../chain/sqlite.ts";
 import { openRecord } from "../commit/batch.ts";
 import { type Hex, toHex } from "../commit/bytes.ts";
 import { saltKey, tokenTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
 import { hashReceipt, hashRequest, type Receipt, type Request, STOP_REASON } from "../commit/typed-data.ts";
-import { silentLogger } from "../config/logger.ts";
-import { configSchema } from "../config/schema.ts";
 import type { Bundle } from "../sdk/bundle.ts";
-import type { Database } from "../store/database.ts";
-import { Fisherman } from "./fisherman.ts";
-import { openFishermanDatabase } from "./store.ts";
+import type { Fisherman } from "./fisherman.ts";
+import { Fleet, until } from "./testing/fleet.ts";
 import { type Actor, Scene, TURN } from "./testing/scene.ts";
 import { wordOf } from "./testing/scene-model.ts";
 
-const DEFAULTS = configSchema.parse({});
 const FRAUDS = ["field", "length", "stop", "output", "secondAnswer", "seqReuse"] as const;
 const PROMPT = [1, 2, 3];
 
@@ -33,56 +28,23 @@ type Way = (typeof FRAUDS)[number] | "game" | "demand";
 describe("whatever an executor alters", () => {
   let scene: Scene;
   let folder: string;
-  let database: Database;
+  let fleet: Fleet;
   let fisher: Actor;
   let fisherman: Fisherman;
   let otherModel: Hex;
-  const abort = new AbortController();
-  let done: Promise<unknown>;
   beforeAll(async () => {
     scene = await Scene.open(41_011);
     otherModel = await scene.addModel(99);
     folder = mkdtempSync(join(tmpdir(), "otr-frauds-"));
-    database = openFishermanDatabase(join(folder, "f.sqlite"));
-    fisher = await scene.actor(new SqliteIntentStore(database));
-    const { model, engine } = scene;
-    const playable = { engine, disputed: model, contextLength: model.program.contextLength };
-    fisherman = new Fisherman({
-      context: fisher.context,
-      models: async (id) => (id === model.modelId ? playable : undefined),
-      database,
-      settings: { ...DEFAULTS.fisherman, retrySeconds: 1, downloadAttempts: 2, demandAfterSeconds: 0 },
-      collector: { ...DEFAULTS.collector, everySeconds: 0.05 },
-      log: silentLogger(),
-      fromBlock: 0n,
-      pollMs: 20,
-    });
-    done = Promise.all([fisherman.run(abort.signal), mine()]);
+    fleet = new Fleet(scene, folder);
+    ({ fisherman, actor: fisher } = await fleet.fish("f.sqlite"));
   });
   afterAll(async () => {
-    abort.abort();
-    await fisher.context.sender.close();
-    await done;
-    database.close();
+    await fleet.close();
     rmSync(folder, { recursive: true });
     await scene.close();
   });
 
-  /** Blocks come all the time: a proof waits for a later one than its announcement's. */
-  const mine = async () => {
-    while (!abort.signal.aborted) {
-      await scene.chain.mine({ blocks: 1 });
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  };
-
-  const until = async <T>(value: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> => {
-    for (;;) {
-      const now = await value();
-      if (now !== undefined && now !== false) return now;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  };
   const convicted = async ({ address }: Actor) => (await fisher.actions.getExecutor(address)).convictedAt !== 0n;
 
   /** By what a batch's executor was convicted. */

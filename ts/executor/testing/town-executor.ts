@@ -49,7 +49,7 @@ export async function townExecutor(
     account: privateKeyToAccount(actor.key),
     models: [model],
     source: async (modelId) => (modelId.toLowerCase() === scene.model.modelId ? model : undefined),
-    config: configSchema.parse({ rpc: { pollMs: 10 }, executor: { batchSeconds: 1, batchReceipts: 1 } }),
+    config: configSchema.parse({ rpc: { pollMs: 10, lagSeconds: 0 }, executor: { batchSeconds: 1, batchReceipts: 1 } }),
     devRoot: privateKeyToAccount(root.key),
     transactions: { pollMs: 10 },
     random,
