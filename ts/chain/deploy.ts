@@ -52,6 +52,10 @@ const VARIABLES: Readonly<Record<keyof DeployParameters, string>> = {
   keyLifetime: "OTR_KEY_LIFETIME",
   lockPerReceipt: "OTR_LOCK",
   bond: "OTR_BOND",
+  airGap: "OTR_AIR_GAP",
+  reserve: "OTR_RESERVE",
+  demandBond: "OTR_DEMAND_BOND",
+  gasPrice: "OTR_GAS_PRICE",
   deliveryPeriod: "OTR_DELIVERY_PERIOD",
 };
 

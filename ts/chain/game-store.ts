@@ -37,10 +37,13 @@ export class GameStore {
     this.#database = database;
   }
 
-  /** Starts to track a game; one that is known keeps its state. */
+  /**
+   * Starts to track a game; one that is known keeps its state. A game that a walk went on as may be found by its opening before the walk is
+   * known to be over: it is tracked from the walk's block on, whichever comes first.
+   */
   add(game: Omit<TrackedGame, "status" | "outcome">): void {
     this.#database.run(
-      "INSERT INTO games VALUES (?, ?, ?, ?, ?, 'open', NULL) ON CONFLICT (game_id) DO NOTHING",
+      "INSERT INTO games VALUES (?, ?, ?, ?, ?, 'open', NULL) ON CONFLICT (game_id) DO UPDATE SET opened_at = min(opened_at, excluded.opened_at)",
       game.gameId.toString(),
       game.address,
       game.receiptHash,

@@ -5,7 +5,7 @@ import { parseEther, parseEventLogs } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { getLogs } from "viem/actions";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { generate } from "../adversary/random-fault.ts";
+import { generate, randomFault } from "../adversary/random-fault.ts";
 import { ABIS } from "../chain/abis.ts";
 import { openReceipt } from "../chain/committed.ts";
 import { openRecord } from "../commit/batch.ts";
@@ -13,6 +13,7 @@ import { type Hex, toHex } from "../commit/bytes.ts";
 import { saltKey, tokenTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
 import { hashReceipt, hashRequest, type Receipt, type Request, STOP_REASON } from "../commit/typed-data.ts";
+import { prng } from "../compiler/prng.ts";
 import type { Bundle } from "../sdk/bundle.ts";
 import type { Fisherman } from "./fisherman.ts";
 import { Fleet, until } from "./testing/fleet.ts";
@@ -243,6 +244,22 @@ describe("whatever an executor alters", () => {
     const item = altered(bundle, { outputRoot: wordOf(8) });
     const { batchId } = await scene.commit(executor, [{ ...item, records: item.records.slice(0, 1) }]);
     expect(await caught(executor, batchId)).toBe("output");
+  });
+
+  it("a lie whose records stay hidden: convicted (game) by a walk down the trace, though the executor plays", async () => {
+    const executor = await scene.executor();
+    const fault = await randomFault([scene.model], "rescale", prng(5), scene.ask);
+    const asked = { request: fault.request, input: fault.input };
+    const item = scene.item(executor.address, asked, fault.outputs, fault.records);
+    const { batchId, root } = await scene.commit(executor, [item], false);
+    scene.serve(root, [{ ...item, records: item.records.slice(0, 1) }]);
+    await fleet.respond(executor, [item], fault.liar);
+    await until(() => convicted(executor));
+    expect(await wayOf(batchId)).toBe("game");
+    const games = fisherman.games.all().filter((game) => game.batchId === batchId);
+    // The walk, and the game that it went on as.
+    expect(games.map(({ outcome }) => outcome)).toContain(undefined);
+    expect(games).toHaveLength(2);
   });
 
   it("data that is withheld: convicted (demand), and bond, gas and share come home", async () => {
