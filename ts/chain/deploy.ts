@@ -33,6 +33,9 @@ export interface DeployParameters {
   readonly keyLifetime?: number;
   readonly lockPerReceipt?: bigint;
   readonly bond?: bigint;
+  readonly reserve?: bigint;
+  readonly demandBond?: bigint;
+  readonly gasPrice?: bigint;
   readonly deliveryPeriod?: number;
 }
 
@@ -52,7 +55,6 @@ const VARIABLES: Readonly<Record<keyof DeployParameters, string>> = {
   keyLifetime: "OTR_KEY_LIFETIME",
   lockPerReceipt: "OTR_LOCK",
   bond: "OTR_BOND",
-  airGap: "OTR_AIR_GAP",
   reserve: "OTR_RESERVE",
   demandBond: "OTR_DEMAND_BOND",
   gasPrice: "OTR_GAS_PRICE",
