@@ -32,6 +32,10 @@ export interface DeployParameters {
   readonly keyLifetime?: number;
   readonly lockPerReceipt?: bigint;
   readonly bond?: bigint;
+  readonly airGap?: number;
+  readonly reserve?: bigint;
+  readonly demandBond?: bigint;
+  readonly gasPrice?: bigint;
   readonly deliveryPeriod?: number;
 }
 
