@@ -13,7 +13,7 @@ import { nextExecutorMove } from "../dispute/responder.ts";
 import type { FineStep } from "../dispute/source.ts";
 import type { CommittedCase, Court, Played } from "../dispute/testing/court.ts";
 import { accumulatorsOf, blocksOf } from "../dispute/witness.ts";
-import { INSTRUCTIONS, type InstructionName, instructionName } from "../machine/table.ts";
+import { INSTRUCTIONS, type InstructionName } from "../machine/table.ts";
 import { elementAt } from "../machine/types.ts";
 import { type Geometry, shapeOf } from "./geometries.ts";
 import { type Planted, SparseAnswer, weightsRoot } from "./sparse-answer.ts";
@@ -191,13 +191,4 @@ function accumulatorsFrom(claimed: FineStep, block: number) {
       b < block ? accumulator : accumulator.map((value, i) => value + shift[i]),
     );
   };
-}
-
-/** Instructions in the order of their opcodes. */
-export const ALL_INSTRUCTIONS = Object.keys(INSTRUCTIONS) as InstructionName[];
-
-/** Names of instructions that a program has. */
-export function namesIn(instructions: readonly { opcode: number }[]): InstructionName[] {
-  const opcodes = new Set(instructions.map(({ opcode }) => instructionName(opcode)));
-  return ALL_INSTRUCTIONS.filter((name) => opcodes.has(name));
 }

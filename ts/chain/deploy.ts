@@ -27,6 +27,7 @@ export interface DeployParameters {
   readonly challengeWindow?: number;
   readonly turnDuration?: number;
   readonly claimPeriod?: number;
+  readonly airGap?: number;
   readonly expiryCap?: number;
   readonly exitDelay?: number;
   readonly keyLifetime?: number;
@@ -49,6 +50,7 @@ const VARIABLES: Readonly<Record<keyof DeployParameters, string>> = {
   challengeWindow: "OTR_WINDOW",
   turnDuration: "OTR_TURN",
   claimPeriod: "OTR_CLAIM_PERIOD",
+  airGap: "OTR_AIR_GAP",
   expiryCap: "OTR_EXPIRY_CAP",
   exitDelay: "OTR_EXIT_DELAY",
   keyLifetime: "OTR_KEY_LIFETIME",

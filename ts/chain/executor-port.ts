@@ -63,6 +63,8 @@ export class ExecutorPort implements ChainPort {
   async commitBatch(root: Hex, count: number): Promise<{ transactionHash: Hex }> {
     const { context, executor } = this.#o;
     const { hash } = await commitBatch(context, { root, count, executor, id: `batch:${root}` });
+    // An earlier look does not know of it.
+    this.#looked = undefined;
     return { transactionHash: hash };
   }
 

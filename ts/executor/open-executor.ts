@@ -31,7 +31,7 @@ import { Responder } from "./responder.ts";
 /** Blocks on a batch until it is no longer looked after: a reorganisation of 64 blocks must not lose it. */
 const SETTLED_BLOCKS = 65;
 
-/** How long the start waits for the registration of keys. */
+/** Milliseconds that the start waits for the registration of keys. */
 const REGISTRATION_MS = 30_000;
 
 /** What an executor over a chain is opened with. */
@@ -49,6 +49,8 @@ export interface OpenExecutorOptions {
   readonly transactions?: Partial<TransactorOptions>;
   /** Milliseconds between two looks at the keys' registrations. */
   readonly keyPollMs?: number;
+  /** Milliseconds that the start waits for them. */
+  readonly registrationMs?: number;
   /** Milliseconds between two looks at what only metrics need. */
   readonly pulseMs?: number;
   readonly random: Random;
@@ -83,7 +85,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   // Nobody can be served before, but games must not wait for longer.
   if (keys !== undefined) {
     const patience = new AbortController();
-    await Promise.race([keys.pass(), systemClock.sleep(REGISTRATION_MS, patience.signal)]);
+    await Promise.race([keys.pass(), systemClock.sleep(options.registrationMs ?? REGISTRATION_MS, patience.signal)]);
     patience.abort();
   }
   const chain = { context, executor, fromBlock: BigInt(config.fromBlock) };

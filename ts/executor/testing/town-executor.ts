@@ -54,6 +54,8 @@ export async function townExecutor(
     transactions: { pollMs: 10 },
     random,
     pulseMs: 10,
+    // A daemon that is killed while it waits for this shall not hold up its test.
+    registrationMs: 3000,
     hooks: life,
     log: silentLogger(),
     ...rest,
