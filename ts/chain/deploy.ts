@@ -33,7 +33,6 @@ export interface DeployParameters {
   readonly keyLifetime?: number;
   readonly lockPerReceipt?: bigint;
   readonly bond?: bigint;
-  readonly airGap?: number;
   readonly reserve?: bigint;
   readonly demandBond?: bigint;
   readonly gasPrice?: bigint;
@@ -56,7 +55,6 @@ const VARIABLES: Readonly<Record<keyof DeployParameters, string>> = {
   keyLifetime: "OTR_KEY_LIFETIME",
   lockPerReceipt: "OTR_LOCK",
   bond: "OTR_BOND",
-  airGap: "OTR_AIR_GAP",
   reserve: "OTR_RESERVE",
   demandBond: "OTR_DEMAND_BOND",
   gasPrice: "OTR_GAS_PRICE",
