@@ -122,7 +122,8 @@ describe("actions on a deployment", () => {
     // The vault refuses the lock that the rollup asks for.
     await expect(executor.commitBatch({ root: toHex(word(1)), count: 1000 })).rejects.toMatchObject({
       errorName: "InsufficientFreeStake",
-      errorArgs: [parseEther("10"), parseEther("1")],
+      // The locks, and the reserve that must be left beside them.
+      errorArgs: [parseEther("10.01"), parseEther("1")],
     });
     await expect(governance.getRules(99)).rejects.toMatchObject({ errorName: "UnknownRules", errorArgs: [99] });
   });
@@ -160,7 +161,7 @@ describe("actions on a deployment", () => {
     expect(await port.findBatch(root)).toBeUndefined();
     const first = await port.commitBatch(root, 2);
     expect(await port.commitBatch(root, 2)).toEqual(first);
-    expect(await port.findBatch(root)).toEqual({ confirmations: 1 });
+    expect(await port.findBatch(root)).toEqual({ confirmations: 1, batchId: 1n });
     const committed = openReceipt(1n, receipt, hashes, 0);
     expect(await executor.statusOf(committed)).toBe("provisional");
     expect(await executor.getBatch(1n)).toMatchObject({ count: 2, openGames: 0 });
