@@ -18,6 +18,7 @@ import { elementAt } from "../machine/types.ts";
 import { type Geometry, shapeOf } from "./geometries.ts";
 import { type Planted, SparseAnswer, weightsRoot } from "./sparse-answer.ts";
 import { SparseTree } from "./sparse-tree.ts";
+import type { SteadyTime } from "./steady-time.ts";
 
 /** Receipts of the batch that holds the disputed one. */
 const BATCH = 1000;
@@ -41,6 +42,7 @@ export type Way = "walk" | "jump";
 /** Disputes on one geometry: a program that the validator has accepted, over roots of trees that nobody could hold. */
 export class DisputeBench {
   readonly #court: Court;
+  readonly #time: SteadyTime;
   readonly #answer: SparseAnswer;
   readonly #request: Request;
   readonly #requestHash: Hex;
@@ -48,15 +50,21 @@ export class DisputeBench {
 
   private constructor(
     court: Court,
+    time: SteadyTime,
     planted: ReadonlyMap<InstructionName, Planted>,
     parts: { answer: SparseAnswer; request: Request; requestHash: Hex },
   ) {
-    [this.#court, this.#planted] = [court, planted];
+    [this.#court, this.#time, this.#planted] = [court, time, planted];
     [this.#answer, this.#request, this.#requestHash] = [parts.answer, parts.request, parts.requestHash];
   }
 
   /** Compiles, registers and validates. @param names Instructions in whose rows lies can be planted */
-  static async open(court: Court, geometry: Geometry, names: readonly InstructionName[]): Promise<DisputeBench> {
+  static async open(
+    court: Court,
+    time: SteadyTime,
+    geometry: Geometry,
+    names: readonly InstructionName[],
+  ): Promise<DisputeBench> {
     const shape = shapeOf(geometry);
     const planted = new Map(names.map((name) => [name, plant(shape.program.instructions, shape.steps - 1, name)]));
     // The model's id is part of the request, and its weights' root does not depend on the request.
@@ -80,7 +88,7 @@ export class DisputeBench {
     };
     const requestHash = hashRequest(court.domain, request);
     const answer = new SparseAnswer(shape, [...planted.values()], requestHash);
-    return new DisputeBench(court, planted, { answer, request, requestHash });
+    return new DisputeBench(court, time, planted, { answer, request, requestHash });
   }
 
   /** Disputes the last step of an answer to the verdict, and pays it out. */
@@ -89,8 +97,10 @@ export class DisputeBench {
     const answer = this.#answer;
     const planted = this.#planted.get(name)!;
     const claimed = answer.lie(planted, this.#requestHash);
+    await this.#time.commitNext();
     const accused = await this.#commit();
     const challenger = await court.account();
+    await this.#time.openNext();
     const { step } = answer;
     const record = { leaf: toHex(recordLeaf(answer.record)), siblings: answer.trace.siblings(step).map(toHex) };
     const { game, mined } = await court.openWith(accused, challenger, { step, record });

@@ -16,6 +16,7 @@ import { elementAt } from "../machine/types.ts";
 import { loadModel } from "../model/load.ts";
 import { DisputeBench, type DisputeFigures } from "./disputes.ts";
 import { LEAVES_24, LLAMA_70B, SMOL_135M } from "./geometries.ts";
+import { SteadyTime } from "./steady-time.ts";
 
 /** Where the measured figures are kept; a test compares. */
 export const GAS_SNAPSHOT = "snapshots/gas.json";
@@ -67,6 +68,7 @@ export function readGasSnapshot(): GasFigures {
  */
 export async function measureGas(onProgress?: (done: number, total: number) => void): Promise<GasReport> {
   const court = await Court.open();
+  const time = new SteadyTime(court.chain);
   try {
     const commitPerReceipt = Number(await commitGas(court, BATCH)) / BATCH;
     const { program, weights, manifest } = await loadModel(MODEL);
@@ -74,12 +76,12 @@ export async function measureGas(onProgress?: (done: number, total: number) => v
     const names = Object.keys(INSTRUCTIONS) as InstructionName[];
     const oneStep: Record<string, number> = {};
     for (const [i, name] of names.entries()) {
-      oneStep[name] = await oneStepGas(court, model, name);
+      oneStep[name] = await oneStepGas(court, time, model, name);
       onProgress?.(i + 1, names.length);
     }
     const disputes = {} as Record<DisputeName, DisputeFigures>;
     for (const [dispute, { geometry, instruction, way }] of Object.entries(DISPUTES)) {
-      const bench = await DisputeBench.open(court, geometry, [instruction]);
+      const bench = await DisputeBench.open(court, time, geometry, [instruction]);
       disputes[dispute as DisputeName] = await bench.dispute(instruction, way);
     }
     const { dispute24, dispute135M, dispute70B, disputeJump } = disputes;
@@ -101,7 +103,7 @@ function withoutCalls({ calls: _, ...figures }: DisputeFigures): DisputeGas {
   return figures;
 }
 
-async function oneStepGas(court: Court, model: CourtModel, name: InstructionName): Promise<number> {
+async function oneStepGas(court: Court, time: SteadyTime, model: CourtModel, name: InstructionName): Promise<number> {
   const { program, weights } = model;
   const row = program.instructions.findLastIndex(({ opcode }) => instructionName(opcode) === name);
   const honest = referenceEngine(program, weights);
@@ -119,8 +121,10 @@ async function oneStepGas(court: Court, model: CourtModel, name: InstructionName
     const shift = last.map((value, i) => elementAt(claimed.rows[r], last.length === 2 ? i : element) - value);
     return computed.map((accumulator) => accumulator.map((value, i) => value + shift[i]));
   };
+  await time.commitNext();
   const committed = await court.commit(answer);
   const challenger = await court.account();
+  await time.openNext();
   const game = await court.open(committed, challenger, { step, records });
   const { moves } = await court.play(
     game,
