@@ -26,7 +26,6 @@ import {BinaryTree} from "./libraries/BinaryTree.sol";
 import {Clock, Duration, Timestamp} from "./libraries/Clock.sol";
 import {FoldLib} from "./libraries/FoldLib.sol";
 import {GasSchedule} from "./libraries/GasSchedule.sol";
-import {ProgramLib} from "./libraries/ProgramLib.sol";
 import {ReceiptLib} from "./libraries/ReceiptLib.sol";
 import {RowLib} from "./libraries/RowLib.sol";
 import {SubjectLib} from "./libraries/SubjectLib.sol";

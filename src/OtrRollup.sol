@@ -5,7 +5,6 @@ import {
     AccessManagedUpgradeable
 } from "@openzeppelin/contracts-upgradeable/access/manager/AccessManagedUpgradeable.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {IEnclaveRegistry} from "./interfaces/IEnclaveRegistry.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
@@ -25,7 +24,7 @@ import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {BinaryTree} from "./libraries/BinaryTree.sol";
 import {Clock, Timestamp} from "./libraries/Clock.sol";
 import {ReceiptLib} from "./libraries/ReceiptLib.sol";
-import {Signatures} from "./libraries/Signatures.sol";
+import {ReceiptSignatures} from "./libraries/ReceiptSignatures.sol";
 import {Tags} from "./libraries/Tags.sol";
 import {Cases} from "./rollup/Cases.sol";
 import {Demands} from "./rollup/Demands.sol";
@@ -91,12 +90,7 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         // INVARIANT: a receipt is committed on its own once.
         batchId = $.singles[receiptHash];
         if (BatchId.unwrap(batchId) != 0) revert ReceiptCommitted(receiptHash, batchId);
-        // INVARIANT: neither a stolen enclave key nor the operator key alone makes a receipt.
-        address signer = ECDSA.recover(ReceiptHash.unwrap(receiptHash), enclaveSignature);
-        if (signer != receipt.enclaveKey) revert EnclaveSignature(receipt.enclaveKey, signer);
-        if (!Signatures.isBy(receipt.executor, ReceiptHash.unwrap(receiptHash), operatorSignature)) {
-            revert OperatorSignature(receipt.executor);
-        }
+        ReceiptSignatures.requireSigned(receipt, receiptHash, enclaveSignature, operatorSignature);
         $.singles[receiptHash] = BatchId.wrap($.batchCount + 1);
         emit ReceiptCommittedAlone(BatchId.wrap($.batchCount + 1), receiptHash, msg.sender);
         if (byExecutor) return _commitNew(receipt.executor, _singleRoot(receiptHash), 1);

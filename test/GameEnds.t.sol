@@ -4,10 +4,12 @@ pragma solidity ^0.8.30;
 import {GameTest} from "./utils/GameTest.sol";
 import {Trees} from "./utils/Trees.sol";
 import {GameId, IDisputeGame, Phase, Record, Subject} from "src/interfaces/IDisputeGame.sol";
-import {IOtrRollup, RulesVersion, Status} from "src/interfaces/IOtrRollup.sol";
+import {BatchId, CommittedReceipt, IOtrRollup, RulesVersion, Status} from "src/interfaces/IOtrRollup.sol";
 import {Timestamp} from "src/libraries/Clock.sol";
+import {ReceiptHash} from "src/types/OtrTypes.sol";
 
 /// @notice How games end: proofs, deadlines, outages, games side by side, payouts.
+/// forge-config: default.fuzz.runs = 24
 contract GameEndsTest is GameTest {
     using Trees for Trees.Tree;
 
@@ -478,6 +480,26 @@ contract GameEndsTest is GameTest {
         vm.warp(block.timestamp + 10 * AIR_GAP);
         _wrongPhase(Phase.Won, Phase.Proven);
         game.payOut(subject);
+    }
+
+    /// @dev A batch of one can be dropped once its games are over: their payouts wait all the same.
+    function test_payOut_ofADroppedBatch_waits() public {
+        committed = _commit();
+        CommittedReceipt memory original = committed;
+        bytes32 digest = ReceiptHash.unwrap(rollup.hashReceipt(original.receipt));
+        bytes memory enclaveSignature = _sign(enclaveKey, digest);
+        bytes memory operatorSignature = _sign(executorKey, digest);
+        vm.prank(executor);
+        BatchId single = rollup.commitReceipt(original.receipt, enclaveSignature, operatorSignature);
+        committed = CommittedReceipt(original.receipt, single, 0, "");
+        _open(0);
+        _postFine();
+        vm.warp(block.timestamp + TURN);
+        game.timeout(subject);
+        rollup.dropDuplicate(single, original);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.NotDue.selector, block.timestamp + AIR_GAP));
+        game.payOut(subject);
+        _payOutInRefundMode();
     }
 
     /// @dev Faulty rules: every bond goes back to who put it up, and nobody pays for anybody.

@@ -13,15 +13,14 @@ import {
     OpenedLeaf,
     OpenedRow,
     Phase,
-    Record,
     Subject
 } from "src/interfaces/IDisputeGame.sol";
 import {IJudge, StepContext} from "src/interfaces/IJudge.sol";
-import {Status} from "src/interfaces/IOtrRollup.sol";
 import {WalkLib} from "src/libraries/WalkLib.sol";
 import {Request, RequestHash} from "src/types/OtrTypes.sol";
 
 /// @notice Choices below the nodes that were shown, and settlements at the fine top.
+/// forge-config: default.fuzz.runs = 24
 contract GameJumpTest is GameTest {
     using Trees for Trees.Tree;
 
@@ -267,6 +266,7 @@ contract GameJumpTest is GameTest {
 }
 
 /// @notice A cache tree of depth 6.
+/// forge-config: default.fuzz.runs = 24
 contract CacheJumpTest is GameTest {
     using Trees for Trees.Tree;
 
@@ -286,6 +286,18 @@ contract CacheJumpTest is GameTest {
         cached.siblings = _cacheTree(1).range(slot, slot, 0, level);
         vm.prank(challenger);
         game.settleCache(subject, opened, cached, fine);
+    }
+
+    function test_timeout_cacheNodesReveal_succeeds() public {
+        _start(1);
+        _postFine();
+        _chooseCache();
+        _revealCache();
+        _choose(0);
+        assertPhase(Phase.CacheNodesReveal);
+        vm.warp(block.timestamp + TURN);
+        game.timeout(subject);
+        assertExecutorLost();
     }
 
     function testFuzz_settleCache_fromAnyNode_succeeds(uint256 slot, uint256 levels) public {

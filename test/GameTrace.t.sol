@@ -4,11 +4,12 @@ pragma solidity ^0.8.30;
 import {GameTest} from "./utils/GameTest.sol";
 import {Trees} from "./utils/Trees.sol";
 import {GameId, IDisputeGame, Phase, Record, Subject} from "src/interfaces/IDisputeGame.sol";
-import {CommittedReceipt, Status} from "src/interfaces/IOtrRollup.sol";
+import {CommittedReceipt} from "src/interfaces/IOtrRollup.sol";
 import {Tags} from "src/libraries/Tags.sol";
 import {Receipt as OtrReceipt, Request} from "src/types/OtrTypes.sol";
 
 /// @notice The walk down the trace, who may open, and salts: sixty steps of three rows.
+/// forge-config: default.fuzz.runs = 24
 contract GameTraceTest is GameTest {
     using Trees for Trees.Tree;
 
@@ -140,6 +141,17 @@ contract GameTraceTest is GameTest {
         vm.prank(executor);
         vm.expectPartialRevert(IDisputeGame.RecordMismatch.selector);
         game.postFine(subject, record, nodes);
+        vm.warp(block.timestamp + TURN);
+        game.timeout(subject);
+        assertExecutorLost();
+    }
+
+    function test_timeout_traceNodesReveal_succeeds() public {
+        committed = _commit();
+        _openTrace();
+        _revealTrace();
+        _choose(0);
+        assertPhase(Phase.TraceNodesReveal);
         vm.warp(block.timestamp + TURN);
         game.timeout(subject);
         assertExecutorLost();

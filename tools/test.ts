@@ -32,6 +32,7 @@ const STAGES: Stage[] = [
   { name: "build of contracts", command: [FORGE, "build"] },
   { name: "bindings generated", command: ["tsx", "tools/bindings.ts", "--check"] },
   { name: "golden files", command: ["tsx", "tools/golden.ts", "--check"] },
+  { name: "upgrade safety", command: ["tsx", "tools/upgrades.ts"] },
   {
     name: "forge tests",
     command: [FORGE, "test"],

@@ -25,7 +25,8 @@ library RulesLib {
         _require(oneClock && rules.uptime.code.length != 0, "uptime");
         _require(rules.challengeWindow.inSeconds() != 0, "challengeWindow");
         uint256 turn = rules.turnDuration.inSeconds();
-        _require(turn != 0 && turn == game.TURN_DURATION().inSeconds(), "turnDuration");
+        bool oneTurn = turn == game.TURN_DURATION().inSeconds() && turn == availability.TURN_DURATION().inSeconds();
+        _require(turn != 0 && oneTurn, "turnDuration");
         _require(rules.lockPerReceipt != 0, "lockPerReceipt");
         // INVARIANT: at least half of what a conviction takes is burnt, so accusing oneself loses money.
         _require(uint256(rules.challengerBps) + rules.requesterBps <= Ratio.ONE / 2, "shares");

@@ -42,7 +42,9 @@ library Settlement {
         // INVARIANT: after a conviction locks move only by `releaseBatch`.
         Timestamp convictedAt = neighbours.vault.convictedAt(batch.executor);
         if (convictedAt.isSet()) revert IStakeVault.Suspended(batch.executor, convictedAt);
+        // INVARIANT: what its games have yet to pay is paid by the rules that it was committed under, after their air gap.
         delete $.batches[batchId];
+        $.batches[batchId].rules = batch.rules;
         emit IOtrRollup.DuplicateDropped(batchId, original.batchId, receiptHash);
         if (!batch.scarce) neighbours.vault.unlock(batch.executor, rules.lockPerReceipt);
     }

@@ -8,8 +8,7 @@ import {
     OpenedInstruction,
     OpenedLeaf,
     OpenedRow,
-    Phase,
-    Record
+    Phase
 } from "src/interfaces/IDisputeGame.sol";
 import {FoldLib} from "src/libraries/FoldLib.sol";
 import {Request} from "src/types/OtrTypes.sol";

@@ -258,7 +258,8 @@ describe("errors", () => {
       [{ suspended: true }, "executor_suspended", false],
       [{ exiting: true }, "executor_exiting", false],
       [{ keyActive: false }, "enclave_key_inactive", true],
-      [{ freeStake: 10n ** 15n - 1n }, "insufficient_stake", true],
+      // One receipt's lock beside the reserve is not there.
+      [{ freeStake: 10n ** 15n + 10n ** 16n - 1n }, "insufficient_stake", true],
     ];
     const good = chain.standingNow;
     for (const [change, code, retry] of refusals) {
@@ -266,6 +267,7 @@ describe("errors", () => {
       await until(async () => (await fetch(`${url}/readyz`)).status === 503);
       const error = await client.chat.completions.create(ask, { maxRetries: 0 }).catch((e: unknown) => e);
       expect(error).toMatchObject({ status: 503, code });
+      if (code === "insufficient_stake") expect((error as Error).message).toContain("less the reserve");
       expect((error as InstanceType<typeof OpenAI.APIError>).headers!.get("x-should-retry")).toBe(String(retry));
       chain.standingNow = good;
       await until(async () => (await fetch(`${url}/readyz`)).status === 200);

@@ -5,15 +5,24 @@ import { type GasFigures, measureGas, readGasSnapshot } from "./gas.ts";
 const COMMIT_BAR = 110;
 const STEP_BAR = 160_000;
 const WHOLE_ROW_BAR = 210_000;
+/** Whole disputes, from the opening to the verdict; the executor's moves. */
+const DISPUTE_BARS = { dispute24: 1_000_000, dispute70B: 1_300_000, disputeJump: 500_000 } as const;
+const EXECUTOR_MOVES_BAR = 9;
 
 let measured: GasFigures;
 beforeAll(async () => {
-  measured = await measureGas();
+  measured = (await measureGas()).figures;
 });
 
 describe("gas of whole transactions", () => {
   it("is what the snapshot says; after a change that is meant: npm run -s bench -- gas --write", () => {
     expect(measured).toEqual(readGasSnapshot());
+  });
+
+  it.each(Object.entries(DISPUTE_BARS))("of a whole dispute is within its bar: %s", (name, bar) => {
+    const { gas, executorMoves } = measured[name as keyof typeof DISPUTE_BARS];
+    expect(gas).toBeLessThanOrEqual(bar);
+    expect(executorMoves).toBeLessThanOrEqual(EXECUTOR_MOVES_BAR);
   });
 
   it("meets the bars", () => {

@@ -14,6 +14,8 @@ import { referenceEngine } from "../engine/reference.ts";
 import { INSTRUCTIONS, type InstructionName, instructionName } from "../machine/table.ts";
 import { elementAt } from "../machine/types.ts";
 import { loadModel } from "../model/load.ts";
+import { DisputeBench, type DisputeFigures } from "./disputes.ts";
+import { LEAVES_24, LLAMA_70B, SMOL_135M } from "./geometries.ts";
 
 /** Where the measured figures are kept; a test compares. */
 export const GAS_SNAPSHOT = "snapshots/gas.json";
@@ -24,10 +26,34 @@ export interface GasFigures {
   readonly commitPerReceipt: number;
   /** The transaction in which the contract computes one element or block, by instruction, on the shipped model. */
   readonly oneStep: Readonly<Record<string, number>>;
+  /** Whole disputes: 2^24 leaves, SmolLM2-135M at 512 tokens, Llama 70B at 8,192 tokens. */
+  readonly dispute24: DisputeGas;
+  readonly dispute135M: DisputeGas;
+  readonly dispute70B: DisputeGas;
+  /** One in which the challenger knows the executor's rows, at 2^24 leaves. */
+  readonly disputeJump: DisputeGas;
+}
+
+/** A whole dispute in figures: without the single transactions. */
+export type DisputeGas = Omit<DisputeFigures, "calls">;
+
+/** What is measured, with the transactions of each dispute. */
+export interface GasReport {
+  readonly figures: GasFigures;
+  readonly disputes: Readonly<Record<DisputeName, DisputeFigures>>;
 }
 
 const MODEL = "models/tale-2m";
 const BATCH = 1000;
+
+/** Each dispute: where, about a row of which instruction, and how. `norm` and `add` make whole rows of the hidden size, `rescale` a V row. */
+const DISPUTES = {
+  dispute24: { geometry: LEAVES_24, instruction: "norm", way: "walk" },
+  dispute135M: { geometry: SMOL_135M, instruction: "norm", way: "walk" },
+  dispute70B: { geometry: LLAMA_70B, instruction: "add", way: "walk" },
+  disputeJump: { geometry: LEAVES_24, instruction: "rescale", way: "jump" },
+} as const;
+type DisputeName = keyof typeof DISPUTES;
 
 /** The figures as committed. */
 export function readGasSnapshot(): GasFigures {
@@ -36,9 +62,10 @@ export function readGasSnapshot(): GasFigures {
 
 /**
  * Measures on a local chain with the whole deployment: a batch of 1,000, and for each instruction a game about one flipped bit of
- * its last row in the program, at a step behind the prompt. In folds of several blocks the first block is wrong, which is a full one.
+ * its last row in the program, at a step behind the prompt. In folds of several blocks the first block is wrong, which is a full one. Then
+ * whole disputes (ts/bench/disputes.ts).
  */
-export async function measureGas(onProgress?: (done: number, total: number) => void): Promise<GasFigures> {
+export async function measureGas(onProgress?: (done: number, total: number) => void): Promise<GasReport> {
   const court = await Court.open();
   try {
     const commitPerReceipt = Number(await commitGas(court, BATCH)) / BATCH;
@@ -50,10 +77,28 @@ export async function measureGas(onProgress?: (done: number, total: number) => v
       oneStep[name] = await oneStepGas(court, model, name);
       onProgress?.(i + 1, names.length);
     }
-    return { commitPerReceipt, oneStep };
+    const disputes = {} as Record<DisputeName, DisputeFigures>;
+    for (const [dispute, { geometry, instruction, way }] of Object.entries(DISPUTES)) {
+      const bench = await DisputeBench.open(court, geometry, [instruction]);
+      disputes[dispute as DisputeName] = await bench.dispute(instruction, way);
+    }
+    const { dispute24, dispute135M, dispute70B, disputeJump } = disputes;
+    const figures = {
+      commitPerReceipt,
+      oneStep,
+      dispute24: withoutCalls(dispute24),
+      dispute135M: withoutCalls(dispute135M),
+      dispute70B: withoutCalls(dispute70B),
+      disputeJump: withoutCalls(disputeJump),
+    };
+    return { figures, disputes };
   } finally {
     await court.close();
   }
+}
+
+function withoutCalls({ calls: _, ...figures }: DisputeFigures): DisputeGas {
+  return figures;
 }
 
 async function oneStepGas(court: Court, model: CourtModel, name: InstructionName): Promise<number> {

@@ -7,7 +7,7 @@ import { GAS_SNAPSHOT, measureGas } from "./gas.ts";
 const USAGE = `Usage: npm run -s bench -- NAME [OPTIONS]
 
 Benches:
-  gas      gas of commitments and of the one-step transaction of every instruction, as whole transactions
+  gas      gas of commitments, of the one-step transaction of every instruction and of whole disputes, as whole transactions
 
 Options:
   --json   print one JSON line
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
   const progress = (done: number, total: number) => {
     if (process.stderr.isTTY) process.stderr.write(`\r${done}/${total} instructions${done === total ? "\n" : ""}`);
   };
-  const figures = await measureGas(progress);
+  const { figures, disputes } = await measureGas(progress);
   if (values.write) writeFileSync(GAS_SNAPSHOT, `${JSON.stringify(figures, null, 2)}\n`);
   if (values.json) {
     console.log(JSON.stringify(figures));
@@ -39,6 +39,13 @@ async function main(): Promise<void> {
   console.log(`commit, per receipt in a batch of 1,000: ${figures.commitPerReceipt}`);
   for (const [instruction, gas] of Object.entries(figures.oneStep))
     console.log(`${instruction.padEnd(12)} ${String(gas).padStart(8)}`);
+  for (const [name, { instruction, gas, executorMoves, transactions, payout, calls }] of Object.entries(disputes)) {
+    console.log(
+      `\n${name}, a lie in a row of ${instruction}: ${gas} gas in ${transactions} transactions, ${executorMoves} of the executor; payout ${payout}`,
+    );
+    for (const { call, by, gas: used } of calls)
+      console.log(`  ${call.padEnd(18)} ${by.padEnd(11)} ${String(used).padStart(8)}`);
+  }
 }
 
 main().catch((error: unknown) => {

@@ -27,6 +27,7 @@ export interface DeployParameters {
   readonly challengeWindow?: number;
   readonly turnDuration?: number;
   readonly claimPeriod?: number;
+  readonly airGap?: number;
   readonly expiryCap?: number;
   readonly exitDelay?: number;
   readonly keyLifetime?: number;
@@ -45,11 +46,16 @@ const VARIABLES: Readonly<Record<keyof DeployParameters, string>> = {
   challengeWindow: "OTR_WINDOW",
   turnDuration: "OTR_TURN",
   claimPeriod: "OTR_CLAIM_PERIOD",
+  airGap: "OTR_AIR_GAP",
   expiryCap: "OTR_EXPIRY_CAP",
   exitDelay: "OTR_EXIT_DELAY",
   keyLifetime: "OTR_KEY_LIFETIME",
   lockPerReceipt: "OTR_LOCK",
   bond: "OTR_BOND",
+  airGap: "OTR_AIR_GAP",
+  reserve: "OTR_RESERVE",
+  demandBond: "OTR_DEMAND_BOND",
+  gasPrice: "OTR_GAS_PRICE",
   deliveryPeriod: "OTR_DELIVERY_PERIOD",
 };
 

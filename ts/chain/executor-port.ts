@@ -5,11 +5,14 @@ import type { ChainFacts, ChainFactsSource } from "../sdk/chain-facts.ts";
 import { ABIS } from "./abis.ts";
 import { commitBatch } from "./actions/commit-batch.ts";
 import { type EventArgs, type OtrContext, read } from "./context.ts";
+import { systemClock } from "./time.ts";
 import type { Transactor } from "./transactor.ts";
-import { MemoryCursorStore, Watcher } from "./watch.ts";
+import { type Checkpoint, MemoryCursorStore, Watcher } from "./watch.ts";
 
 /** Basis points of a whole. */
 const WHOLE = 10_000n;
+/** Milliseconds for which a look at the chain counts as the present one. */
+const SHARED_MS = 200;
 
 /** How the port works. */
 export interface ExecutorPortOptions {
@@ -19,6 +22,8 @@ export interface ExecutorPortOptions {
   /** First block that can hold a batch: the deployment's. */
   readonly fromBlock: bigint;
   readonly maxRange?: bigint;
+  /** See `WatcherOptions`. */
+  readonly lagMs?: number;
 }
 
 /** The chain as an executor needs it, over a transactor. */
@@ -27,10 +32,11 @@ export class ExecutorPort implements ChainPort {
   /** This executor's batches by root: block and number. */
   readonly #batches = new Map<Hex, { block: bigint; batchId: bigint }>();
   readonly #watcher: Watcher;
+  #looked: { readonly at: number; readonly head: Promise<Checkpoint | undefined> } | undefined;
 
   constructor(options: ExecutorPortOptions) {
     this.#o = options;
-    const { context, fromBlock, executor, maxRange } = options;
+    const { context, fromBlock, executor, maxRange, lagMs } = options;
     this.#watcher = new Watcher({
       client: context.client,
       name: "batches",
@@ -39,6 +45,7 @@ export class ExecutorPort implements ChainPort {
       abi: ABIS.rollup as Abi,
       fromBlock,
       ...(maxRange === undefined ? {} : { maxRange }),
+      ...(lagMs === undefined ? {} : { lagMs }),
       onRange: (logs) => {
         for (const { eventName, args, blockNumber } of logs) {
           if (eventName !== "BatchCommitted") continue;
@@ -56,14 +63,30 @@ export class ExecutorPort implements ChainPort {
   async commitBatch(root: Hex, count: number): Promise<{ transactionHash: Hex }> {
     const { context, executor } = this.#o;
     const { hash } = await commitBatch(context, { root, count, executor, id: `batch:${root}` });
+    // An earlier look does not know of it.
+    this.#looked = undefined;
     return { transactionHash: hash };
   }
 
   async findBatch(root: Hex): Promise<CommittedBatch | undefined> {
-    const head = await this.#watcher.sync();
+    const head = await this.#head();
     const found = this.#batches.get(root);
     if (head === undefined || found === undefined) return undefined;
     return { confirmations: Number(head.number - found.block) + 1, batchId: found.batchId };
+  }
+
+  /** Newest block read. Batches are asked for one after the other: those of one pass share a look. */
+  async #head(): Promise<Checkpoint | undefined> {
+    const now = systemClock.now();
+    if (this.#looked === undefined || now - this.#looked.at > SHARED_MS) {
+      const head = this.#watcher.sync();
+      const looked = { at: now, head };
+      this.#looked = looked;
+      head.catch(() => {
+        if (this.#looked === looked) this.#looked = undefined;
+      });
+    }
+    return this.#looked.head;
   }
 
   async standing(enclaveKey: Hex, modelId: Hex): Promise<ExecutorStanding> {

@@ -6,6 +6,7 @@ export class GameContracts {
   readonly #context: OtrContext;
   readonly #games = new Set<Address>();
   readonly #availability = new Set<Address>();
+  readonly #frauds = new Set<Address>();
   #versions = 0;
 
   constructor(context: OtrContext) {
@@ -24,12 +25,19 @@ export class GameContracts {
     return [...this.#availability];
   }
 
+  /** The courts of one-shot frauds. */
+  async frauds(): Promise<Address[]> {
+    await this.#refresh();
+    return [...this.#frauds];
+  }
+
   async #refresh(): Promise<void> {
     const current = await read(this.#context, "rollup", "currentRules", []);
     for (; this.#versions < current; this.#versions++) {
-      const { game, availability } = await read(this.#context, "rollup", "rulesOf", [this.#versions + 1]);
+      const { game, availability, frauds } = await read(this.#context, "rollup", "rulesOf", [this.#versions + 1]);
       this.#games.add(game);
       this.#availability.add(availability);
+      this.#frauds.add(frauds);
     }
   }
 }

@@ -37,10 +37,13 @@ export class GameStore {
     this.#database = database;
   }
 
-  /** Starts to track a game; one that is known keeps its state. */
+  /**
+   * Starts to track a game; one that is known keeps its state. A game that a walk went on as may be found by its opening before the walk is
+   * known to be over: it is tracked from the walk's block on, whichever comes first.
+   */
   add(game: Omit<TrackedGame, "status" | "outcome">): void {
     this.#database.run(
-      "INSERT INTO games VALUES (?, ?, ?, ?, ?, 'open', NULL) ON CONFLICT (game_id) DO NOTHING",
+      "INSERT INTO games VALUES (?, ?, ?, ?, ?, 'open', NULL) ON CONFLICT (game_id) DO UPDATE SET opened_at = min(opened_at, excluded.opened_at)",
       game.gameId.toString(),
       game.address,
       game.receiptHash,
@@ -68,9 +71,11 @@ export class GameStore {
     return row && gameOf(row);
   }
 
-  /** Whether a game on this receipt was ever tracked. */
+  /** Games on this receipt; not those that went on as another. */
   on(receiptHash: Hex): TrackedGame[] {
-    return this.#database.all("SELECT * FROM games WHERE receipt_hash = ? ORDER BY opened_at", receiptHash).map(gameOf);
+    const sql =
+      "SELECT * FROM games WHERE receipt_hash = ? AND (status = 'open' OR outcome IS NOT NULL) ORDER BY opened_at";
+    return this.#database.all(sql, receiptHash).map(gameOf);
   }
 
   /** Number of games that are over, by outcome. */

@@ -67,7 +67,7 @@ import { statusOf } from "./actions/status-of.ts";
 import { type ValidateProgramParameters, validateProgram } from "./actions/validate-program.ts";
 import type { ChainClient } from "./client.ts";
 import type { CommittedReceipt } from "./committed.ts";
-import type { Addresses, OtrContext } from "./context.ts";
+import { type Addresses, type OtrContext, read } from "./context.ts";
 import { loadGame } from "./game-log.ts";
 import { type GameKey, getGame } from "./game-state.ts";
 import type { Call, Sender } from "./sender.ts";
@@ -99,6 +99,7 @@ export function otrActions({ addresses, sender }: OtrActionsParameters) {
       claim: (parameters?: { to?: Address; id?: string }) => claim(context, parameters),
       setDelegate: (parameters: { delegate: Address; allowed: boolean }) => setDelegate(context, parameters),
       mayActFor: (parameters: { executor: Address; account: Address }) => mayActFor(context, parameters),
+      claimableOf: (account: Address) => read(context, "vault", "claimableOf", [account]),
       registerModel: (manifest: Manifest) => registerModel(context, manifest),
       validateProgram: (parameters: ValidateProgramParameters) => validateProgram(context, parameters),
       getManifest: (modelId: Hex) => getManifest(context, modelId),

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Anvil, anvilAddress, startAnvil } from "./anvil.ts";
 import { type ChainClient, connect } from "./client.ts";
 import { DeepReorgError } from "./errors.ts";
+import { systemClock } from "./time.ts";
 import { MemoryCursorStore, type WatchedLog, Watcher, type WatcherOptions } from "./watch.ts";
 
 const abi = parseAbi(["event Ping(uint256 value)"]);
@@ -114,6 +115,37 @@ describe("Watcher", () => {
     await ping(3);
     await subject.sync();
     expect(values()).toEqual([1, 3]);
+  });
+
+  it("waits for a node that lags, and takes only a lasting absence or another block for a reorganisation", async () => {
+    let now = 0;
+    const clock = { ...systemClock, now: () => now };
+    const subject = watcher({ lagMs: 1000, clock });
+    await ping(1);
+    await subject.sync();
+    const behind = await rpc("evm_snapshot");
+    await ping(2);
+    await subject.sync();
+    await rpc("evm_revert", [behind]);
+    await subject.sync();
+    now = 999;
+    await subject.sync();
+    expect([values(), rewinds]).toEqual([[1, 2], []]);
+    now = 1000;
+    await subject.sync();
+    expect(values()).toEqual([1]);
+    // A shorter chain with another block is no lag.
+    const { number } = await head();
+    for (const value of [3, 4]) {
+      await ping(value);
+      await subject.sync();
+    }
+    await rpc("anvil_rollback", [2]);
+    await rpc("evm_increaseTime", [7]);
+    await rpc("evm_mine");
+    await subject.sync();
+    expect(values()).toEqual([1]);
+    expect(rewinds.at(-1)).toBe(number);
   });
 
   it("fails loudly when everything it remembers is gone", async () => {

@@ -53,6 +53,11 @@ export interface WatcherOptions {
   readonly confirmations?: number;
   /** Checkpoints remembered: a reorganisation below all of them is fatal. */
   readonly depth?: number;
+  /**
+   * Milliseconds for which a chain that only got shorter is taken for a node that lags, as they do behind a load balancer. Until then nothing
+   * is forgotten; a block with another hash is always a reorganisation.
+   */
+  readonly lagMs?: number;
   /** Blocks per `eth_getLogs` at most; halved when the node refuses, doubled when it does not. */
   readonly maxRange?: bigint;
   /**
@@ -66,7 +71,7 @@ export interface WatcherOptions {
   readonly onError?: (error: unknown) => void;
 }
 
-const DEFAULTS = { pollMs: 1000, confirmations: 0, depth: 256, maxRange: 5000n };
+const DEFAULTS = { pollMs: 1000, confirmations: 0, depth: 256, lagMs: 0, maxRange: 5000n };
 
 /**
  * Follows the logs of some contracts by polling. Each range ends in a checkpoint; before each look the newest checkpoint must
@@ -75,6 +80,8 @@ const DEFAULTS = { pollMs: 1000, confirmations: 0, depth: 256, maxRange: 5000n }
 export class Watcher {
   readonly #o: Required<Omit<WatcherOptions, "onError">> & Pick<WatcherOptions, "onError">;
   #range: bigint;
+  /** Milliseconds since 1970 since which the chain ends before what was handled. */
+  #shorterSince: number | undefined;
 
   constructor(options: WatcherOptions) {
     this.#o = { clock: systemClock, ...DEFAULTS, ...options };
@@ -96,6 +103,7 @@ export class Watcher {
 
   /** Handles everything up to the present head, then resolves to the newest checkpoint. */
   async sync(signal?: AbortSignal): Promise<Checkpoint | undefined> {
+    if (await this.#lags()) return this.#o.store.checkpoints(this.#o.name).at(-1);
     await this.#rewind();
     const head = (await getBlockNumber(this.#o.client, { cacheTime: 0 })) - BigInt(this.#o.confirmations);
     for (;;) {
@@ -104,7 +112,9 @@ export class Watcher {
       if (from > head || signal?.aborted) return known.at(-1);
       const to = from + this.#range - 1n < head ? from + this.#range - 1n : head;
       const consistent = await this.#step(from, to, known);
-      if (!consistent) await this.#rewind();
+      if (consistent) continue;
+      if (await this.#lags()) return known.at(-1);
+      await this.#rewind();
     }
   }
 
@@ -152,6 +162,22 @@ export class Watcher {
     const kept = known.slice(0, valid);
     await this.#o.onRewind(kept.at(-1)?.number ?? this.#o.fromBlock - 1n);
     store.save(name, kept);
+  }
+
+  /** Whether the node seems to be behind what was handled already, on the same chain. */
+  async #lags(): Promise<boolean> {
+    const { client, clock, lagMs, store, name } = this.#o;
+    const known = store.checkpoints(name);
+    const head = await getBlockNumber(client, { cacheTime: 0 });
+    const last = known.at(-1);
+    if (last === undefined || last.number <= head) {
+      this.#shorterSince = undefined;
+      return false;
+    }
+    this.#shorterSince ??= clock.now();
+    if (clock.now() - this.#shorterSince >= lagMs) return false;
+    const below = known.findLast(({ number }) => number <= head);
+    return below === undefined || (await this.#hashAt(below.number)) === below.hash;
   }
 
   /** Hash of a block of the present chain; undefined beyond its head. */

@@ -33,7 +33,12 @@ describe("otr", () => {
     ...["rpc.pollMs=50", `rpc.url=${anvil.url}`, `dataDir=${folder}`, `models=${MODEL}`],
     `account.privateKeyFile=${join(folder, `key${account}`)}`,
     ...["executor.metricsPort=0", "fisherman.metricsPort=0"],
-    ...["executor.port=0", "executor.batchSeconds=1", `executor.devRootFile=${join(folder, "key0")}`],
+    ...[
+      "executor.port=0",
+      "executor.batchSeconds=1",
+      "executor.requests.gweiPerOutputToken=1",
+      `executor.devRootFile=${join(folder, "key0")}`,
+    ],
   ];
   const flags = (account: number) => settings(account).flatMap((value) => ["--set", value]);
 
@@ -150,6 +155,16 @@ describe("otr", () => {
     expect((await otr(0, "--json", "receipt", "status", chat, "--endpoint", url!)).json()).toMatchObject({
       status: "provisional",
       index: 0,
+    });
+    const asked = ["request", "ask", "hi", "--pay", "0.000000003", "--max-out", "3", "--wait"];
+    const answer = (await otr(0, "--json", ...asked)).json();
+    expect(answer).toMatchObject({ state: "provisional", payment: "3000000000", text: expect.any(String) });
+    expect(answer.output.length).toBeGreaterThan(0);
+    const shown = await otr(0, "request", "show", answer.requestHash, "--model", MODEL);
+    expect(shown).toMatchObject({ code: 0, out: expect.stringContaining("provisional") });
+    expect(await otr(0, "--json", "request", "refund", answer.requestHash)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("DeliveryOpen"),
     });
     expect((await otr(0, "games", "list")).out).toContain("no games");
     expect(await otr(0, "games", "show", "7")).toMatchObject({ code: 2 });

@@ -57,16 +57,20 @@ export function daemonCommands(program: Command, run: Run): void {
           random,
           log,
         });
-        const health = await openHealthServer(daemon, { host: config.metrics.host, port: metricsPort });
-        session.output.note(`health at ${health.url}`);
-        const url = await daemon.start({ host, port });
-        session.output.note(`serving at ${url}`);
-        await new Promise<void>((resolve) => {
-          if (signal.aborted) resolve();
-          else signal.addEventListener("abort", () => resolve(), { once: true });
-        });
-        await daemon.stop(shutdownSeconds * 1000);
-        await health.close();
+        const closers = [() => daemon.stop(shutdownSeconds * 1000)];
+        try {
+          const health = await openHealthServer(daemon, { host: config.metrics.host, port: metricsPort });
+          closers.push(health.close);
+          session.output.note(`health at ${health.url}`);
+          const url = await daemon.start({ host, port });
+          session.output.note(`serving at ${url}`);
+          await new Promise<void>((resolve) => {
+            if (signal.aborted) resolve();
+            else signal.addEventListener("abort", () => resolve(), { once: true });
+          });
+        } finally {
+          for (const close of closers) await close();
+        }
       }),
     );
 
@@ -92,13 +96,10 @@ export function daemonCommands(program: Command, run: Run): void {
           transactions: session.transactions(),
           log,
         });
-        const server = await openHealthServer(health, {
-          host: config.metrics.host,
-          port: config.fisherman.metricsPort,
-        });
+        const { metricsPort: port } = config.fisherman;
+        const server = await openHealthServer(health, { host: config.metrics.host, port });
         session.output.note(`health at ${server.url}`);
-        await watch(signal);
-        await server.close();
+        await watch(signal).finally(server.close);
       }),
     );
 }

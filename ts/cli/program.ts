@@ -1,12 +1,15 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { Hex } from "viem";
 import { chainCommands } from "./chain-commands.ts";
+import { courtCommands } from "./court-commands.ts";
 import { daemonCommands } from "./daemon-commands.ts";
 import { exitCodeOf, NegativeResultError } from "./errors.ts";
+import { executorCommands } from "./executor-commands.ts";
 import { gameCommands } from "./game-commands.ts";
 import { modelCommands } from "./model-commands.ts";
 import { errorJson, errorText, type Streams } from "./output.ts";
 import { receiptCommands } from "./receipt-commands.ts";
+import { requestCommands } from "./request-commands.ts";
 import { type GlobalOptions, Session } from "./session.ts";
 
 /**
@@ -47,7 +50,17 @@ export async function main(
       const session = new Session(program.opts<GlobalOptions>(), environment, streams);
       await body(session, ...(args as never[]));
     };
-  for (const add of [modelCommands, daemonCommands, gameCommands, receiptCommands, chainCommands]) add(program, run);
+  for (const add of [
+    modelCommands,
+    daemonCommands,
+    requestCommands,
+    gameCommands,
+    receiptCommands,
+    chainCommands,
+    executorCommands,
+    courtCommands,
+  ])
+    add(program, run);
   try {
     await program.parseAsync([...argv], { from: "user" });
     return 0;

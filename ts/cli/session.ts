@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type LocalAccount, parseGwei } from "viem";
 import { type ChainClient, connect } from "../chain/client.ts";
 import { type Deployment, deploymentPath, readDeployment } from "../chain/deployment.ts";
+import { DrySender } from "../chain/dry-sender.ts";
 import { MemoryIntentStore } from "../chain/intent.ts";
 import { type OtrActions, otrActions } from "../chain/otr-actions.ts";
 import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
@@ -59,9 +60,10 @@ export class Session {
     return otrActions({ addresses })(await this.client());
   }
 
-  /** Actions that send with the configured account, one command long. */
-  async writer(): Promise<OtrActions> {
+  /** Actions that send with the configured account, one command long. @param dryRun Only simulates. */
+  async writer(dryRun = false): Promise<OtrActions> {
     const [client, { addresses }] = [await this.client(), await this.deployment()];
+    if (dryRun) return otrActions({ addresses, sender: new DrySender(client, this.account()) })(client);
     const store = new MemoryIntentStore();
     const sender = new Transactor({ client, account: this.account(), store, ...this.transactions() });
     return otrActions({ addresses, sender })(client);

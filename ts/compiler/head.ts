@@ -22,7 +22,7 @@ export function addVocabularyMatrix(
 ): VocabularyMatrix {
   const { vocabSize, hiddenSize } = config;
   const load = () => tensor(tensors, tensorName, vocabSize * hiddenSize);
-  const magnitudes = rowMagnitudes(tensorName, load(), vocabSize);
+  const magnitudes = tensors.magnitudes?.(tensorName, vocabSize) ?? rowMagnitudes(tensorName, load(), vocabSize);
   const real = magnitudes.map((x) => x / 127);
   const exponent = scaleExponent(
     tensorName,

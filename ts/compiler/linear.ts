@@ -53,7 +53,7 @@ export function addMatrix(
   activation: ActivationType,
 ): Matrix {
   const load = () => tensor(tensors, tensorName, outputs * inputs);
-  const magnitudes = rowMagnitudes(tensorName, load(), outputs);
+  const magnitudes = tensors.magnitudes?.(tensorName, outputs) ?? rowMagnitudes(tensorName, load(), outputs);
   const real = magnitudes.map((x) => x / 127 / (activation === "i8" ? 127 : 32_767));
   const exponent = scaleExponent(
     tensorName,

@@ -33,6 +33,9 @@ export const DEFAULT_ACTIVATIONS: Activations = {
   head: "i8",
 };
 
+/** A compiled program whose weights are not built yet. */
+export type CompiledProgram = Omit<CompiledModel, "weights"> & { readonly weights: WeightsBuilder };
+
 /**
  * Compiles a Llama-family model to a program (docs/machine.md, section 6) and int8 weights with one scale per output
  * channel.
@@ -50,6 +53,16 @@ export function compileLlama(
   tensors: TensorSource,
   options: CompileOptions = {},
 ): CompiledModel {
+  const compiled = compileProgram(configInput, tensors, options);
+  return { ...compiled, weights: compiled.weights.build() };
+}
+
+/** The same without the weights' bytes, which may be more than memory holds. */
+export function compileProgram(
+  configInput: LlamaConfigInput,
+  tensors: TensorSource,
+  options: CompileOptions = {},
+): CompiledProgram {
   const parsed = parseLlamaConfig(configInput);
   const config = { ...parsed, contextLength: options.contextLength ?? parsed.contextLength };
   const compilation: Compilation = {
@@ -74,7 +87,7 @@ export function compileLlama(
     contextLength: config.contextLength,
   };
   validateProgram(program);
-  return { program, weights: compilation.weights.build(), logits };
+  return { program, weights: compilation.weights, logits };
 }
 
 function addTables({ config, weights }: Compilation): Tables {

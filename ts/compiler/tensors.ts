@@ -3,6 +3,8 @@ import { TensorError, TensorRangeError } from "./errors.ts";
 /** A model's float tensors by Hugging Face name, row-major; may load them when asked. A `Map` is one. */
 export interface TensorSource {
   get(name: string): Float32Array | undefined;
+  /** Largest magnitude of each of the tensor's `rows` rows, for sources that know it without loading the tensor. */
+  magnitudes?(name: string, rows: number): Float64Array;
 }
 
 /** The tensor of this name, which must have `size` elements. */

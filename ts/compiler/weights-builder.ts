@@ -12,6 +12,11 @@ export class WeightsBuilder {
   #bytes = 0;
   #rows = 0;
 
+  /** What the rows so far are. */
+  get sections(): readonly WeightSection[] {
+    return this.#sections;
+  }
+
   /** Number of weight rows so far. */
   get rows(): number {
     return this.#rows;

@@ -28,7 +28,8 @@ export const OTHER_VARIABLES: ReadonlySet<string> = new Set([
   "OTR_PRIVATE_KEY_FILE",
   ...["DEVELOPMENT", "DEV_ALLOW_ANY_CHAIN", "DEV_ROOT", "GOVERNANCE", "GUARDIAN", "TIMELOCK_DELAY"].map(deployVariable),
   ...["KEY_LIFETIME", "WINDOW", "TURN", "CLAIM_PERIOD", "EXPIRY_CAP", "EXIT_DELAY"].map(deployVariable),
-  ...["LOCK", "BOND", "CHALLENGER_BPS", "REQUESTER_BPS"].map(deployVariable),
+  ...["LOCK", "BOND", "CHALLENGER_BPS", "REQUESTER_BPS", "AIR_GAP", "RESERVE", "DEMAND_BOND"].map(deployVariable),
+  ...["GAS_PRICE", "UPTIME_FEED", "GRACE", "DELIVERY_PERIOD"].map(deployVariable),
 ]);
 
 function deployVariable(name: string): string {

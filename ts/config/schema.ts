@@ -16,6 +16,12 @@ export const configSchema = z.strictObject({
       timeoutMs: milliseconds.default(30_000).describe("Until a request counts as failed"),
       pollMs: milliseconds.default(1000).describe("Between looks for new blocks"),
       confirmations: z.number().int().min(0).default(0).describe("Blocks behind the head that are not read yet"),
+      lagSeconds: z
+        .number()
+        .int()
+        .min(0)
+        .default(30)
+        .describe("For which a chain that got shorter is a node that lags"),
       maxBlockRange: z.number().int().min(1).default(5000).describe("Blocks per log query at most"),
     })
     .prefault({}),

@@ -22,8 +22,8 @@ export interface CommittedBatch {
   readonly count: number;
 }
 
-/** What one dispute came to. */
-export interface DisputeResult {
+/** One dispute up to the verdict. */
+export interface Verdict {
   readonly kind: string;
   /** Moves of the executor: what a dispute makes it say. */
   readonly moves: number;
@@ -32,9 +32,12 @@ export interface DisputeResult {
   /** From the commitment to the conviction. */
   readonly seconds: number;
   readonly winner: "fisherman" | "executor" | "nobody";
+}
+
+/** What one dispute came to. */
+export interface DisputeResult extends Verdict {
   readonly slashedWei: string;
   readonly requesterWei: string;
-  readonly drawing: readonly string[];
 }
 
 /** Waits until `look` finds something. */
@@ -81,7 +84,7 @@ export async function gameTransactions(
 }
 
 /** Who won. */
-export function winnerOf(log: GameLog): DisputeResult["winner"] {
+export function winnerOf(log: GameLog): Verdict["winner"] {
   const ended = log.events.find(({ eventName }) => eventName === "GameEnded");
   const outcome = OUTCOMES[Number(ended?.args.outcome)];
   return outcome === "executorLost" ? "fisherman" : outcome === "challengerLost" ? "executor" : "nobody";

@@ -1,6 +1,6 @@
 // `npm run demo`: the whole protocol on this machine, in three acts. See README.md.
 import { parseArgs } from "node:util";
-import { formatEther } from "viem";
+import { type Address, formatEther } from "viem";
 import { downgradeEngine } from "../adversary/downgrade.ts";
 import { flipBit } from "../adversary/lie.ts";
 import { lyingEngine } from "../adversary/lying-engine.ts";
@@ -10,10 +10,19 @@ import type { Engine } from "../engine/types.ts";
 import { BaseError } from "../errors.ts";
 import type { Fisherman } from "../fisherman/fisherman.ts";
 import { type Bought, buy } from "./customer.ts";
-import { batchOf, type DisputeResult, drawDescent, gameTransactions, waitFor, winnerOf } from "./dispute.ts";
+import {
+  batchOf,
+  type CommittedBatch,
+  type DisputeResult,
+  drawDescent,
+  gameTransactions,
+  type Verdict,
+  waitFor,
+  winnerOf,
+} from "./dispute.ts";
 import { DemoError } from "./errors.ts";
 import { type Screen, screenOn, table } from "./screen.ts";
-import { CHALLENGE_WINDOW, type Role, Town } from "./town.ts";
+import { AIR_GAP, CHALLENGE_WINDOW, CLAIM_PERIOD, type Role, Town } from "./town.ts";
 
 const USAGE = `Usage: npm run demo [-- OPTIONS]
 
@@ -64,7 +73,7 @@ async function play(screen: Screen, logLevel: "silent" | "info") {
 
     const first = await honestAct(story);
     const downgrade = downgradeEngine(model.loaded, sibling.loaded);
-    const disputes = [
+    const cases = [
       await cheatingAct(story, {
         title: `Act 2. A model downgrade: ${sibling.loaded.name} is sold as ${model.loaded.name}`,
         kind: "model-downgrade",
@@ -78,6 +87,7 @@ async function play(screen: Screen, logLevel: "silent" | "info") {
         engine: bitFlipEngine(model),
       }),
     ];
+    const disputes = await settle(story, cases);
     summary(screen, disputes);
     const ok = first.final && disputes.every(({ winner }) => winner === "fisherman");
     const seconds = ((performance.now() - begin) / 1000).toFixed(0);
@@ -88,7 +98,7 @@ async function play(screen: Screen, logLevel: "silent" | "info") {
       tokens: first.bought.tokens,
       tokensPerSecond: Number(first.bought.tokensPerSecond.toFixed(1)),
       commitGasPerReceipt: first.commitGasPerReceipt,
-      disputes: disputes.map(({ drawing: _, ...dispute }) => dispute),
+      disputes,
     };
   } finally {
     process.removeListener("SIGINT", interrupted);
@@ -135,8 +145,17 @@ interface Cheat {
   readonly engine: Engine;
 }
 
+/** A lie with its verdict, and what is still to be paid. */
+interface Case {
+  readonly verdict: Verdict;
+  readonly executor: Address;
+  readonly stake: bigint;
+  readonly bought: Bought;
+  readonly batch: CommittedBatch;
+}
+
 /** Tier 2: a receipt that looks perfect, a fisherman, and one step that the contract computes. */
-async function cheatingAct(story: Story, { title, kind, role, engine }: Cheat): Promise<DisputeResult> {
+async function cheatingAct(story: Story, { title, kind, role, engine }: Cheat): Promise<Case> {
   const { town, screen, model, fisherman } = story;
   screen.heading(title);
   const serving = await town.serve(role, { ...model, engine });
@@ -158,23 +177,49 @@ async function cheatingAct(story: Story, { title, kind, role, engine }: Cheat): 
   const drawing = await drawDescent(model, bought.bundle, log);
   for (const line of drawing) screen.line(line);
 
-  const { request, signature } = bought.prepared;
-  if (signature === undefined) throw new DemoError("The request is not signed.");
-  await requester.claimCompensation({ committed: batch.committed, request, signature });
-  const requesterWei = await requester.claim();
-  const left = (await requester.getExecutor(serving.account.address)).stake;
-  screen.line(`Slashed ${formatEther(stake - left)} ETH; the requester received ${formatEther(requesterWei)} ETH.`);
-  return {
+  const verdict: Verdict = {
     kind,
     moves: transactions.filter(({ from }) => from.toLowerCase() === executor).length,
     transactions: transactions.length,
     gas: Number(transactions.reduce((sum, { gas }) => sum + gas, 0n)),
     seconds: Number(seconds.toFixed(1)),
     winner: winnerOf(log),
-    slashedWei: String(stake - left),
-    requesterWei: String(requesterWei),
-    drawing,
   };
+  screen.line(`Convicted ${verdict.seconds} s after the commitment: suspended at once, paid after the air gap.`);
+  return { verdict, executor: serving.account.address, stake, bought, batch };
+}
+
+/** After the air gap: the requesters are compensated, the fisherman collects its share, the rest of the locks is burnt. */
+async function settle({ town, screen }: Story, cases: readonly Case[]): Promise<DisputeResult[]> {
+  screen.heading("The air gap passes");
+  const requester = town.actions("requester");
+  await town.clock.increaseTime({ seconds: AIR_GAP });
+  await town.clock.mine({ blocks: 1 });
+  const compensated: bigint[] = [];
+  for (const { bought, batch } of cases) {
+    const { request, signature } = bought.prepared;
+    if (signature === undefined) throw new DemoError("The request is not signed.");
+    await requester.claimCompensation({ committed: batch.committed, request, signature });
+    compensated.push(await requester.claim());
+  }
+  await town.clock.increaseTime({ seconds: CLAIM_PERIOD });
+  await town.clock.mine({ blocks: 1 });
+  const results: DisputeResult[] = [];
+  for (const [i, { verdict, executor, stake }] of cases.entries()) {
+    await waitFor("The fisherman's share", async () =>
+      (await requester.rewardDueAt(executor)) === 0n ? true : undefined,
+    );
+    // Anyone may; the demo's executors look after their batches themselves.
+    const left = await waitFor("The end of the locks", async () => {
+      const { stake, locked } = await requester.getExecutor(executor);
+      return locked === 0n ? stake : undefined;
+    });
+    results.push({ ...verdict, slashedWei: String(stake - left), requesterWei: String(compensated[i]!) });
+    screen.line(
+      `${verdict.kind}: slashed ${formatEther(stake - left)} ETH; the requester received ${formatEther(compensated[i]!)} ETH.`,
+    );
+  }
+  return results;
 }
 
 async function purchase(

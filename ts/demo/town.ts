@@ -21,6 +21,10 @@ import { encodeInstruction } from "../machine/instruction.ts";
 /** Seconds: a lie must be found within the window; on a real chain both are hours to days. */
 export const CHALLENGE_WINDOW = 30;
 const TURN = 30;
+/** From a verdict until it is paid. */
+export const AIR_GAP = 60;
+/** From a verdict until the rest of the locks is burnt: no shorter than a longest game of 46 turns. */
+export const CLAIM_PERIOD = 46 * TURN;
 const STAKE = parseEther("1");
 const YEAR = 365 * 24 * 3600;
 /** Milliseconds between looks at the chain; all daemons share this process. */
@@ -54,7 +58,13 @@ export class Town {
     const deployment = await deploy({
       url: anvil.url,
       privateKey: anvilKey(0),
-      parameters: { development: true, challengeWindow: CHALLENGE_WINDOW, turnDuration: TURN },
+      parameters: {
+        development: true,
+        challengeWindow: CHALLENGE_WINDOW,
+        turnDuration: TURN,
+        airGap: AIR_GAP,
+        claimPeriod: CLAIM_PERIOD,
+      },
     });
     const client = await connect({ url: anvil.url, pollMs: POLL_MS });
     return new Town(anvil, client, deployment, createLogger("demo", { level: logLevel, format: "text" }));
@@ -143,6 +153,7 @@ export class Town {
       rpc: { url: this.anvil.url, pollMs: POLL_MS },
       executor: { batchSeconds: 1 },
       fisherman: { retrySeconds: 1 },
+      collector: { everySeconds: 1 },
     });
   }
 }

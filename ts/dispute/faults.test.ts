@@ -7,12 +7,22 @@ import { FUZZ } from "../machine/testing/fuzz.ts";
 import { StepTrace } from "./step-trace.ts";
 import { Court, type CourtModel, type Verdict } from "./testing/court.ts";
 import { DECEITS, type Deceit, randomDeceit } from "./testing/deceits.ts";
+import { randomModel } from "./testing/random-model.ts";
 import { challengerSide, executorSide } from "./testing/sides.ts";
 
 /** Random faults over random models: 126 games of this kind, times `OTR_FUZZ`. */
 const FAULTS_PER_INSTRUCTION = 6 * FUZZ;
 /** Lies of each kind that are told in the game itself: 68, times `OTR_FUZZ`. */
 const DECEITS_PER_KIND = 4 * FUZZ;
+/** Random programs around each instruction. */
+const PROGRAMS_PER_INSTRUCTION = FUZZ;
+/** Lies about rows: what a random program is made of. */
+const KINDS_OF_CLAIMS = [
+  "rows of the fine trace, other than its record implies",
+  "accumulators, differently at each post",
+  "a row of another type or length",
+  "a record's cache root",
+] as const;
 /** Models with different head counts, odd sizes, tied and untied embeddings, biases, windows. */
 const MODEL_SEEDS = [1, 2, 3, 4, 5, 6];
 
@@ -109,6 +119,23 @@ describe("a lie told in the game", () => {
       }
     },
     120_000 * FUZZ,
+  );
+});
+
+describe("a random program that the validator accepts", () => {
+  it(
+    `makes no lie that the contract cannot decide (${PROGRAMS_PER_INSTRUCTION * NAMES.length} programs)`,
+    async () => {
+      const random = prng(53);
+      for (const name of NAMES)
+        for (let k = 0; k < PROGRAMS_PER_INSTRUCTION; k++) {
+          const model = await court.register(randomModel(name, random));
+          const kind = random.pick(KINDS_OF_CLAIMS);
+          const { outcome } = await disputeDeceit(await randomDeceit([model], kind, random, court.ask), k % 2 === 1);
+          expect({ name, k, kind, outcome }).toEqual({ name, k, kind, outcome: "executorLost" });
+        }
+    },
+    240_000 * FUZZ,
   );
 });
 

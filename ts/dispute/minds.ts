@@ -75,13 +75,13 @@ interface StepMind {
 
 async function stepMind(
   { disputed, engine }: PlayableModel,
-  { request }: RecordlessBundle,
+  { request, secret = request.seed }: RecordlessBundle,
   { answer, step, record, suspects }: StepMind,
 ): Promise<GameMind> {
   const trace = await StepTrace.build(disputed, engine, answer, step);
   const suspected: StepTrace[] = [];
   for (const suspect of suspects) suspected.push(await StepTrace.build(disputed, suspect, answer, step));
-  const knowledge = { trace, record, request, secret: request.seed, suspects: suspected };
+  const knowledge = { trace, record, request, secret, suspects: suspected };
   return { move: (view) => nextChallengerMove(view, knowledge) };
 }
 

@@ -54,6 +54,13 @@ export class AskedStore {
     return row && { state: row.state as AskedState, note: row.note === null ? undefined : String(row.note) };
   }
 
+  /** How many there are in each state. */
+  counts(): Record<AskedState, number> {
+    const rows = this.#database.all("SELECT state, count(*) AS n FROM asked GROUP BY state");
+    const counts = Object.fromEntries(rows.map(({ state, n }) => [String(state), Number(n)]));
+    return { open: 0, settled: 0, left: 0, ...counts };
+  }
+
   /** A request is over. */
   close(requestHash: Hex, state: "settled" | "left", note: string): void {
     this.#database.run("UPDATE asked SET state = ?, note = ? WHERE request_hash = ?", state, note, requestHash);

@@ -33,6 +33,8 @@ export interface DemandResponderOptions {
   readonly pollMs?: number;
   /** Blocks per log query at most. */
   readonly maxRange?: bigint;
+  /** Milliseconds that an endpoint's machines may lag behind each other. */
+  readonly lagMs?: number;
 }
 
 interface OpenDemand extends DemandKey {
@@ -142,7 +144,7 @@ export class DemandResponder implements DisputeResponder {
   }
 
   #watcher(): Watcher {
-    const { context, fromBlock, clock, maxRange, database, log } = this.#o;
+    const { context, fromBlock, clock, maxRange, lagMs, database, log } = this.#o;
     const courts = new GameContracts(context);
     return new Watcher({
       client: context.client,
@@ -153,6 +155,7 @@ export class DemandResponder implements DisputeResponder {
       fromBlock,
       clock,
       ...(maxRange === undefined ? {} : { maxRange }),
+      ...(lagMs === undefined ? {} : { lagMs }),
       onRange: async (logs) => {
         for (const event of logs) await this.#note(event);
       },

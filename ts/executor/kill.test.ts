@@ -190,6 +190,8 @@ describe("an executor", () => {
     const { id } = await until(() => ask(daemon.url));
     await until(async () => (await committed(actor.address, after)).length === 1);
     if (depth > 1) await scene.chain.mine({ blocks: depth - 1 });
+    // Long enough for the daemon to see all of them.
+    await new Promise((resolve) => setTimeout(resolve, 500));
     await scene.chain.revert({ id: snapshot });
     // The chain that took its place is longer.
     await scene.chain.mine({ blocks: depth });

@@ -15,6 +15,7 @@ import { Watcher } from "../chain/watch.ts";
 import type { Hex } from "../commit/bytes.ts";
 import { type Domain, hashRequest, type Request, STOP_REASON } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
+import { gaugeBy, type Metric } from "../metrics/metric.ts";
 import type { Database } from "../store/database.ts";
 import type { Answer } from "../store/executor-rows.ts";
 import type { ExecutorStore } from "../store/executor-store.ts";
@@ -35,7 +36,7 @@ export interface OnChainRequestsOptions {
   readonly offer: Offer;
   /** The executor's database, and the answers in it. */
   readonly database: Database;
-  readonly answers: Pick<ExecutorStore, "answerOf" | "leavesOf">;
+  readonly answers: Pick<ExecutorStore, "answerOf" | "leaves">;
   readonly log: Logger;
   /** First block that can hold a request: the deployment's. */
   readonly fromBlock: bigint;
@@ -86,6 +87,11 @@ export class OnChainRequests implements RequestServer {
         await clock.sleep(pollMs, this.#stop.signal);
       }
     })();
+  }
+
+  /** An operator's numbers. */
+  metrics(): Metric[] {
+    return [gaugeBy("otr_requests", "Requests of contracts, by what became of them.", "state", this.#asked.counts())];
   }
 
   async stop(): Promise<void> {
@@ -207,7 +213,8 @@ export class OnChainRequests implements RequestServer {
     const { chain, answers } = this.#o;
     const batch = batchRoot === undefined ? undefined : await chain.findBatch(batchRoot);
     if (batch === undefined || batchRoot === undefined) return undefined;
-    const leaves = answers.leavesOf(batchRoot);
+    const leaves = answers.leaves(batchRoot);
+    if (leaves === undefined) return undefined;
     return openReceipt(batch.batchId, receipt, leaves, leaves.indexOf(receiptHash));
   }
 

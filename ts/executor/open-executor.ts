@@ -28,7 +28,10 @@ import { accountSigner } from "./operator.ts";
 import type { Random } from "./ports.ts";
 import { Responder } from "./responder.ts";
 
-/** How long the start waits for the registration of keys. */
+/** Blocks on a batch until it is no longer looked after: a reorganisation of 64 blocks must not lose it. */
+const SETTLED_BLOCKS = 65;
+
+/** Milliseconds that the start waits for the registration of keys. */
 const REGISTRATION_MS = 30_000;
 
 /** What an executor over a chain is opened with. */
@@ -46,6 +49,8 @@ export interface OpenExecutorOptions {
   readonly transactions?: Partial<TransactorOptions>;
   /** Milliseconds between two looks at the keys' registrations. */
   readonly keyPollMs?: number;
+  /** Milliseconds that the start waits for them. */
+  readonly registrationMs?: number;
   /** Milliseconds between two looks at what only metrics need. */
   readonly pulseMs?: number;
   readonly random: Random;
@@ -80,11 +85,11 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   // Nobody can be served before, but games must not wait for longer.
   if (keys !== undefined) {
     const patience = new AbortController();
-    await Promise.race([keys.pass(), systemClock.sleep(REGISTRATION_MS, patience.signal)]);
+    await Promise.race([keys.pass(), systemClock.sleep(options.registrationMs ?? REGISTRATION_MS, patience.signal)]);
     patience.abort();
   }
   const chain = { context, executor, fromBlock: BigInt(config.fromBlock) };
-  const reading = { maxRange: BigInt(config.rpc.maxBlockRange) };
+  const reading = { maxRange: BigInt(config.rpc.maxBlockRange), lagMs: config.rpc.lagSeconds * 1000 };
   const answering = { ...chain, ...reading, database, log, pollMs: config.rpc.pollMs };
   const port = new ExecutorPort({ ...chain, ...reading });
   const store = new ExecutorStore(database, domain, systemClock.now);
@@ -102,6 +107,22 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
     log,
     ...(options.pulseMs === undefined ? {} : { pollMs: options.pulseMs }),
   });
+  const requests =
+    offer &&
+    new OnChainRequests({
+      ...reading,
+      context,
+      fromBlock: chain.fromBlock,
+      chain: port,
+      domain,
+      modelIds,
+      offer,
+      database,
+      answers: store,
+      log,
+      pollMs: config.rpc.pollMs,
+      confirmations,
+    });
   return new Executor({
     domain,
     served,
@@ -115,27 +136,15 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
         ...{ context, clock: systemClock, log, store: new DueStore(database), role: "executor" },
       }),
     ],
-    ...(offer === undefined
-      ? {}
-      : {
-          requests: new OnChainRequests({
-            ...reading,
-            context,
-            fromBlock: chain.fromBlock,
-            chain: port,
-            domain,
-            modelIds,
-            offer,
-            database,
-            answers: store,
-            log,
-            pollMs: config.rpc.pollMs,
-            confirmations,
-          }),
-        }),
+    ...(requests === undefined ? {} : { requests }),
     store,
     upkeep: keys === undefined ? [pulse] : [pulse, keys],
-    metrics: () => [...pulse.metrics(), ...transactions.metrics(), ...(keys?.metrics() ?? [])],
+    metrics: () => [
+      ...pulse.metrics(),
+      ...transactions.metrics(),
+      ...(keys?.metrics() ?? []),
+      ...(requests?.metrics() ?? []),
+    ],
     clock: systemClock,
     random,
     log,
@@ -146,7 +155,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
     batches: {
       intervalMs: config.executor.batchSeconds * 1000,
       maxReceipts: config.executor.batchReceipts,
-      confirmations,
+      confirmations: Math.max(SETTLED_BLOCKS, config.rpc.confirmations),
       pollMs: config.rpc.pollMs,
     },
   });

@@ -30,6 +30,8 @@ export interface ResponderOptions {
   readonly clock?: Clock;
   /** Milliseconds between two looks at the chain. */
   readonly pollMs?: number;
+  /** See `WatcherOptions`. */
+  readonly lagMs?: number;
   /** Blocks per log query at most. */
   readonly maxRange?: bigint;
 }
@@ -90,7 +92,7 @@ export class Responder implements DisputeResponder {
   }
 
   #watcher(): Watcher {
-    const { context, fromBlock, clock, maxRange, database } = this.#o;
+    const { context, fromBlock, clock, lagMs, maxRange, database } = this.#o;
     const contracts = new GameContracts(context);
     return new Watcher({
       client: context.client,
@@ -100,6 +102,7 @@ export class Responder implements DisputeResponder {
       abi: ABIS.game as Abi,
       fromBlock,
       clock,
+      ...(lagMs === undefined ? {} : { lagMs }),
       ...(maxRange === undefined ? {} : { maxRange }),
       onRange: (logs) => {
         for (const log of logs) if (log.eventName === "GameOpened") this.#opened(log);

@@ -51,6 +51,8 @@ export interface FishermanOptions {
   /** Milliseconds between two looks at the chain. */
   readonly pollMs?: number;
   readonly confirmations?: number;
+  /** See `WatcherOptions`. */
+  readonly lagMs?: number;
   /** Blocks per log query at most. */
   readonly maxRange?: bigint;
   readonly clock?: Clock;
@@ -184,7 +186,7 @@ export class Fisherman {
   }
 
   #watcher(): Watcher {
-    const { context, fromBlock, clock, confirmations, maxRange, database, log } = this.#o;
+    const { context, fromBlock, clock, confirmations, lagMs, maxRange, database, log } = this.#o;
     const contracts = new GameContracts(context);
     return new Watcher({
       client: context.client,
@@ -198,6 +200,7 @@ export class Fisherman {
       fromBlock,
       clock,
       ...(confirmations === undefined ? {} : { confirmations }),
+      ...(lagMs === undefined ? {} : { lagMs }),
       ...(maxRange === undefined ? {} : { maxRange }),
       onRange: (logs, { number }) => {
         this.#seen = number;

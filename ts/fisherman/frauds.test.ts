@@ -5,25 +5,21 @@ import { parseEther, parseEventLogs } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { getLogs } from "viem/actions";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { generate } from "../adversary/random-fault.ts";
+import { generate, randomFault } from "../adversary/random-fault.ts";
 import { ABIS } from "../chain/abis.ts";
 import { openReceipt } from "../chain/committed.ts";
-import { SqliteIntentStore } from "../chain/sqlite.ts";
 import { openRecord } from "../commit/batch.ts";
 import { type Hex, toHex } from "../commit/bytes.ts";
 import { saltKey, tokenTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
 import { hashReceipt, hashRequest, type Receipt, type Request, STOP_REASON } from "../commit/typed-data.ts";
-import { silentLogger } from "../config/logger.ts";
-import { configSchema } from "../config/schema.ts";
+import { prng } from "../compiler/prng.ts";
 import type { Bundle } from "../sdk/bundle.ts";
-import type { Database } from "../store/database.ts";
-import { Fisherman } from "./fisherman.ts";
-import { openFishermanDatabase } from "./store.ts";
+import type { Fisherman } from "./fisherman.ts";
+import { Fleet, until } from "./testing/fleet.ts";
 import { type Actor, Scene, TURN } from "./testing/scene.ts";
 import { wordOf } from "./testing/scene-model.ts";
 
-const DEFAULTS = configSchema.parse({});
 const FRAUDS = ["field", "length", "stop", "output", "secondAnswer", "seqReuse"] as const;
 const PROMPT = [1, 2, 3];
 
@@ -33,56 +29,23 @@ type Way = (typeof FRAUDS)[number] | "game" | "demand";
 describe("whatever an executor alters", () => {
   let scene: Scene;
   let folder: string;
-  let database: Database;
+  let fleet: Fleet;
   let fisher: Actor;
   let fisherman: Fisherman;
   let otherModel: Hex;
-  const abort = new AbortController();
-  let done: Promise<unknown>;
   beforeAll(async () => {
     scene = await Scene.open(41_011);
     otherModel = await scene.addModel(99);
     folder = mkdtempSync(join(tmpdir(), "otr-frauds-"));
-    database = openFishermanDatabase(join(folder, "f.sqlite"));
-    fisher = await scene.actor(new SqliteIntentStore(database));
-    const { model, engine } = scene;
-    const playable = { engine, disputed: model, contextLength: model.program.contextLength };
-    fisherman = new Fisherman({
-      context: fisher.context,
-      models: async (id) => (id === model.modelId ? playable : undefined),
-      database,
-      settings: { ...DEFAULTS.fisherman, retrySeconds: 1, downloadAttempts: 2, demandAfterSeconds: 0 },
-      collector: { ...DEFAULTS.collector, everySeconds: 0.05 },
-      log: silentLogger(),
-      fromBlock: 0n,
-      pollMs: 20,
-    });
-    done = Promise.all([fisherman.run(abort.signal), mine()]);
+    fleet = new Fleet(scene, folder);
+    ({ fisherman, actor: fisher } = await fleet.fish("f.sqlite"));
   });
   afterAll(async () => {
-    abort.abort();
-    await fisher.context.sender.close();
-    await done;
-    database.close();
+    await fleet.close();
     rmSync(folder, { recursive: true });
     await scene.close();
   });
 
-  /** Blocks come all the time: a proof waits for a later one than its announcement's. */
-  const mine = async () => {
-    while (!abort.signal.aborted) {
-      await scene.chain.mine({ blocks: 1 });
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  };
-
-  const until = async <T>(value: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> => {
-    for (;;) {
-      const now = await value();
-      if (now !== undefined && now !== false) return now;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  };
   const convicted = async ({ address }: Actor) => (await fisher.actions.getExecutor(address)).convictedAt !== 0n;
 
   /** By what a batch's executor was convicted. */
@@ -281,6 +244,22 @@ describe("whatever an executor alters", () => {
     const item = altered(bundle, { outputRoot: wordOf(8) });
     const { batchId } = await scene.commit(executor, [{ ...item, records: item.records.slice(0, 1) }]);
     expect(await caught(executor, batchId)).toBe("output");
+  });
+
+  it("a lie whose records stay hidden: convicted (game) by a walk down the trace, though the executor plays", async () => {
+    const executor = await scene.executor();
+    const fault = await randomFault([scene.model], "rescale", prng(5), scene.ask);
+    const asked = { request: fault.request, input: fault.input };
+    const item = scene.item(executor.address, asked, fault.outputs, fault.records);
+    const { batchId, root } = await scene.commit(executor, [item], false);
+    scene.serve(root, [{ ...item, records: item.records.slice(0, 1) }]);
+    await fleet.respond(executor, [item], fault.liar);
+    await until(() => convicted(executor));
+    expect(await wayOf(batchId)).toBe("game");
+    const games = fisherman.games.all().filter((game) => game.batchId === batchId);
+    // The walk, and the game that it went on as.
+    expect(games.map(({ outcome }) => outcome)).toContain(undefined);
+    expect(games).toHaveLength(2);
   });
 
   it("data that is withheld: convicted (demand), and bond, gas and share come home", async () => {

@@ -62,6 +62,7 @@ export function openFisherman(options: OpenFishermanOptions): OpenFisherman {
     fromBlock: BigInt(config.fromBlock),
     pollMs: config.rpc.pollMs,
     confirmations: config.rpc.confirmations,
+    lagMs: config.rpc.lagSeconds * 1000,
     maxRange: BigInt(config.rpc.maxBlockRange),
   });
   const pulse = new ChainPulse({

@@ -165,12 +165,6 @@ export class ExecutorStore {
     };
   }
 
-  /** Receipt hashes of a batch in leaf order. */
-  leavesOf(root: Hex): Hex[] {
-    const sql = "SELECT receipt_hash FROM answers WHERE batch_root = ? ORDER BY leaf_index";
-    return this.database.all(sql, root).map((row) => row.receipt_hash as Hex);
-  }
-
   // Batches
 
   /** Receipts that wait for a batch: how many, and since when (milliseconds). */

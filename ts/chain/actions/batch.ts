@@ -11,6 +11,8 @@ export interface BatchState {
   /** Version of the rules it was committed under. */
   readonly rules: number;
   readonly openGames: number;
+  /** Committed by a stranger while the executor's stake was taken: it locks nothing. */
+  readonly scarce: boolean;
 }
 
 /** A batch, `undefined` if there is none of this id. */

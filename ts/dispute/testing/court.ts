@@ -3,7 +3,7 @@ import { getTransactionReceipt } from "viem/actions";
 import type { Answer, Asked, FaultyModel } from "../../adversary/random-fault.ts";
 import { type Anvil, anvilKey, startAnvil } from "../../chain/anvil.ts";
 import { type ChainClient, connect } from "../../chain/client.ts";
-import { openReceipt } from "../../chain/committed.ts";
+import { type CommittedReceipt, openReceipt } from "../../chain/committed.ts";
 import { read } from "../../chain/context.ts";
 import { deploy } from "../../chain/deploy.ts";
 import type { Deployment } from "../../chain/deployment.ts";
@@ -45,10 +45,7 @@ export interface CourtModel extends FaultyModel, DisputedModel {
 /** An answer as its executor has committed it, in a batch of its own. */
 export interface CommittedCase {
   readonly executor: OtrActions;
-  readonly batchId: bigint;
-  readonly receipt: Receipt;
-  readonly hashes: readonly Hex[];
-  readonly index: number;
+  readonly committed: CommittedReceipt;
   readonly request: Request;
 }
 
@@ -89,9 +86,14 @@ export class Court {
     readonly deployer: OtrActions,
   ) {}
 
-  static async open(): Promise<Court> {
+  /** @param turnDuration Seconds that a side has for a move. */
+  static async open({ turnDuration = 24 * 3600 } = {}): Promise<Court> {
     const anvil = await startAnvil();
-    const deployment = await deploy({ url: anvil.url, privateKey: anvilKey(0), parameters: { development: true } });
+    const deployment = await deploy({
+      url: anvil.url,
+      privateKey: anvilKey(0),
+      parameters: { development: true, turnDuration },
+    });
     const client = await connect({ url: anvil.url, pollMs: 5 });
     const chain = await FastChain.over(client);
     const sender = chain.sender(toHex(tag("court deployer")).slice(0, 42) as Hex);
@@ -180,35 +182,52 @@ export class Court {
 
   /** Commits an answer by a fresh executor, since a conviction is for good. @param wrong Fields that contradict the answer */
   async commit(answer: Answer<CourtModel>, wrong: Partial<Receipt> = {}): Promise<CommittedCase> {
+    const [committed] = await this.commitAll([answer], wrong);
+    return committed;
+  }
+
+  /** The same for several answers of one executor, in one batch. */
+  async commitAll(
+    answers: readonly Answer<CourtModel>[],
+    wrong: Partial<Receipt> = {},
+  ): Promise<[CommittedCase, ...CommittedCase[]]> {
     const executor = await this.executor();
-    const receipt = { ...this.receiptOf(answer, executor.otr.sender!.address), ...wrong };
-    const hashes = [hashReceipt(this.domain, receipt)];
-    const { batchId } = await executor.commitBatch({ root: batchRoot(hashes), count: 1 });
-    return { executor, batchId, receipt, hashes, index: 0, request: answer.request };
+    const receipts = answers.map((answer) => ({
+      ...this.receiptOf(answer, executor.otr.sender!.address),
+      ...wrong,
+    }));
+    const hashes = receipts.map((receipt) => hashReceipt(this.domain, receipt));
+    const { batchId } = await executor.commitBatch({ root: batchRoot(hashes), count: hashes.length });
+    return receipts.map((receipt, i) => ({
+      executor,
+      committed: openReceipt(batchId, receipt, hashes, i),
+      request: answers[i].request,
+    })) as [CommittedCase, ...CommittedCase[]];
   }
 
   /** Opens a game on one step, or, without `records`, a walk down the trace. */
   async open(
-    committed: CommittedCase,
+    accused: CommittedCase,
     challenger: OtrActions,
     at?: { step: number; records: readonly TraceRecord[] },
   ): Promise<LiveGame> {
     const opening = at && { step: at.step, record: openRecord(at.records, at.step) };
-    return (await this.openWith(committed, challenger, opening)).game;
+    return (await this.openWith(accused, challenger, opening)).game;
   }
 
   /** The same with the record's opening, and its transaction. */
   async openWith(
-    { batchId, receipt, hashes, index, request }: CommittedCase,
+    { committed, request }: CommittedCase,
     challenger: OtrActions,
     opening?: { step: number; record: { leaf: Hex; siblings: readonly Hex[] } },
   ): Promise<{ game: LiveGame; mined: TransactionReceipt }> {
     const rules = await challenger.getRules();
-    const what = { rules, committed: openReceipt(batchId, receipt, hashes, index), request };
+    const what = { rules, committed, request };
     const { address, hash } = await (opening === undefined
       ? challenger.openTraceGame(what)
       : challenger.openGame({ ...what, ...opening }));
     const mined = await getTransactionReceipt(this.client, { hash });
+    const { receipt } = committed;
     const dimensions = await read(challenger.otr, "models", "dimensionsOf", [receipt.modelId]);
     const leaves = {
       trace: receipt.nIn + receipt.nOut - 1,

@@ -6,7 +6,9 @@ import { SqliteIntentStore } from "../../chain/sqlite.ts";
 import { systemClock } from "../../chain/time.ts";
 import { silentLogger } from "../../config/logger.ts";
 import { type Config, configSchema } from "../../config/schema.ts";
+import type { Engine } from "../../engine/types.ts";
 import { DemandResponder } from "../../executor/demand-responder.ts";
+import { Responder } from "../../executor/responder.ts";
 import type { Bundle } from "../../sdk/bundle.ts";
 import { Database } from "../../store/database.ts";
 import { ExecutorStore } from "../../store/executor-store.ts";
@@ -111,6 +113,28 @@ export class Fleet {
       database.close();
     });
     return { dues, stop };
+  }
+
+  /** An executor's side of games on what it signed. */
+  async respond(actor: Actor, items: readonly Bundle[], engine: Engine): Promise<void> {
+    const database = Database.open(":memory:", ExecutorStore.schema);
+    const { model } = this.scene;
+    const playable = { engine, disputed: model, contextLength: model.program.contextLength };
+    const responder = new Responder({
+      context: actor.context,
+      executor: actor.address,
+      models: async (id) => (id === model.modelId ? playable : undefined),
+      database,
+      log: LOG,
+      fromBlock: 0n,
+      pollMs: 20,
+    });
+    const byHash = new Map(items.map((item) => [item.receiptHash, item]));
+    await responder.start({ bundle: (hash) => byHash.get(hash) });
+    this.#once(async () => {
+      await responder.stop();
+      database.close();
+    });
   }
 
   #once(end: () => Promise<void>): () => Promise<void> {

@@ -1,0 +1,139 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseEther } from "viem";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Actor, Scene, TURN } from "../fisherman/testing/scene.ts";
+import { main } from "./program.ts";
+
+describe("otr, for executors and fishermen", () => {
+  let scene: Scene;
+  let folder: string;
+  let executor: Actor;
+  let fisher: Actor;
+  beforeAll(async () => {
+    scene = await Scene.open(41_013);
+    folder = mkdtempSync(join(tmpdir(), "otr-court-"));
+    executor = await scene.executor();
+    fisher = await scene.actor();
+    for (const [name, { key }] of Object.entries({ executor, fisher })) writeFileSync(join(folder, name), key);
+  });
+  afterAll(async () => {
+    rmSync(folder, { recursive: true });
+    await scene.close();
+  });
+
+  /** Runs a command with somebody's key. */
+  const otr = async (who: "executor" | "fisher", ...argv: string[]) => {
+    let [out, err] = ["", ""];
+    const streams = {
+      stdout: { write: (text: string) => (out += text) },
+      stderr: { write: (text: string) => (err += text) },
+    };
+    const settings = ["rpc.pollMs=20", `rpc.url=${scene.anvil.url}`, `account.privateKeyFile=${join(folder, who)}`];
+    const code = await main([...settings.flatMap((value) => ["--set", value]), "--json", ...argv], {}, streams);
+    return { code, err, json: () => JSON.parse(out.trim().split("\n").at(-1)!), lines: () => out.trim().split("\n") };
+  };
+
+  it("explains every command", async () => {
+    const commands = [
+      "executor exit",
+      "executor cancel-exit",
+      "executor withdraw",
+      "executor claim",
+      "executor release",
+    ];
+    commands.push("executor delegate add", "executor delegate remove", "fisherman games", "fisherman claims");
+    commands.push("fisherman claim", "demand", "payouts", "batch status", "status");
+    for (const command of commands) {
+      const { code, lines } = await otr("fisher", ...command.split(" "), "--help");
+      expect([command, code]).toEqual([command, 0]);
+      expect(lines().join(" ")).toContain(`otr ${command}`);
+    }
+  });
+
+  it("names delegates, and only simulates with --dry-run", async () => {
+    const may = () => executor.actions.mayActFor({ executor: executor.address, account: fisher.address });
+    const dry = await otr("executor", "executor", "delegate", "add", fisher.address, "--dry-run");
+    expect(dry.json()).toMatchObject({ dryRun: true, call: "vault.setDelegate" });
+    expect(Number(dry.json().gas)).toBeGreaterThan(21_000);
+    expect(await may()).toBe(false);
+    expect((await otr("executor", "executor", "delegate", "add", fisher.address)).json()).toMatchObject({
+      allowed: true,
+    });
+    expect(await may()).toBe(true);
+    await otr("executor", "executor", "delegate", "remove", fisher.address);
+    expect(await may()).toBe(false);
+    const wrong = await otr("executor", "executor", "delegate", "add", "0x12");
+    expect(wrong.code).not.toBe(0);
+  });
+
+  it("starts and ends an exit, and withdraws when it is due", async () => {
+    const leaver = await scene.executor();
+    writeFileSync(join(folder, "fisher"), leaver.key);
+    expect((await otr("fisher", "executor", "exit")).json().exitRequestedAt).not.toBe("0");
+    const early = await otr("fisher", "executor", "withdraw", "--dry-run");
+    expect(early).toMatchObject({ code: 1, err: expect.stringContaining("ExitNotDue") });
+    expect((await otr("fisher", "executor", "cancel-exit")).json().exitRequestedAt).toBe("0");
+    const { exitDueAt } = (await otr("fisher", "executor", "exit")).json();
+    await scene.chain.setNextBlockTimestamp({ timestamp: BigInt(exitDueAt) });
+    await scene.chain.mine({ blocks: 1 });
+    expect((await otr("fisher", "executor", "withdraw", "--to", fisher.address)).json().stake).toBe("0");
+    writeFileSync(join(folder, "fisher"), fisher.key);
+  });
+
+  it("demands data, shows what is to come, and collects it when it is due", async () => {
+    const item = await scene.answer(executor.address);
+    const { batchId } = await scene.commit(executor, [item], false);
+    const id = batchId.toString();
+    expect((await otr("fisher", "batch", "status", id)).json()).toMatchObject({
+      count: 1,
+      openGames: 0,
+      released: false,
+    });
+    expect(await otr("fisher", "batch", "status", "99")).toMatchObject({ code: 2 });
+    expect(await otr("fisher", "demand", id, "1")).toMatchObject({ code: 2, err: expect.stringContaining("1 leaves") });
+    expect((await otr("fisher", "demand", id, "0", "--dry-run")).json()).toMatchObject({ call: "availability.demand" });
+    expect((await otr("fisher", "demand", id, "0")).json()).toMatchObject({ state: "open", demander: fisher.address });
+    expect(await otr("fisher", "demand", id, "0")).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("NotDemandable"),
+    });
+    expect((await otr("fisher", "payouts")).json()).toMatchObject([{ kind: "demand", state: "open", own: false }]);
+    await scene.chain.increaseTime({ seconds: TURN + 1 });
+    await scene.chain.mine({ blocks: 1 });
+    const { availability, airGap } = await fisher.actions.getRules();
+    await fisher.actions.timeoutDemand({ availability, batchId, index: 0 });
+    const coming = (await otr("fisher", "fisherman", "claims")).json();
+    expect(coming).toMatchObject({ claimable: "0" });
+    expect(coming.coming.map(({ kind }: { kind: string }) => kind)).toEqual(["demand", "reward"]);
+    expect((await otr("executor", "status")).json()).toMatchObject({ conviction: { challenger: fisher.address } });
+    expect((await otr("fisher", "payouts", "--collect")).json()).toEqual([]);
+    await scene.chain.increaseTime({ seconds: Number(airGap) + 200 * TURN });
+    await scene.chain.mine({ blocks: 1 });
+    expect((await otr("fisher", "payouts", "--collect")).json()).toHaveLength(2);
+    expect((await otr("fisher", "payouts")).json()).toEqual([]);
+    expect((await otr("fisher", "fisherman", "games")).json()).toEqual([]);
+    const before = BigInt((await otr("fisher", "fisherman", "claims")).json().claimable);
+    expect(before).toBeGreaterThan((await fisher.actions.getRules()).demandBond);
+    expect((await otr("fisher", "fisherman", "claim")).json().claimed).toBe(before.toString());
+    expect((await otr("executor", "executor", "claim")).json().claimed).toBe("0");
+  });
+
+  it("releases the batches that are settled", async () => {
+    const owner = await scene.executor();
+    writeFileSync(join(folder, "executor"), owner.key);
+    const { batchId } = await scene.commit(owner, [await scene.answer(owner.address)], false);
+    expect((await otr("executor", "status")).json()).toMatchObject({ stake: parseEther("1").toString() });
+    const early = await otr("executor", "executor", "release", batchId.toString());
+    expect(early).toMatchObject({ code: 1, err: expect.stringContaining("BatchUnsettled") });
+    const { challengeWindow } = await owner.actions.getRules();
+    await scene.chain.increaseTime({ seconds: Number(challengeWindow) + 1 });
+    await scene.chain.mine({ blocks: 1 });
+    expect((await otr("executor", "executor", "release", batchId.toString(), "--dry-run")).json().call).toBe(
+      "rollup.releaseBatch",
+    );
+    expect((await otr("executor", "executor", "release")).json()).toEqual({ released: [batchId.toString()] });
+    expect((await owner.actions.getExecutor(owner.address)).locked).toBe(0n);
+  });
+});

@@ -1,0 +1,29 @@
+import { DryRunError } from "../chain/dry-sender.ts";
+import type { OtrActions } from "../chain/otr-actions.ts";
+import type { Session } from "./session.ts";
+
+/** Option of every command that sends. */
+export interface Sending {
+  readonly dryRun?: boolean;
+}
+
+/** Sends what the body does, or with `--dry-run` simulates its first transaction and says so. @returns Whether it was sent. */
+export async function sendOrSimulate(
+  session: Session,
+  { dryRun = false }: Sending,
+  body: (actions: OtrActions) => Promise<unknown>,
+): Promise<boolean> {
+  try {
+    await body(await session.writer(dryRun));
+    return !dryRun;
+  } catch (error) {
+    if (!(error instanceof DryRunError)) throw error;
+    const { call, gas } = error;
+    const { name, to, value } = call;
+    session.output.result(
+      { dryRun: true, call: name, to, value, gas },
+      () => `would send ${name} to ${to}${value > 0n ? ` with ${value} wei` : ""}, ${gas} gas`,
+    );
+    return false;
+  }
+}
