@@ -31,6 +31,7 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
     bytes32 private constant LAYOUT_SLOT = 0x383280b8d3722c3cee7bedf853c725a5c26e3321d52034b143cd64b38fd22f00;
 
     /// @notice Knows delegates, exits and convictions.
+    /// @custom:oz-upgrades-unsafe-allow state-variable-immutable
     IStakeVault public immutable VAULT;
 
     /// @custom:oz-upgrades-unsafe-allow constructor

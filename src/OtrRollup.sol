@@ -40,10 +40,13 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
     using ReceiptLib for Request;
 
     /// @notice Holds stake and locks.
+    /// @custom:oz-upgrades-unsafe-allow state-variable-immutable
     IStakeVault public immutable VAULT;
     /// @notice Knows which models can be judged.
+    /// @custom:oz-upgrades-unsafe-allow state-variable-immutable
     IModelRegistry public immutable MODELS;
     /// @notice Knows which enclave keys count.
+    /// @custom:oz-upgrades-unsafe-allow state-variable-immutable
     IEnclaveRegistry public immutable ENCLAVES;
 
     /// @custom:oz-upgrades-unsafe-allow constructor

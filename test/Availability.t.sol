@@ -170,7 +170,13 @@ contract AvailabilityTest is OtrTest {
         vm.expectEmit(address(availability));
         bytes memory input = abi.encodePacked(uint32(100), uint32(101), uint32(102));
         emit IAvailability.Answered(
-            committed.batchId, INDEX, committed.receipt.requestHash, committed.receipt, request, input, committed.siblings
+            committed.batchId,
+            INDEX,
+            committed.receipt.requestHash,
+            committed.receipt,
+            request,
+            input,
+            committed.siblings
         );
         vm.prank(stranger);
         availability.answer(committed, request, _input());

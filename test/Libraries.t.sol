@@ -3,9 +3,11 @@ pragma solidity ^0.8.30;
 
 import {Test} from "forge-std/Test.sol";
 import {Trees} from "./utils/Trees.sol";
+import {IModelRegistry} from "src/interfaces/IModelRegistry.sol";
 import {BinaryTree} from "src/libraries/BinaryTree.sol";
 import {Clock, Duration, Timestamp} from "src/libraries/Clock.sol";
 import {FoldLib} from "src/libraries/FoldLib.sol";
+import {ProgramLib} from "src/libraries/ProgramLib.sol";
 import {Ratio} from "src/libraries/Ratio.sol";
 import {RowLib} from "src/libraries/RowLib.sol";
 
@@ -89,6 +91,37 @@ contract LibrariesTest is Test {
         bytes32[] memory nodes = tree.descendants(level, index, levels);
         assertEq(BinaryTree.descendants(n, level, index, levels), nodes.length);
         assertEq(BinaryTree.fold(nodes, levels), tree.levels[level][index]);
+    }
+
+    function testFuzz_descendants_beyondCount_reverts(uint256 n, uint256 level, uint256 levels, uint256 index) public {
+        n = bound(n, 1, 70);
+        level = bound(level, 0, 7);
+        levels = bound(levels, 0, level);
+        uint256 width = BinaryTree.width(n, level);
+        index = bound(index, width, 1 << 32);
+        vm.expectRevert(abi.encodeWithSelector(BinaryTree.NodeOutOfRange.selector, index, width));
+        this.descendants(n, level, index, levels);
+    }
+
+    function descendants(uint256 n, uint256 level, uint256 index, uint256 levels) external pure returns (uint256) {
+        return BinaryTree.descendants(n, level, index, levels);
+    }
+
+    // ---------------------------------------------------------------- programs
+
+    function testFuzz_leaf_otherLength_reverts(bytes calldata instruction) public {
+        vm.assume(instruction.length != 128);
+        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.InstructionBytes.selector, instruction.length));
+        this.leaf(instruction);
+    }
+
+    function testFuzz_leaf_definition_succeeds(bytes32[4] calldata words) public view {
+        bytes memory instruction = abi.encode(words);
+        assertEq(this.leaf(instruction), keccak256(bytes.concat(keccak256("OTR/instruction/1"), instruction)));
+    }
+
+    function leaf(bytes calldata instruction) external pure returns (bytes32) {
+        return ProgramLib.leaf(instruction);
     }
 
     // ---------------------------------------------------------------- rows

@@ -4,10 +4,10 @@
 // slither: every finding must have its row in docs/audit.md, which says why it stands, and every row its finding.
 // halmos: every `check_*` function of test/symbolic must be proven.
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { parseArgs, stripVTControlCharacters } from "node:util";
 import { foundryBinary } from "../ts/chain/anvil.ts";
 import { SETTINGS, solidityFiles, sourcesOf } from "./solidity.ts";
 
@@ -39,7 +39,12 @@ function install(name: keyof typeof PACKAGES): string | undefined {
     `${step} (${error?.message ?? stderr.trim().split("\n").at(-1) ?? "no message"})`;
   const python = run("python3", ["-m", "venv", "--clear", join(ENVIRONMENT, name)]);
   if (python.status !== 0) return failed("no Python 3 with venv", python);
-  const pip = run(join(ENVIRONMENT, name, "bin/pip"), ["install", "--quiet", "--disable-pip-version-check", PACKAGES[name]]);
+  const pip = run(join(ENVIRONMENT, name, "bin/pip"), [
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    PACKAGES[name],
+  ]);
   if (pip.status !== 0) return failed(`${PACKAGES[name]} could not be installed`, pip);
   writeFileSync(pinned, "");
   return undefined;
@@ -48,7 +53,11 @@ function install(name: keyof typeof PACKAGES): string | undefined {
 /** Rows `| detector | place | reason |` of the table of findings. */
 function explained(): Set<string> {
   const rows = readFileSync(EXPLAINED, "utf8").matchAll(/^\| `([a-z0-9-]+)` \| ([^|]+) \| [^|]{10,} \|$/gm);
-  return new Set([...rows].flatMap(([, check, places]) => [...places.matchAll(/`([^`]+)`/g)].map(([, place]) => `${check} ${place}`)));
+  return new Set(
+    [...rows].flatMap(([, check, places]) =>
+      [...places.matchAll(/`([^`]+)`/g)].map(([, place]) => `${check} ${place}`),
+    ),
+  );
 }
 
 function slither(): Result {
@@ -63,12 +72,17 @@ function slither(): Result {
       mkdirSync(dirname(join(folder, name)), { recursive: true });
       writeFileSync(join(folder, name), content);
     }
-    writeFileSync(join(folder, "input.json"), JSON.stringify({ language: "Solidity", sources, settings: { ...SETTINGS } }));
+    writeFileSync(
+      join(folder, "input.json"),
+      JSON.stringify({ language: "Solidity", sources, settings: { ...SETTINGS } }),
+    );
     const args = ["input.json", "--compile-force-framework", "Solc-json", "--solc", resolve("tools/solc")];
     args.push("--filter-paths", "@openzeppelin", "--exclude", LEFT_OUT.join(","), "--json", "report.json");
     const ran = run(join(ENVIRONMENT, target, "bin", target), args, { cwd: folder });
     if (!existsSync(join(folder, "report.json"))) return { target, status: "failed", lines: [ran.stderr.slice(-3000)] };
-    const report = JSON.parse(readFileSync(join(folder, "report.json"), "utf8")) as {
+    // Kept for who wants to read all of it.
+    copyFileSync(join(folder, "report.json"), ".cache/slither.json");
+    const report = JSON.parse(readFileSync(".cache/slither.json", "utf8")) as {
       success: boolean;
       error: string | null;
       results: { detectors?: Finding[] };
@@ -79,7 +93,9 @@ function slither(): Result {
     const news = [...found].filter(([key]) => !known.has(key));
     const stale = [...known].filter((key) => !found.has(key));
     const lines = [
-      ...news.map(([key, finding]) => `no row in ${EXPLAINED}: ${key} (${finding.impact}): ${finding.description.trim()}`),
+      ...news.map(
+        ([key, finding]) => `no row in ${EXPLAINED}: ${key} (${finding.impact}): ${finding.description.trim()}`,
+      ),
       ...stale.map((key) => `row without a finding in ${EXPLAINED}: ${key}`),
       `${found.size} findings, ${found.size - news.length} explained`,
     ];
@@ -89,18 +105,23 @@ function slither(): Result {
   }
 }
 
+interface Element {
+  type: string;
+  name: string;
+  type_specific_fields?: { parent?: Element | null };
+}
 interface Finding {
   check: string;
   impact: string;
   description: string;
-  elements: { type: string; name: string; type_specific_fields?: { parent?: Finding["elements"][number] } }[];
+  elements: Element[];
 }
 
 /** Detector and `Contract.function` of a finding: they outlive changes of lines. */
 function keyOf({ check, elements }: Finding): string {
   const names: string[] = [];
-  for (let at: Finding["elements"][number] | undefined = elements[0]; at !== undefined; at = at.type_specific_fields?.parent)
-    if (at.type === "function" || at.type === "contract" || at.type === "event") names.unshift(at.name);
+  for (let at: Element | null | undefined = elements[0]; at; at = at.type_specific_fields?.parent)
+    if (["function", "contract", "event"].includes(at.type)) names.unshift(at.name);
   return `${check} ${names.join(".")}`;
 }
 
@@ -126,10 +147,12 @@ function halmos(): Result {
   const args = ["--forge-build-out", join(folder, "out"), "--function", "check_", "--loop", String(LOOP)];
   args.push("--solver-timeout-assertion", String(SOLVER_MS), "--no-status");
   const ran = run(join(ENVIRONMENT, target, "bin", target), args, { env });
-  const output = ran.stdout.replaceAll(/\x1b\[[0-9;]*m/g, "");
+  const output = stripVTControlCharacters(ran.stdout);
   const proven = output.match(/^\[PASS\] .*$/gm) ?? [];
   const open = output.match(/^\[(?!PASS)[A-Z]+\] .*$/gm) ?? [];
-  const written = solidityFiles("test/symbolic").flatMap((file) => readFileSync(file, "utf8").match(/function check_/g) ?? []);
+  const written = solidityFiles("test/symbolic").flatMap(
+    (file) => readFileSync(file, "utf8").match(/function check_/g) ?? [],
+  );
   const complete = open.length === 0 && proven.length === written.length;
   const tail = complete ? [] : [ran.stderr.slice(-1000), output.slice(-1000)];
   const lines = [...open, ...tail, `${proven.length} of ${written.length} properties proven`];

@@ -1,5 +1,5 @@
 // Mutation testing: small faults in src/, one at a time; the forge tests must notice. A fault that no test notices is a survivor.
-//   tsx tools/mutate.ts [--per-file N] [--seed S] [--file TEXT] [--jobs N] [--results FILE] [--fresh] [--list] [--json]
+//   tsx tools/mutate.ts [--per-file N] [--seed S] [--file PATTERN] [--jobs N] [--results FILE] [--fresh] [--list] [--json]
 // Faults are made in copies of the repository below the system's folder for temporary files, never in the working tree. Every verdict is
 // appended to the results file, so a run that was cut off goes on where it stopped. How to read the score: docs/audit.md.
 import { type ChildProcess, spawn } from "node:child_process";
@@ -71,9 +71,11 @@ function solidity(folder: string): string[] {
     .sort();
 }
 
-/** Files with code of their own; interfaces and types have none. */
+/** Files of the protocol with code of their own: interfaces and types have none, examples for integrators are no part of it. */
 function targets(): string[] {
-  return solidity("src").filter((file) => !/^src\/(interfaces|types)\//.test(file) && file.includes(options.file));
+  return solidity("src").filter(
+    (file) => !/^src\/(interfaces|types|consumer)\//.test(file) && new RegExp(options.file).test(file),
+  );
 }
 
 /** All forge tests but those of gas, whose bars hold for optimized code. */
@@ -81,7 +83,7 @@ const allTests = solidity("test").filter((file) => file.endsWith(".t.sol") && !/
 
 /** Tests by distance from a source file: those most likely to notice a fault come first, what they miss goes to the next. */
 const MACHINE = /machine\/(Vectors|Program|JudgeV1|Reader|ProgramValidatorV1)\./;
-const CONTRACTS = /test\/(?!machine|Deploy|Invariants)/;
+const GAME = /test\/(DisputeGame|GameEnds|GameJump|GameTrace)\./;
 const STAGES: [source: RegExp, ...tests: RegExp[]][] = [
   [/machine\/instructions\//, /machine\/(Instructions|InstructionRules)\./, /machine\/(Vectors|Program)\./],
   [/machine\/(ProgramValidatorV1|Validation|Rules)\./, /machine\/(ProgramValidatorV1|InstructionRules)\./],
@@ -89,16 +91,21 @@ const STAGES: [source: RegExp, ...tests: RegExp[]][] = [
   [/machine\/DotProduct\./, /machine\/DotProduct\./],
   [/machine\/Numbers\./, /machine\/(Numbers|Instructions)\./, MACHINE],
   [/machine\//, /machine\/(JudgeV1|Instructions|InstructionRules|ProgramValidatorV1)\./, MACHINE],
-  [/libraries\/(ReceiptLib|Signatures)\./, /test\/OtrRollup/, CONTRACTS],
-  [/libraries\/ProgramLib\./, /test\/ModelRegistry/, CONTRACTS],
-  [/libraries\/(WalkLib|FoldLib|SubjectLib)\./, /test\/DisputeGame/, CONTRACTS],
-  [/libraries\//, /test\/Libraries/, CONTRACTS],
-  [/attestation\//, /test\/EnclaveRegistry/],
+  [/libraries\/(BinaryTree|Clock|Ratio|RowLib)\./, /test\/Libraries/, GAME],
+  [/libraries\/SaltLib\./, /test\/SaltLib/],
+  [/libraries\/(TokenStore|GasSchedule)\./, /test\/(Availability|Verdicts)\./],
+  [/libraries\/ProgramLib\./, /test\/ModelRegistry/],
+  [/libraries\/(WalkLib|FoldLib|SubjectLib|PartLib)\.|\/(DisputeGame|GameBase|GameExtension)\./, GAME],
+  [/libraries\/|src\/rollup\//, /test\/(OtrRollup|Verdicts|Availability)\./],
+  [/OtrRollup\./, /test\/OtrRollup\./, /test\/(Verdicts|Availability|attack\/.*)\./],
+  [/StakeVault\./, /test\/StakeVault\./, /test\/(OtrRollup|Verdicts)\./],
+  [/RequestBook\./, /test\/OtrRequests\./],
+  [/attestation\//, /test\/(EnclaveRegistry|attestation\/.*)/],
 ];
 
 function stagesOf(file: string): string[][] {
   const own = new RegExp(`test/${basename(file, ".sol")}`);
-  const [, ...patterns] = STAGES.find(([source]) => source.test(file)) ?? [own, own, CONTRACTS];
+  const [, ...patterns] = STAGES.find(([source]) => source.test(file)) ?? [own, own];
   const left = new Set(allTests);
   return patterns
     .map((pattern) => {
@@ -223,7 +230,7 @@ class Workshop {
     for (const tests of stagesOf(mutant.file)) {
       const limit = PATIENCE * (await this.#baseline(tests)) + SPARE_MS;
       this.#restore();
-      writeFileSync(join(this.root, mutant.file), apply(readFileSync(mutant.file, "utf8"), mutant));
+      writeFileSync(join(this.root, mutant.file), apply(sources.get(mutant.file)!, mutant));
       this.#mutated = mutant.file;
       const { verdict, output } = await this.#forge(tests, limit);
       if (verdict === "survived") continue;
@@ -234,7 +241,7 @@ class Workshop {
   }
 
   #restore() {
-    if (this.#mutated !== undefined) cpSync(this.#mutated, join(this.root, this.#mutated));
+    if (this.#mutated !== undefined) writeFileSync(join(this.root, this.#mutated), sources.get(this.#mutated)!);
     this.#mutated = undefined;
   }
 
@@ -246,10 +253,12 @@ class Workshop {
 }
 
 const files = targets();
+/** As they are now: an edit during the run must not shift mutants. */
+const sources = new Map(files.map((file) => [file, readFileSync(file, "utf8")]));
 const chosen: { mutant: Mutant; key: string }[] = [];
 let population = 0;
 for (const file of files) {
-  const source = readFileSync(file, "utf8");
+  const source = sources.get(file)!;
   const all = mutantsOf(file, source);
   population += all.length;
   const picked = sample(all, Number(options["per-file"]), `${options.seed}/${file}`);

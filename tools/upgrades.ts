@@ -7,7 +7,7 @@
 // `--write` takes the layouts of today as the ones that later versions must continue. Do so at a release, not to silence an error.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { concat, type Hex, keccak256, numberToHex, toBytes } from "viem";
 import {
@@ -32,7 +32,7 @@ interface UpgradesCore {
   solcInputOutputDecoder(input: SolcInput, output: SolcOutput): unknown;
   makeNamespacedInput(input: SolcInput, output: SolcOutput, version: string): SolcInput;
   getContractVersion(data: object, name: string): object;
-  assertUpgradeSafe(data: object, version: object, options: { kind: "uups" }): void;
+  assertUpgradeSafe(data: object, version: object, options: { kind: "uups"; unsafeAllowLinkedLibraries: true }): void;
   getStorageLayout(data: object, version: object): Layout;
   assertStorageUpgradeSafe(original: Layout, updated: Layout, options: { kind: "uups" }): void;
 }
@@ -64,11 +64,27 @@ function slotOf(id: string): Hex {
 
 const core = load();
 const contracts = implementations();
+/**
+ * The validator knows namespaces of contracts only. Where a library declares one, a contract with the same declarations stands in for it: the
+ * library's text up to the end of the namespace's struct.
+ */
+function standIns(): { name: string; file: string; content: string; namespace: string; source: string }[] {
+  return solidityFiles("src").flatMap((file) => {
+    const source = readFileSync(file, "utf8");
+    const struct = /@custom:storage-location (erc7201:\S+)\s+struct \w+ \{[^}]*\}/.exec(source);
+    if (struct === null || !/^library /m.test(source)) return [];
+    const name = `${basename(file, ".sol")}Namespace`;
+    const head = source.slice(0, struct.index + struct[0].length).replace(/^library \w+/m, `contract ${name}`);
+    return [{ name, file: join(dirname(file), `${name}.sol`), content: `${head}\n}\n`, namespace: struct[1], source }];
+  });
+}
+const stood = standIns();
 // Only implementations are compiled to code.
 const outputSelection: Record<string, Record<string, string[]>> = { "*": { "": ["ast"], "*": ["storageLayout"] } };
-for (const { file, name } of contracts)
+for (const { file, name } of [...contracts, ...stood])
   outputSelection[file] = { [name]: ["evm.bytecode.object", "evm.bytecode.linkReferences"] };
 const sources = sourcesOf(contracts.map(({ file }) => file));
+for (const { file, content } of stood) sources[file] = { content };
 const input: SolcInput = { language: "Solidity", sources, settings: { ...SETTINGS, outputSelection } };
 const output = compile(input);
 // The validator takes a contract without code for an abstract one.
@@ -86,14 +102,9 @@ const attempt = (name: string, check: () => void) => {
     problems.push(`${name}: ${(error as Error).message}`);
   }
 };
-for (const { name, source } of contracts) {
-  const contract = core.getContractVersion(data, name);
-  attempt(name, () => core.assertUpgradeSafe(data, contract, { kind: "uups" }));
-  const layout = core.getStorageLayout(data, contract);
-  const own = [...source.matchAll(/@custom:storage-location erc7201:(\S+)/g)].map((match) => match[1]);
-  const slots = [...source.matchAll(/LAYOUT_SLOT =\s*(0x[0-9a-f]{64});/g)].map((match) => match[1]);
-  if (own.length !== 1 || slots.length !== 1 || slotOf(own[0]) !== slots[0])
-    problems.push(`${name}: LAYOUT_SLOT is not the slot of ${own.join(", ") || "any namespace"}`);
+/** The layout continues the one that was written at the last release. */
+function checkLayout(name: string) {
+  const layout = core.getStorageLayout(data, core.getContractVersion(data, name));
   if (layout.storage.length > 0) problems.push(`${name}: has state outside of its namespaces`);
   const plain = stable(layout);
   const file = join(FOLDER, `${name}.json`);
@@ -107,11 +118,36 @@ for (const { name, source } of contracts) {
     attempt(name, () => core.assertStorageUpgradeSafe(original, plain, { kind: "uups" }));
   }
   const namespaces = Object.entries(layout.namespaces ?? {});
-  checked[name] = {
-    fields: namespaces.reduce((n, [, fields]) => n + fields.length, 0),
-    namespaces: namespaces.map(([id]) => id),
-  };
+  const fields = namespaces.reduce((n, [, members]) => n + members.length, 0);
+  checked[name] = { fields, namespaces: namespaces.map(([id]) => id) };
 }
+
+function checkSlot(name: string, source: string) {
+  const own = [...source.matchAll(/@custom:storage-location erc7201:(\S+)/g)].map((match) => match[1]);
+  const slots = [...source.matchAll(/LAYOUT_SLOT =\s*(0x[0-9a-f]{64});/g)].map((match) => match[1]);
+  if (own.length !== 1 || slots.length !== 1 || slotOf(own[0]) !== slots[0])
+    problems.push(`${name}: its slot is not that of ${own.join(", ") || "any namespace"}`);
+}
+
+for (const { name, source } of contracts) {
+  attempt(name, () =>
+    core.assertUpgradeSafe(data, core.getContractVersion(data, name), {
+      kind: "uups",
+      unsafeAllowLinkedLibraries: true,
+    }),
+  );
+  checkLayout(name);
+  if (source.includes("@custom:storage-location")) checkSlot(name, source);
+}
+for (const { name, source } of stood) {
+  checkLayout(name);
+  checkSlot(name, source);
+}
+const declared = new Set(
+  Object.values(checked).flatMap(({ namespaces }) => namespaces.filter((id) => id.startsWith("erc7201:otr."))),
+);
+if (declared.size < 4)
+  problems.push(`only ${declared.size} namespaces of the protocol were found; its proxies have four`);
 if (contracts.length < 4)
   problems.push(`only ${contracts.length} implementations found; the protocol has four proxies`);
 

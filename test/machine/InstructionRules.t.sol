@@ -312,6 +312,66 @@ contract InstructionRulesTest is Test {
         _breakParameter(0, 1);
     }
 
+    /// @dev The last values that the rules above leave.
+    function test_parameters_atTheirBorders_succeeds() public {
+        _use(66);
+        _allow(0, 0, (1 << 31) - 1);
+        _use(24);
+        _allow(1, 1, (1 << 24) - 1);
+        _allow(2, 0, 62);
+        _allow(3, 0, (1 << 31) - 1);
+        _use(0);
+        _allow(0, 0, 62);
+        _allow(1, 1, 31);
+        _use(2);
+        _allow(0, 1, (1 << 31) - 1);
+        _allow(1, 1, (1 << 31) - 1);
+        _allow(2, 0, 16);
+        _allow(3, 0, 62);
+        _use(3);
+        _allow(0, 0, 62);
+        _allow(1, 0, 62);
+        _use(8);
+        _allow(0, 1, 31);
+        _use(21);
+        _allow(0, 0, 62);
+        _use(23);
+        _allow(0, 1, (1 << 31) - 1);
+        _allow(1, 0, 62);
+        _use(26);
+        _allow(0, _word(_instruction, 100), 62);
+        _allow(2, 0, 62);
+        _use(29);
+        _allow(0, 0, 62);
+        _use(44);
+        _allow(0, 0, 62);
+        _allow(1, 0, 62);
+        _allow(2, 0, 62);
+        _use(61);
+        _allow(0, 1, (1 << 24) - 1);
+        _allow(2, 0, 62);
+    }
+
+    /// @dev Where two rules are broken, that of the types is named: it is looked at first.
+    function test_types_areNamedFirst_reverts() public {
+        _use(8);
+        _instruction = Patch.field(_instruction, OUT_TYPE, 1, 3);
+        _break(96, 4, 32, Rule.OUT_TYPE);
+        _break(A + LENGTH, 4, 31, Rule.OUT_TYPE);
+    }
+
+    function _allow(uint256 number, uint256 lo, uint256 hi) private view {
+        _break(96 + 4 * number, 4, lo, Rule.NONE);
+        _break(96 + 4 * number, 4, hi, Rule.NONE);
+    }
+
+    /// @dev Four bytes at `offset`, in the low end.
+    function _word(bytes memory instruction, uint256 offset) private pure returns (uint256 value) {
+        for (uint256 k; k < 4; ++k) {
+            value = value << 8 | uint8(instruction[offset + k]);
+        }
+    }
+
     /// @dev Takes an instruction of the program, which is valid.
     function _use(uint256 at) private {
         _instruction = _program[at];
