@@ -276,7 +276,7 @@ describe("Fisherman", () => {
     expect(await verdict(item)).toMatchObject({ verdict: "valid" });
     await scene.chain.revert({ id: snapshot });
     await until(() => fisherman.store.batch(batchId) === undefined);
-    expect(fisherman.store.verdict(item.receiptHash)).toBeUndefined();
+    await until(() => fisherman.store.verdict(item.receiptHash) === undefined);
     await scene.commit(executor, [item]);
     expect(await verdict(item)).toMatchObject({ verdict: "valid", batchId });
   });

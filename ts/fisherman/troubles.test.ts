@@ -141,7 +141,8 @@ describe("troubles of a fisherman", () => {
 
   it("tells its operator of verdicts, games, deadlines and transactions", async () => {
     const { item, liar, executor, settings } = await lie();
-    const fishing = await crew.fish({ settings });
+    const account = await crew.account();
+    const fishing = await crew.fish({ account, settings });
     const value = (name: string, labels: Record<string, string> = {}) => {
       const metric = fishing.health.metrics().find((metric) => metric.name === name);
       return metric?.samples.find((sample) => isDeepStrictEqual(sample.labels ?? {}, labels))?.value;
@@ -167,6 +168,7 @@ describe("troubles of a fisherman", () => {
     expect(value("otr_games_open")).toBe(0);
     expect(value("otr_unstable_total")).toBe(0);
     expect(value("otr_store_bytes")).toBeGreaterThan(0);
+    await paid(account);
     await until(() => value("otr_balance_ether")! > before);
     await until(() => fishing.health.readiness().every(({ problem }) => problem === undefined));
   });
