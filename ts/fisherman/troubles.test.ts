@@ -67,6 +67,31 @@ describe("troubles of a fisherman", () => {
     return sent;
   };
 
+  // On a fresh chain: see "Not shown" in docs/properties.md.
+  describe("random reorganisations", () => {
+    it.each(seeds(3))("at any time of a game are survived by both sides (seed %i)", async (seed) => {
+      const random = prng(seed);
+      const { item, liar, executor, settings } = await lie();
+      const account = await crew.account();
+      const miner = new SlowMiner(scene, 10);
+      await crew.respond(executor, [item], liar);
+      const fishing = await crew.fish({ account, settings });
+      for (let reorgs = 0; reorgs < 3; reorgs++) {
+        await new Promise((resolve) => setTimeout(resolve, random.int(0, 150)));
+        const snapshot = await scene.chain.snapshot();
+        await new Promise((resolve) => setTimeout(resolve, random.int(0, 200)));
+        await scene.chain.mine({ blocks: random.int(1, 60) });
+        await new Promise((resolve) => setTimeout(resolve, random.int(0, 40)));
+        await scene.chain.revert({ id: snapshot });
+      }
+      expect(await endOf(fishing)).toBe("executorLost");
+      await paid(account);
+      await miner.stop();
+      expect(await convicted(executor)).toBe(true);
+      expect(fishing.fisherman.games.all()).toHaveLength(1);
+    });
+  });
+
   describe("verdicts", () => {
     it("accuses nobody when two computations differ, and says so until they agree", async () => {
       const executor = await scene.executor();
@@ -216,28 +241,6 @@ describe("troubles of a fisherman", () => {
       expect(await endOf(fishing)).toBe("executorLost");
       await paid(account);
       await expectOnce(account.address, after);
-    });
-
-    it.each(seeds(3))("at any time of a game are survived by both sides (seed %i)", async (seed) => {
-      const random = prng(seed);
-      const { item, liar, executor, settings } = await lie();
-      const account = await crew.account();
-      const miner = new SlowMiner(scene, 10);
-      await crew.respond(executor, [item], liar);
-      const fishing = await crew.fish({ account, settings });
-      for (let reorgs = 0; reorgs < 3; reorgs++) {
-        await new Promise((resolve) => setTimeout(resolve, random.int(0, 150)));
-        const snapshot = await scene.chain.snapshot();
-        await new Promise((resolve) => setTimeout(resolve, random.int(0, 200)));
-        await scene.chain.mine({ blocks: random.int(1, 60) });
-        await new Promise((resolve) => setTimeout(resolve, random.int(0, 40)));
-        await scene.chain.revert({ id: snapshot });
-      }
-      expect(await endOf(fishing)).toBe("executorLost");
-      await paid(account);
-      await miner.stop();
-      expect(await convicted(executor)).toBe(true);
-      expect(fishing.fisherman.games.all()).toHaveLength(1);
     });
   });
 
