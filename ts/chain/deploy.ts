@@ -89,7 +89,15 @@ export async function deploy(options: DeployOptions): Promise<Deployment & { cha
     const [cache, file] = [join(folder, "cache"), "solidity-files-cache.json"];
     mkdirSync(cache);
     if (existsSync(join(ROOT, "cache", file))) copyFileSync(join(ROOT, "cache", file), join(cache, file));
-    const args = ["script", "script/Deploy.s.sol:Deploy", "--rpc-url", url, "--broadcast", "--slow", "--non-interactive"];
+    const args = [
+      "script",
+      "script/Deploy.s.sol:Deploy",
+      "--rpc-url",
+      url,
+      "--broadcast",
+      "--slow",
+      "--non-interactive",
+    ];
     args.push("--keystore", keystore, "--password-file", password);
     const { HOME, PATH, TMPDIR } = process.env;
     const env = { HOME, PATH, TMPDIR, ...environment, FOUNDRY_CACHE_PATH: cache, ...variables(parameters ?? {}) };
