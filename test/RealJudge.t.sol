@@ -4,7 +4,15 @@ pragma solidity ^0.8.30;
 import {Test} from "forge-std/Test.sol";
 import {Trees} from "./utils/Trees.sol";
 import {Config, Deploy, Deployment} from "script/Deploy.s.sol";
-import {GameId, IDisputeGame, OpenedElement, OpenedInstruction, OpenedRow, Record, Subject} from "src/interfaces/IDisputeGame.sol";
+import {
+    GameId,
+    IDisputeGame,
+    OpenedElement,
+    OpenedInstruction,
+    OpenedRow,
+    Record,
+    Subject
+} from "src/interfaces/IDisputeGame.sol";
 import {IJudge} from "src/interfaces/IJudge.sol";
 import {BatchId, CommittedReceipt} from "src/interfaces/IOtrRollup.sol";
 import {Timestamp} from "src/libraries/Clock.sol";
