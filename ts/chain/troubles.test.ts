@@ -89,8 +89,9 @@ describe("Transactor in trouble", () => {
     const call = payment();
     const refused = expect(sender.send(call, { id: "mine" })).rejects.toBeInstanceOf(NonceTakenError);
     await until(() => rpc("txpool_status").then((status) => (status as { pending: Hex }).pending !== "0x0"));
-    await rpc("anvil_dropAllTransactions");
+    // First, or the call would be sent again between the two.
     proxy.trouble = ({ method }) => (method === "eth_sendRawTransaction" ? "error" : "pass");
+    await rpc("anvil_dropAllTransactions");
     const stranger = new Transactor({ client: direct, account, store: new MemoryIntentStore(), pollMs: 20 });
     const theft = stranger.send(payment());
     await rpc("evm_setAutomine", [true]);
