@@ -13,6 +13,7 @@ import {
   call,
   estimateFeesPerGas,
   estimateGas,
+  getBlock,
   getBlockNumber,
   getTransactionCount,
   getTransactionReceipt,
@@ -214,19 +215,22 @@ export class Transactor implements Sender {
 
   /** The first nonce from the chain's count on that no intent holds. */
   async #nextNonce(): Promise<number> {
-    const { client, store } = this.#o;
-    const mined = await getTransactionCount(client, { address: this.address, blockTag: "latest" });
-    const holding = store.holding(client.chain.id, this.address, mined);
-    for (const intent of holding) {
-      if (this.#waiting.has(intent.id)) continue;
-      // Nobody may ask for it again, but later nonces wait for it.
-      if (intent.status !== "pending") this.#vanished(intent);
-      this.#start(intent.id, intent, () => this.#follow(intent)).catch(() => undefined);
-    }
-    const taken = new Set(holding.map((intent) => intent.nonce));
+    const mined = await getTransactionCount(this.#o.client, { address: this.address, blockTag: "latest" });
+    const taken = new Set(this.#underway(mined).map((intent) => intent.nonce));
     let nonce = mined;
     while (taken.has(nonce)) nonce++;
     return nonce;
+  }
+
+  /** Follows whatever holds a nonce from the chain's count on: nobody may ask for it again, but later nonces wait for it. */
+  #underway(mined: number): Intent[] {
+    const holding = this.#o.store.holding(this.#o.client.chain.id, this.address, mined);
+    for (const intent of holding) {
+      if (this.#waiting.has(intent.id)) continue;
+      if (intent.status !== "pending") this.#vanished(intent);
+      this.#start(intent.id, intent, () => this.#follow(intent)).catch(() => undefined);
+    }
+    return holding;
   }
 
   async #signAttempt(intent: Intent, fees: Fees): Promise<Attempt> {
@@ -245,6 +249,15 @@ export class Transactor implements Sender {
     return { hash: keccak256(raw), raw, ...fees, sentAt: this.#o.clock.now() };
   }
 
+  /**
+   * Whether the chain asks more than an attempt offers: no block can take it, and pools refuse it. So it is with most that come back
+   * after a reorganisation, and every later nonce waits behind it.
+   */
+  async #outbid({ maxFeePerGas }: Attempt): Promise<boolean> {
+    const { baseFeePerGas } = await getBlock(this.#o.client).catch(() => ({ baseFeePerGas: null }));
+    return baseFeePerGas !== null && baseFeePerGas > maxFeePerGas;
+  }
+
   /** Gives the bytes to the node. Refusals are no failure here: what counts is whether an attempt gets mined. */
   async #broadcast(attempt: Attempt): Promise<void> {
     try {
@@ -261,18 +274,20 @@ export class Transactor implements Sender {
     let takenSince: number | undefined;
     while (!this.#closed.signal.aborted) {
       const nonce = await this.#minedNonce();
+      if (nonce !== undefined && nonce < intent.nonce) this.#underway(nonce);
       // Asked after the count: if the nonce is used and no attempt has a receipt, the nonce went elsewhere. Or so it seems: a node's
       // index of receipts, or another node behind the same endpoint, may be late.
       const receipt = await this.#settled(intent);
       if (receipt !== undefined) return this.#settle(intent, receipt);
-      if (nonce <= intent.nonce || (await this.#known(intent))) takenSince = undefined;
+      if (nonce === undefined || nonce <= intent.nonce || (await this.#known(intent))) takenSince = undefined;
       else takenSince ??= clock.now();
       if (takenSince !== undefined && clock.now() - takenSince >= dropAfterMs) {
         this.#mark(intent, "dropped");
         throw new NonceTakenError(intent.name, intent.nonce);
       }
-      if (clock.now() - intent.attempts.at(-1)!.sentAt >= replaceAfterMs) await this.#replace(intent);
-      else await this.#broadcast(intent.attempts.at(-1)!);
+      const last = intent.attempts.at(-1)!;
+      if (clock.now() - last.sentAt >= replaceAfterMs || (await this.#outbid(last))) await this.#replace(intent);
+      else await this.#broadcast(last);
       if (clock.now() >= giveUpAt) {
         const hashes = intent.attempts.map((attempt) => attempt.hash);
         throw new TransactionStuckError(intent.name, sendTimeoutMs / 1000, hashes);
@@ -340,9 +355,9 @@ export class Transactor implements Sender {
     return getTransactionReceipt(this.#o.client, { hash }).catch(() => undefined);
   }
 
-  /** Number of mined transactions of this sender; 0 when the node does not answer, which makes nothing look used. */
-  async #minedNonce(): Promise<number> {
-    return getTransactionCount(this.#o.client, { address: this.address, blockTag: "latest" }).catch(() => 0);
+  /** Number of mined transactions of this sender; undefined when the node does not answer. */
+  async #minedNonce(): Promise<number | undefined> {
+    return getTransactionCount(this.#o.client, { address: this.address, blockTag: "latest" }).catch(() => undefined);
   }
 
   /** Runs one task at a time, in order of the calls. */

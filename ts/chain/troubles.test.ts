@@ -119,6 +119,25 @@ describe("Transactor in trouble", () => {
     expect(await sentCount()).toBe(3);
   });
 
+  it("sends again at once what a reorganisation took out and nobody asks for, though its fees are too low by now", async () => {
+    const store = new MemoryIntentStore();
+    const sender = transactor({ store });
+    const snapshot = await rpc("evm_snapshot");
+    const [first, second] = [payment(), payment()];
+    await sender.send(first, { id: "first" });
+    await sender.send(second, { id: "second" });
+    const { maxFeePerGas } = store.get("first")!.attempts[0]!;
+    await rpc("evm_revert", [snapshot]);
+    await rpc("anvil_setNextBlockBaseFeePerGas", [`0x${(2n * maxFeePerGas).toString(16)}`]);
+    await rpc("evm_mine");
+    // Only the second is asked for, whose nonce is the later one.
+    await sender.send(second, { id: "second" });
+    expect([await paid(first), await paid(second)]).toEqual([1n, 1n]);
+    expect(await sentCount()).toBe(2);
+    expect(store.get("first")!.attempts.length).toBeGreaterThan(1);
+    await rpc("anvil_setNextBlockBaseFeePerGas", [`0x${parseGwei("1").toString(16)}`]);
+  });
+
   it("puts a deed that is decided anew in the place of what was decided before a reorganisation", async () => {
     const sender = transactor();
     const snapshot = await rpc("evm_snapshot");

@@ -8,8 +8,7 @@ import { FUZZ } from "../machine/testing/fuzz.ts";
 import { Crew, type Fishing, SlowMiner, until } from "./testing/crew.ts";
 import { Scene } from "./testing/scene.ts";
 
-// It stalls now and then, and nobody knows why yet: see "Not shown" in docs/properties.md.
-describe.runIf(process.env.OTR_SOAK !== undefined)("a fisherman killed", () => {
+describe("a fisherman killed", () => {
   let scene: Scene;
   let folder: string;
   let crew: Crew;

@@ -67,8 +67,7 @@ describe("troubles of a fisherman", () => {
     return sent;
   };
 
-  // It stalls now and then, and nobody knows why yet: see "Not shown" in docs/properties.md.
-  describe.runIf(process.env.OTR_SOAK !== undefined)("random reorganisations", () => {
+  describe("random reorganisations", () => {
     it.each(seeds(3))("at any time of a game are survived by both sides (seed %i)", async (seed) => {
       const random = prng(seed);
       const { item, liar, executor, settings } = await lie();
