@@ -42,7 +42,10 @@ export interface TransactorOptions {
   readonly feeLimit?: bigint;
   /** Blocks that a transaction must have, its own included, to count as carried out. */
   readonly confirmations?: number;
-  /** A used nonce without a receipt counts as taken by a stranger only after this long: indexes and other nodes lag. */
+  /**
+   * A used nonce without a receipt counts as taken by a stranger, and one that nobody holds as a gap, only after this long: indexes and
+   * other nodes lag.
+   */
   readonly dropAfterMs?: number;
   /** Told of every attempt sent and every intent settled. */
   readonly onEvent?: (event: TransactorEvent) => void;
@@ -216,21 +219,42 @@ export class Transactor implements Sender {
   /** The first nonce from the chain's count on that no intent holds. */
   async #nextNonce(): Promise<number> {
     const mined = await getTransactionCount(this.#o.client, { address: this.address, blockTag: "latest" });
-    const taken = new Set(this.#underway(mined).map((intent) => intent.nonce));
+    const taken = this.#underway(mined);
     let nonce = mined;
     while (taken.has(nonce)) nonce++;
     return nonce;
   }
 
-  /** Follows whatever holds a nonce from the chain's count on: nobody may ask for it again, but later nonces wait for it. */
-  #underway(mined: number): Intent[] {
+  /** Whether a nonce before this one is held by nobody, so that the chain cannot come to it. */
+  #gap(mined: number, nonce: number): boolean {
+    if (mined >= nonce) return false;
+    const taken = this.#underway(mined);
+    for (let n = mined; n < nonce; n++) if (!taken.has(n)) return true;
+    return false;
+  }
+
+  /**
+   * Uses up the first nonce that nobody holds, if it still comes before this one, by a call that does nothing. Such a gap is left when a
+   * deed that had reverted, and was carried out anew under a later nonce, vanishes in a reorganisation with all that came after.
+   */
+  async #fill(before: number): Promise<void> {
+    const nonce = await this.#nextNonce();
+    if (nonce >= before) return;
+    const nothing: Call = { to: this.address, data: "0x", value: 0n, name: "nothing, to use up a nonce" };
+    const id = `gap:${nonce}:${this.#o.clock.now()}`;
+    const intent = await this.#sign(id, nothing);
+    this.#start(id, intent, () => this.#follow(intent)).catch(() => undefined);
+  }
+
+  /** Follows whatever holds a nonce from the chain's count on, though nobody may ask for it again: later nonces wait for it. */
+  #underway(mined: number): Set<number> {
     const holding = this.#o.store.holding(this.#o.client.chain.id, this.address, mined);
     for (const intent of holding) {
       if (this.#waiting.has(intent.id)) continue;
       if (intent.status !== "pending") this.#vanished(intent);
       this.#start(intent.id, intent, () => this.#follow(intent)).catch(() => undefined);
     }
-    return holding;
+    return new Set(holding.map((intent) => intent.nonce));
   }
 
   async #signAttempt(intent: Intent, fees: Fees): Promise<Attempt> {
@@ -272,9 +296,14 @@ export class Transactor implements Sender {
     const { clock, pollMs, replaceAfterMs, sendTimeoutMs, dropAfterMs } = this.#o;
     const giveUpAt = clock.now() + sendTimeoutMs;
     let takenSince: number | undefined;
+    let gapSince: number | undefined;
     while (!this.#closed.signal.aborted) {
       const nonce = await this.#minedNonce();
-      if (nonce !== undefined && nonce < intent.nonce) this.#underway(nonce);
+      if (nonce === undefined || !this.#gap(nonce, intent.nonce)) gapSince = undefined;
+      else gapSince ??= clock.now();
+      if (gapSince !== undefined && clock.now() - gapSince >= dropAfterMs) {
+        await this.#exclusive(() => this.#fill(intent.nonce)).catch(() => undefined);
+      }
       // Asked after the count: if the nonce is used and no attempt has a receipt, the nonce went elsewhere. Or so it seems: a node's
       // index of receipts, or another node behind the same endpoint, may be late.
       const receipt = await this.#settled(intent);

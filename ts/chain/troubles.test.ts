@@ -138,6 +138,23 @@ describe("Transactor in trouble", () => {
     await rpc("anvil_setNextBlockBaseFeePerGas", [`0x${parseGwei("1").toString(16)}`]);
   });
 
+  it("uses up a nonce that a reorganisation left to nobody", async () => {
+    const store = new MemoryIntentStore();
+    const snapshot = await rpc("evm_snapshot");
+    const [lost, kept] = [payment(), payment()];
+    const sender = transactor({ store, dropAfterMs: 100 });
+    await sender.send(lost, { id: "lost" });
+    await sender.send(kept, { id: "kept" });
+    await sender.close();
+    await rpc("evm_revert", [snapshot]);
+    // As after a deed that reverted and was carried out anew, under a later nonce and the same id.
+    const forgetful = new MemoryIntentStore();
+    forgetful.put(store.get("kept")!);
+    await transactor({ store: forgetful, dropAfterMs: 100 }).send(kept, { id: "kept" });
+    expect([await paid(lost), await paid(kept)]).toEqual([0n, 1n]);
+    expect(await sentCount()).toBe(2);
+  });
+
   it("puts a deed that is decided anew in the place of what was decided before a reorganisation", async () => {
     const sender = transactor();
     const snapshot = await rpc("evm_snapshot");
