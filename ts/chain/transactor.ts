@@ -240,7 +240,7 @@ export class Transactor implements Sender {
   async #fill(before: number): Promise<void> {
     const nonce = await this.#nextNonce();
     if (nonce >= before) return;
-    const nothing: Call = { to: this.address, data: "0x", value: 0n, name: "nothing, to use up a nonce" };
+    const nothing: Call = { abi: [], to: this.address, data: "0x", value: 0n, name: "nothing, to use up a nonce" };
     const id = `gap:${nonce}:${this.#o.clock.now()}`;
     const intent = await this.#sign(id, nothing);
     this.#start(id, intent, () => this.#follow(intent)).catch(() => undefined);

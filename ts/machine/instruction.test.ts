@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { prng } from "../compiler/prng.ts";
 import { InstructionDecodeError, InstructionEncodeError } from "./errors.ts";
 import { decodeInstruction, encodeInstruction, INSTRUCTION_BYTES, type Instruction } from "./instruction.ts";
-import { solidityOpcodes } from "./solidity-opcodes.ts";
+import { solidityOpcodes } from "./opcode-files.ts";
 import { INSTRUCTIONS, type InstructionName, OPERAND_KINDS } from "./table.ts";
 import { FUZZ } from "./testing/fuzz.ts";
 import { ELEMENT_TYPES } from "./types.ts";

@@ -1,0 +1,172 @@
+import * as L from "../../plan/layout";
+import { attentionMix, attentionScores } from "./attention";
+import { dot1x1, dot4x1, dot4x2 } from "./dot";
+import { KECCAK_STATE, keccak, putWord, sha256of32, treeTop } from "./hash";
+import { runInstruction } from "./instructions";
+import * as Op from "./opcodes";
+
+/** How often a thread looks whether the others have arrived before it goes to sleep. */
+const SPINS = 2000;
+
+/** Waits until all threads have come here. */
+function barrier(job: usize, threads: i32): void {
+  if (threads == 1) return;
+  const round = atomic.load<i32>(job, L.JOB_ROUND);
+  if (atomic.add<i32>(job, 1, L.JOB_ARRIVED) == threads - 1) {
+    atomic.store<i32>(job, 0, L.JOB_ARRIVED);
+    atomic.add<i32>(job, 1, L.JOB_ROUND);
+    atomic.notify(job + L.JOB_ROUND, threads);
+    return;
+  }
+  for (let i = 0; i < SPINS; i++) if (atomic.load<i32>(job, L.JOB_ROUND) != round) return;
+  while (atomic.load<i32>(job, L.JOB_ROUND) == round) atomic.wait<i32>(job + L.JOB_ROUND, round, -1);
+}
+
+/** One thread's part of a batch of steps. All threads must run the same job. */
+export function run(job: usize, thread: i32, threads: i32): void {
+  const ops = <usize>load<u32>(job, L.JOB_OPS);
+  const count = load<i32>(job, L.JOB_OP_COUNT);
+  const lanes = <usize>load<u32>(job, L.JOB_LANES);
+  const all = load<i32>(job, L.JOB_LANE_COUNT);
+  const full = load<i32>(job, L.JOB_FULL_COUNT);
+  for (let i = 0; i < count; i++) {
+    const op = ops + <usize>i * L.OP_BYTES;
+    // A barrier is for whoever comes later too: it is never left out.
+    if (load<i32>(op, L.OP_BARRIER) != 0) barrier(job, threads);
+    const active = load<i32>(op, L.OP_NEEDED) != 0 ? all : full;
+    if (active == 0) continue;
+    const share = load<i32>(op, L.OP_SHARE);
+    if (share == L.SHARE_ELEMENTS) {
+      dots(op, lanes, active, thread, threads);
+    } else if (share == L.SHARE_HEADS && active < threads) {
+      const heads = load<i32>(op, L.OP_HEADS);
+      const first = (heads * thread) / threads;
+      const last = (heads * (thread + 1)) / threads;
+      for (let lane = 0; lane < active; lane++) one(op, lanes + <usize>lane * L.LANE_BYTES, first, last);
+    } else {
+      for (let lane = thread; lane < active; lane += threads) one(op, lanes + <usize>lane * L.LANE_BYTES, 0, -1);
+    }
+  }
+  barrier(job, threads);
+  leaves(job, lanes, all, thread, threads);
+  barrier(job, threads);
+  roots(job, lanes, all, thread, threads);
+}
+
+/** An instruction for one lane: of the heads `first .. last - 1`, or of all of its row if `last` is negative. */
+function one(op: usize, lane: usize, first: i32, last: i32): void {
+  const opcode = load<i32>(op, L.OP_OPCODE);
+  const arena = <usize>load<u32>(lane, L.LANE_ARENA);
+  const out = arena + load<u32>(op, L.OP_OUT);
+  if (opcode == Op.FOLD_SCORES) attentionScores(op, lane, out, first, last < 0 ? load<i32>(op, L.OP_HEADS) : last);
+  else if (opcode == Op.FOLD_MIX) attentionMix(op, lane, out, first, last < 0 ? load<i32>(op, L.OP_HEADS) : last);
+  else if (opcode == Op.FOLD_DOT) dots(op, lane, 1, 0, 1);
+  else runInstruction(op, lane, out, first, last);
+  const wide = load<i32>(op, L.OP_WIDE);
+  if (wide >= 0) widen(out, arena + wide, load<i32>(op, L.OP_OUT_LENGTH));
+  const cached = load<i32>(op, L.OP_CACHED_BYTES);
+  if (cached > 0) {
+    const slot = <usize>load<u32>(op, L.OP_CACHED_PREFIX) * load<u32>(lane, L.LANE_CAPACITY);
+    const at = <usize>load<u32>(lane, L.LANE_CACHE) + slot + <usize>load<u32>(lane, L.LANE_T) * cached;
+    memory.copy(at, out, cached);
+  }
+}
+
+/** An i16 copy of an i8 row. */
+function widen(from: usize, to: usize, count: i32): void {
+  let e = 0;
+  for (; e + 8 <= count; e += 8) v128.store(to + (e << 1), v128.load8x8_s(from + e));
+  for (; e < count; e++) store<i16>(to + (e << 1), <i16>load<i8>(from + e));
+}
+
+/** A thread's share of the elements of `fold_dot`, four weight rows at a time, for all lanes. */
+function dots(op: usize, lanes: usize, active: i32, thread: i32, threads: i32): void {
+  const size = <usize>load<u32>(op + L.OP_A, L.ARG_LENGTH);
+  const weights = <usize>load<u32>(op + L.OP_B, L.ARG_AT);
+  const fromI8 = load<i32>(op + L.OP_A, L.ARG_TYPE) == 0;
+  const from = <usize>(fromI8 ? load<u32>(op + L.OP_A, L.ARG_WIDE) : load<u32>(op + L.OP_A, L.ARG_AT));
+  const to = <usize>load<u32>(op, L.OP_OUT);
+  const wide = load<i32>(op, L.OP_OUT_TYPE) == 3;
+  const length = load<i32>(op, L.OP_OUT_LENGTH);
+  // In fours, so that all threads but the last use the kernels for four rows only.
+  const fours = (length + 3) >> 2;
+  const first = ((fours * thread) / threads) << 2;
+  const last = min(((fours * (thread + 1)) / threads) << 2, length);
+  let e = first;
+  for (; e + 4 <= last; e += 4) {
+    const w = weights + <usize>e * size;
+    let lane = 0;
+    for (; lane + 2 <= active; lane += 2) {
+      const x = <usize>load<u32>(lanes + <usize>lane * L.LANE_BYTES);
+      const y = <usize>load<u32>(lanes + <usize>(lane + 1) * L.LANE_BYTES);
+      dot4x2(x + from, y + from, w, size, x + to, y + to, e, wide);
+    }
+    if (lane < active) {
+      const x = <usize>load<u32>(lanes + <usize>lane * L.LANE_BYTES);
+      dot4x1(x + from, w, size, x + to, e, wide);
+    }
+  }
+  for (; e < last; e++) {
+    for (let lane = 0; lane < active; lane++) {
+      const x = <usize>load<u32>(lanes + <usize>lane * L.LANE_BYTES);
+      dot1x1(x + from, weights + <usize>e * size, size, x + to, e, wide);
+    }
+  }
+}
+
+/** Row leaves of a thread's share of the cached rows. */
+function leaves(job: usize, lanes: usize, count: i32, thread: i32, threads: i32): void {
+  const slots = <usize>load<u32>(job, L.JOB_SLOTS);
+  const slotCount = load<i32>(job, L.JOB_SLOT_COUNT);
+  const state = scratch(job, thread);
+  const words = state + KECCAK_STATE;
+  const nodes = state + L.SCRATCH_BASE;
+  for (let i = thread; i < count * slotCount; i += threads) {
+    const lane = lanes + <usize>(i / slotCount) * L.LANE_BYTES;
+    const to = <usize>load<u32>(lane, L.LANE_LEAVES);
+    if (to == 0) continue;
+    const slot = slots + <usize>(i % slotCount) * L.SLOT_BYTES;
+    const bytes = <usize>load<u32>(slot, L.SLOT_ROW_BYTES);
+    const row =
+      <usize>load<u32>(lane, L.LANE_CACHE) +
+      <usize>load<u32>(slot, L.SLOT_PREFIX) * load<u32>(lane, L.LANE_CAPACITY) +
+      bytes * load<u32>(lane, L.LANE_T);
+    const chunks = (bytes + 31) >> 5;
+    for (let c: usize = 0; c < chunks; c++) {
+      const node = nodes + (c << 5);
+      const left = bytes - (c << 5);
+      if (left >= 32) sha256of32(words, row + (c << 5), node);
+      else {
+        memory.fill(node, 0, 32);
+        memory.copy(node, row + (c << 5), left);
+        sha256of32(words, node, node);
+      }
+    }
+    treeTop(state, nodes, chunks);
+    memory.copy(words, job + L.JOB_ROW_TAG, 32);
+    putWord(words + 32, load<u32>(slot, L.SLOT_TYPE));
+    putWord(words + 64, load<u32>(slot, L.SLOT_LENGTH));
+    memory.copy(words + 96, nodes, 32);
+    keccak(state, words, 4, to + ((<usize>(i % slotCount)) << 5));
+  }
+}
+
+/** Cache roots of a thread's share of the lanes. */
+function roots(job: usize, lanes: usize, count: i32, thread: i32, threads: i32): void {
+  const slotCount = load<i32>(job, L.JOB_SLOT_COUNT);
+  const state = scratch(job, thread);
+  const words = state + KECCAK_STATE;
+  for (let lane = thread; lane < count; lane += threads) {
+    const nodes = <usize>load<u32>(lanes + <usize>lane * L.LANE_BYTES, L.LANE_LEAVES);
+    if (nodes == 0) continue;
+    treeTop(state, nodes, slotCount);
+    memory.copy(words, job + L.JOB_CACHE_TAG, 32);
+    putWord(words + 32, slotCount);
+    memory.copy(words + 64, nodes, 32);
+    keccak(state, words, 3, nodes);
+  }
+}
+
+function scratch(job: usize, thread: i32): usize {
+  return <usize>load<u32>(job, L.JOB_SCRATCH) + <usize>load<u32>(job, L.JOB_SCRATCH_BYTES) * thread;
+}
