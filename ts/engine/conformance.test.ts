@@ -1,0 +1,197 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { toHex } from "../commit/bytes.ts";
+import type { TraceRecord } from "../commit/record.ts";
+import { compileLlama } from "../compiler/llama.ts";
+import { type Prng, prng } from "../compiler/prng.ts";
+import { randomConfig, randomTensors } from "../compiler/random.ts";
+import { decodeInstruction } from "../machine/instruction.ts";
+import { type Program, validateProgram } from "../machine/program.ts";
+import { SEMANTICS } from "../machine/registry.ts";
+import { INSTRUCTIONS, type InstructionName } from "../machine/table.ts";
+import { caseInputs } from "../machine/testing/cases.ts";
+import { FUZZ } from "../machine/testing/fuzz.ts";
+import { randomCase } from "../machine/testing/random-case.ts";
+import { randomProgram } from "../machine/testing/random-program.ts";
+import { ELEMENT_BYTES, rowsEqual } from "../machine/types.ts";
+import { type WeightSection, WeightStore } from "../machine/weights.ts";
+import { batchEngine } from "./batch-engine.ts";
+import { referenceEngine } from "./reference.ts";
+import { BACKENDS } from "./testing/backends.ts";
+import { runCase } from "./testing/run-case.ts";
+import type { Engine, SequenceInput } from "./types.ts";
+
+const NAMES = Object.keys(INSTRUCTIONS) as InstructionName[];
+const CASES = 150 * FUZZ;
+const MODELS = 4 * FUZZ;
+const THREADS = [1, 2, 3];
+const BATCHES = [1, 2, 5, 64, 128];
+
+const model = (seed: number) => {
+  const config = randomConfig(seed);
+  return { vocabSize: config.vocab_size, ...compileLlama(config, randomTensors(config, seed)) };
+};
+
+const ask = (random: Prng, vocabSize: number, length: number): SequenceInput => ({
+  prompt: Array.from({ length }, () => random.int(0, vocabSize - 1)),
+  temperature: random.pick([0, 65_536, 30_000]),
+  requestHash: `0x${random.bits().toString(16).padStart(64, "0")}`,
+  saltKey: new Uint8Array(32).fill(random.int(0, 255)),
+});
+
+/** Everything that an answer commits to. */
+const answer = ({ outputs, records }: { outputs: readonly number[]; records: readonly TraceRecord[] }) => ({
+  outputs: [...outputs],
+  records: records.map(({ salt, token, cacheRoot }) => [toHex(salt), token, toHex(cacheRoot)]),
+});
+
+async function generate(engine: Engine, input: SequenceInput, count: number) {
+  const sequence = engine.sequence(input);
+  for (let i = 0; i < count; i++) await sequence.next();
+  const result = answer(sequence);
+  sequence.close();
+  return result;
+}
+
+describe.each(BACKENDS)("$name", (backend) => {
+  describe.each([1, 3])("each instruction on %i threads", (threads) => {
+    let bare: Awaited<ReturnType<typeof backend.bare>>;
+    beforeAll(async () => {
+      bare = await backend.bare(threads);
+    });
+    afterAll(() => bare.executor.close());
+
+    it.each(NAMES)("%s makes the reference's row of any operands", async (name) => {
+      const random = prng(INSTRUCTIONS[name].opcode * 31 + threads);
+      for (let n = 0; n < CASES; n++) {
+        const subject = randomCase(name, random);
+        const { instruction, context } = subject;
+        const expected = SEMANTICS[name].run(instruction, context, caseInputs(subject));
+        const lanes = random.pick([1, 1, 2, 3, 7]);
+        for (const row of await runCase(subject, lanes, bare.memory, bare.executor)) {
+          if (!rowsEqual(row, expected))
+            expect({ row, instruction, context, n }).toEqual({ row: expected, instruction, context, n });
+        }
+      }
+    });
+  });
+
+  it("gives the reference's records whatever threads and batches", async () => {
+    for (let seed = 1; seed <= MODELS; seed++) {
+      const { program, weights, vocabSize } = model(seed);
+      const random = prng(seed);
+      const input = ask(random, vocabSize, random.int(1, program.contextLength - 8));
+      const count = random.int(1, 8);
+      const expected = await generate(referenceEngine(program, weights), input, count);
+      for (const threads of THREADS) {
+        const maxBatch = random.pick(BATCHES);
+        const engine = batchEngine(await backend.machine(program, weights, { threads, maxBatch }));
+        expect(await generate(engine, input, count), `threads ${threads}, batch ${maxBatch}`).toEqual(expected);
+        const replay = await engine.replay(input, expected.outputs);
+        expect(answer({ outputs: replay.tokens, records: replay.records })).toEqual(expected);
+        engine.close();
+      }
+    }
+  });
+
+  it("gives the same when requests come and go in mid-generation", async () => {
+    const { program, weights, vocabSize } = model(3);
+    const random = prng(77);
+    const reference = referenceEngine(program, weights);
+    const asked = Array.from({ length: 12 }, () => ({
+      input: ask(random, vocabSize, random.int(1, 12)),
+      count: random.int(1, 12),
+      after: random.int(0, 30),
+    }));
+    const expected = [];
+    for (const { input, count } of asked) expected.push(await generate(reference, input, count));
+    const engine = batchEngine(await backend.machine(program, weights, { threads: 2, maxBatch: 16 }));
+    const got = await Promise.all(
+      asked.map(async ({ input, count, after }) => {
+        await new Promise((resolve) => setTimeout(resolve, after));
+        return generate(engine, input, count);
+      }),
+    );
+    expect(got).toEqual(expected);
+    engine.close();
+  });
+
+  it("makes every row of a step", async () => {
+    for (let seed = 10; seed < 10 + MODELS; seed++) {
+      const { program, weights, vocabSize } = model(seed);
+      const random = prng(seed);
+      const input = ask(random, vocabSize, 5);
+      const reference = referenceEngine(program, weights);
+      const { outputs } = await generate(reference, input, 4);
+      const engine = batchEngine(await backend.machine(program, weights, { threads: 2 }));
+      for (const step of [0, 3, 4, 7]) {
+        const [expected, got] = [await reference.fine(input, outputs, step), await engine.fine(input, outputs, step)];
+        expected.rows.forEach((row, i) => {
+          if (!rowsEqual(row, got.rows[i]!)) expect({ i, row: got.rows[i] }).toEqual({ i, row });
+        });
+        expect(got.rows).toHaveLength(expected.rows.length);
+        expect(got.cache.row(0, step)).toEqual(expected.cache.row(0, step));
+        expect(got.cache.row(0, 0)).toEqual(expected.cache.row(0, 0));
+      }
+      engine.close();
+    }
+  });
+
+  it("runs programs that no compiler makes", async () => {
+    let ran = 0;
+    for (const name of NAMES) {
+      for (let n = 0; n < 3 * FUZZ; n++) {
+        const random = prng(INSTRUCTIONS[name].opcode * 1009 + n);
+        const bytes = randomProgram(name, random);
+        const program: Program = {
+          instructions: bytes.instructions.map(decodeInstruction),
+          weightRows: bytes.weightRows,
+          contextLength: 12,
+        };
+        validateProgram(program);
+        const weights = randomWeights(program, random);
+        const input = ask(random, 50, 3);
+        const reference = referenceEngine(program, weights);
+        const expected = answer(await replayed(reference, input, [4, 2]));
+        const engine = batchEngine(await backend.machine(program, weights, { threads: 2 }));
+        expect(answer(await replayed(engine, input, [4, 2]))).toEqual(expected);
+        engine.close();
+        ran++;
+      }
+    }
+    expect(ran).toBe(NAMES.length * 3 * FUZZ);
+  });
+
+  it("goes on answering after its caches have grown and gone", async () => {
+    const { program, weights, vocabSize } = model(2);
+    const engine = batchEngine(await backend.machine(program, weights, { threads: 2 }));
+    const random = prng(5);
+    const long = ask(random, vocabSize, program.contextLength - 10);
+    const expected = await generate(referenceEngine(program, weights), long, 10);
+    for (let n = 0; n < 5; n++) expect(await generate(engine, long, 10)).toEqual(expected);
+    engine.close();
+  });
+});
+
+/** Weights of any bits, in one section for each operand. */
+function randomWeights({ instructions, weightRows }: Program, random: Prng): WeightStore {
+  const sections: WeightSection[] = [];
+  let byteOffset = 0;
+  const operands = instructions.flatMap(({ a, b, c }) => [a, b, c]).filter(({ kind }) => kind === "weights");
+  for (const { type, length, index, count } of operands.sort((x, y) => x.index - y.index)) {
+    sections.push({ name: `w${index}`, type, length, first: index, count, byteOffset });
+    byteOffset += Math.ceil((count * length * ELEMENT_BYTES[type]) / 8) * 8;
+  }
+  const last = operands.at(-1);
+  const first = last === undefined ? 0 : last.index + last.count;
+  if (first < weightRows)
+    sections.push({ name: "rest", type: "i8", length: 1, first, count: weightRows - first, byteOffset });
+  const buffer = new ArrayBuffer(byteOffset + weightRows);
+  const bytes = new Uint8Array(buffer);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = random.int(0, 255);
+  return new WeightStore(buffer, sections);
+}
+
+async function replayed(engine: Engine, input: SequenceInput, outputs: readonly number[]) {
+  const { tokens, records } = await engine.replay(input, outputs);
+  return { outputs: tokens, records };
+}
