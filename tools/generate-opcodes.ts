@@ -1,13 +1,28 @@
-/** Writes the files that name opcodes, from the instruction table; with `--check` fails if a committed file differs. */
+/**
+ * Writes the files that name opcodes, from the instruction table, and C++'s copy of the plan's layout; with `--check` fails if a committed
+ * file differs.
+ */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import * as layout from "../ts/engine/plan/layout.ts";
 import { assemblyOpcodes, cppOpcodes, solidityOpcodes } from "../ts/machine/opcode-files.ts";
+
+const layoutHeader = [
+  "// Generated from ts/engine/plan/layout.ts by tools/generate-opcodes.ts: do not edit.",
+  "#pragma once",
+  "",
+  "enum Layout {",
+  ...Object.entries(layout).map(([name, value]) => `  ${name} = ${value},`),
+  "};",
+  "",
+].join("\n");
 
 const FILES = {
   "src/machine/Opcodes.sol": solidityOpcodes(),
   "ts/engine/wasm/assembly/opcodes.ts": assemblyOpcodes(),
   "ts/engine/native/opcodes.h": cppOpcodes(),
+  "ts/engine/native/layout.h": layoutHeader,
 };
 
 for (const [name, source] of Object.entries(FILES)) {

@@ -31,3 +31,16 @@ export class MachineBuildError extends BaseError {
     super(`The ${backend} backend cannot be built.`, { code: "engine.build", metaMessages: [output], cause });
   }
 }
+
+/** The native backend is not built, or not for this processor. */
+export class NativeMissingError extends BaseError {
+  constructor(wanted: string | undefined, built: readonly string[]) {
+    super(`The native backend ${wanted === undefined ? "is not built" : `has no ${wanted} library that runs here`}.`, {
+      code: "engine.native",
+      metaMessages: [
+        built.length === 0 ? "Build it with a compiler for C++20: npm run native" : `Built: ${built.join(", ")}`,
+        "The wasm backend needs no compiler.",
+      ],
+    });
+  }
+}

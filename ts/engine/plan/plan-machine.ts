@@ -18,6 +18,8 @@ const FIRST_POSITIONS = 64;
 export interface MachineMemory {
   /** Takes bytes, aligned to 64; not cleared. @throws MachineMemoryError */
   take(bytes: number): number;
+  /** Address of bytes that exist already: a copy of them where that cannot be. */
+  adopt(buffer: ArrayBufferLike): number;
   give(at: number): void;
   /** The bytes at an address. */
   bytes(at: number, length: number): Uint8Array;
@@ -67,9 +69,7 @@ export class PlanMachine implements Machine {
     this.maxBatch = maxBatch;
     this.#executor = executor;
     this.#slots = cacheSlots(program);
-    const bytes = new Uint8Array(weights.buffer);
-    this.#weightsAt = memory.take(bytes.length);
-    memory.bytes(this.#weightsAt, bytes.length).set(bytes);
+    this.#weightsAt = memory.adopt(weights.buffer);
     this.#job = memory.take(L.JOB_BYTES);
     this.#lanes = memory.take(maxBatch * L.LANE_BYTES);
     this.#leaves = memory.take(maxBatch * leafBytes(this.#slots.length));

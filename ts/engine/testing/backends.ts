@@ -1,6 +1,8 @@
 import type { Program } from "../../machine/program.ts";
 import type { WeightStore } from "../../machine/weights.ts";
 import type { Machine } from "../machine.ts";
+import { ProcessMemory } from "../native/memory.ts";
+import { nativeExecutor, nativeKinds, nativeMachine } from "../native/native-machine.ts";
 import type { Executor, MachineMemory } from "../plan/plan-machine.ts";
 import { SharedMemory } from "../wasm/memory.ts";
 import { MODULE_BYTES, machineModule } from "../wasm/module.ts";
@@ -15,7 +17,7 @@ export interface Backend {
   bare(threads: number): Promise<{ memory: MachineMemory; executor: Executor }>;
 }
 
-/** Every backend that can run here, besides the reference. */
+/** Every backend that can run here, besides the reference: the native ones if they are built (`npm run native`). */
 export const BACKENDS: readonly Backend[] = [
   {
     name: "wasm",
@@ -25,4 +27,11 @@ export const BACKENDS: readonly Backend[] = [
       return { memory, executor: new Pool(await machineModule(), memory, threads) };
     },
   },
+  ...(await nativeKinds()).map(
+    (kind): Backend => ({
+      name: `native ${kind}`,
+      machine: (program, weights, options) => nativeMachine(program, weights, { ...options, kind }),
+      bare: async (threads) => ({ memory: new ProcessMemory(), executor: await nativeExecutor(threads, kind) }),
+    }),
+  ),
 ];

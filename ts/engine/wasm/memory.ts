@@ -44,6 +44,12 @@ export class SharedMemory implements MachineMemory {
     return at;
   }
 
+  adopt(buffer: ArrayBufferLike): number {
+    const at = this.take(buffer.byteLength);
+    this.bytes(at, buffer.byteLength).set(new Uint8Array(buffer));
+    return at;
+  }
+
   give(at: number): void {
     const bytes = this.#taken.get(at);
     if (bytes === undefined) return;

@@ -1,0 +1,586 @@
+// The canonical machine (docs/machine.md) over a plan: the same records as the wasm machine's, with addresses of this process.
+#include "machine.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "dot.h"
+#include "hash.h"
+#include "layout.h"
+#include "numbers.h"
+#include "opcodes.h"
+
+namespace {
+
+enum { I8, I16, I32, I64 };
+
+template <typename T>
+T field(const uint8_t* record, int offset) {
+  T value;
+  memcpy(&value, record + offset, sizeof value);
+  return value;
+}
+int32_t word(const uint8_t* record, int offset) { return field<int32_t>(record, offset); }
+template <typename T>
+T* address(const uint8_t* record, int offset) {
+  return reinterpret_cast<T*>(field<int64_t>(record, offset));
+}
+
+// One instruction for one lane.
+struct Step {
+  const uint8_t* op;
+  const uint8_t* lane;
+  uint8_t* out;
+
+  int t() const { return word(lane, LANE_T); }
+  uint8_t* arena() const { return address<uint8_t>(lane, LANE_ARENA); }
+  int p(int i) const { return word(op, OP_P + 4 * i); }
+  int out_type() const { return word(op, OP_OUT_TYPE); }
+  int out_length() const { return word(op, OP_OUT_LENGTH) * (word(op, OP_OUT_MODE) == 1 ? t() + 1 : 1); }
+  int kind(int arg) const { return word(op, arg + ARG_KIND); }
+  int type(int arg) const { return word(op, arg + ARG_TYPE); }
+  // Elements of an operand's row, or of each weight row.
+  int length(int arg) const { return word(op, arg + ARG_LENGTH) * (word(op, arg + ARG_MODE) == 1 ? t() + 1 : 1); }
+  uint32_t count(int arg) const { return uint32_t(word(op, arg + ARG_COUNT)); }
+  // An operand's row: of this step, or weights.
+  template <typename T>
+  const T* row(int arg) const {
+    const int64_t at = field<int64_t>(op, arg + ARG_AT);
+    return reinterpret_cast<const T*>(kind(arg) == 1 ? int64_t(arena()) + at : at);
+  }
+  // The cached rows of an operand, position after position.
+  const int16_t* cached(int arg) const {
+    return reinterpret_cast<const int16_t*>(address<uint8_t>(lane, LANE_CACHE) +
+                                            field<int64_t>(op, arg + ARG_AT) * word(lane, LANE_CAPACITY));
+  }
+  template <typename T>
+  T* result() const {
+    return reinterpret_cast<T*>(out);
+  }
+};
+
+// Calls `store(out, value)` loops for the type of the result.
+template <typename F>
+void for_type(const Step& s, F f) {
+  switch (s.out_type()) {
+    case I8: f(s.result<int8_t>(), 7); break;
+    case I16: f(s.result<int16_t>(), 15); break;
+    case I32: f(s.result<int32_t>(), 31); break;
+    default: f(s.result<int64_t>(), 63);
+  }
+}
+
+// Squares are at most 2^62 and the sum only grows: it saturates as soon as it leaves 63 bits.
+void fold_sumsq(const Step& s) {
+  const int count = s.out_length(), size = s.length(OP_A) / count;
+  const int32_t* a = s.row<int32_t>(OP_A);
+  for (int e = 0; e < count; e++) {
+    // Without saturation where no 2^24 squares of 2^39 can reach 2^63.
+    uint32_t bits = 0;
+    for (int i = e * size; i < (e + 1) * size; i++) bits |= uint32_t(a[i] ^ (a[i] >> 31));
+    uint64_t sum = 0;
+    if (bits < (1u << 19)) {
+      for (int i = e * size; i < (e + 1) * size; i++) sum += uint64_t(int64_t(a[i]) * a[i]);
+    } else {
+      for (int i = e * size; i < (e + 1) * size; i++) {
+        sum += uint64_t(int64_t(a[i]) * a[i]);
+        if (sum >> 63) sum = INT64_MAX;
+      }
+    }
+    s.result<int64_t>()[e] = int64_t(sum);
+  }
+}
+
+void fold_amax(const Step& s) {
+  const int count = s.out_length(), size = s.length(OP_A) / count;
+  const int32_t* a = s.row<int32_t>(OP_A);
+  for (int e = 0; e < count; e++) {
+    uint32_t top = 0;
+    for (int i = e * size; i < (e + 1) * size; i++) top = std::max(top, a[i] < 0 ? 0 - uint32_t(a[i]) : uint32_t(a[i]));
+    s.result<int32_t>()[e] = int32_t(std::min(top, uint32_t(INT32_MAX)));
+  }
+}
+
+void fold_max(const Step& s, int first, int last) {
+  const int size = s.length(OP_A) / s.out_length();
+  const int32_t* a = s.row<int32_t>(OP_A);
+  const int32_t* start = s.kind(OP_B) == 0 ? nullptr : s.row<int32_t>(OP_B);
+  for (int e = first; e < last; e++) {
+    int32_t top = start == nullptr ? INT32_MIN : start[e];
+    for (int i = e * size; i < (e + 1) * size; i++) top = std::max(top, a[i]);
+    s.result<int32_t>()[e] = std::max(top, -INT32_MAX);
+  }
+}
+
+template <typename T>
+int64_t sum_of(const T* a, int count) {
+  int64_t sum = 0;
+  for (int i = 0; i < count; i++) sum += a[i];
+  return sum;
+}
+
+// A group's own sum is at most 2^24 * 2^31; only the initial value can make it leave 64 bits.
+void fold_sum(const Step& s, int first, int last) {
+  const int size = s.length(OP_A) / s.out_length();
+  const int64_t* start = s.kind(OP_B) == 0 ? nullptr : s.row<int64_t>(OP_B);
+  for (int e = first; e < last; e++) {
+    const int64_t sum = s.type(OP_A) == I16 ? sum_of(s.row<int16_t>(OP_A) + e * size, size)
+                                            : sum_of(s.row<int32_t>(OP_A) + e * size, size);
+    const i128 total = i128(start == nullptr ? 0 : start[e]) + sum;
+    s.result<int64_t>()[e] = int64_t(std::min<i128>(std::max<i128>(total, -INT64_MAX), INT64_MAX));
+  }
+}
+
+// The threshold only gets smaller by what it covers: once it is 0 or more it stays so.
+void fold_pick(const Step& s) {
+  const int32_t* a = s.row<int32_t>(OP_A);
+  const int count = s.length(OP_A);
+  int64_t token = s.row<int64_t>(OP_B)[0], threshold = s.row<int64_t>(OP_B)[1];
+  for (int k = 0; k < count && token < 0; k++) {
+    const int32_t v = std::max(a[k], 0);
+    if (v > threshold) token = int64_t(s.p(0)) + k;
+    else threshold -= v;
+  }
+  s.result<int64_t>()[0] = std::max(token, -INT64_MAX);
+  s.result<int64_t>()[1] = std::max(threshold, -INT64_MAX);
+}
+
+void embed(const Step& s) {
+  const int64_t token = std::min(uint32_t(word(s.lane, LANE_TOKEN)), s.count(OP_B) - 1);
+  const int64_t scale = s.row<int32_t>(OP_C)[token];
+  const int8_t* row = s.row<int8_t>(OP_B) + token * s.length(OP_B);
+  const int shift = s.p(0), bits = s.p(1), count = s.out_length();
+  for (int e = 0; e < count; e++) s.result<int32_t>()[e] = int32_t(sat(rshr(row[e] * scale, shift), bits));
+}
+
+// The mean is at most 2^63 + 2^31: it fits 64 bits without a sign.
+void rms(const Step& s) {
+  const int64_t* a = s.row<int64_t>(OP_A);
+  const int count = s.out_length();
+  for (int e = 0; e < count; e++) {
+    const uint64_t mean = uint64_t(std::max<int64_t>(a[e], 0)) / uint64_t(s.p(0)) + uint64_t(s.p(1));
+    const uint64_t root = std::max<uint64_t>(isqrt_shifted(mean, s.p(2)), 1);
+    s.result<int64_t>()[e] = int64_t((uint64_t(1) << s.p(3)) / root);
+  }
+}
+
+void norm(const Step& s) {
+  const int32_t* a = s.row<int32_t>(OP_A);
+  const int64_t* b = s.row<int64_t>(OP_B);
+  const int32_t* gain = s.row<int32_t>(OP_C);
+  int32_t* out = s.result<int32_t>();
+  const int groups = s.length(OP_B), size = s.out_length() / groups, s1 = s.p(0), s2 = s.p(1);
+  for (int g = 0; g < groups; g++) {
+    const int64_t factor = b[g];
+    // |a * factor| <= 2^62 then, else 128 bits. |x * gain| <= 2^62 always.
+    const bool fits = factor >= -(int64_t(1) << 31) && factor <= (int64_t(1) << 31);
+    for (int i = 0; i < size; i++) {
+      const int e = g * size + i;
+      const int64_t x = fits ? sat(rshr(a[e] * factor, s1), 31) : mul_rshr_sat(a[e], factor, s1, 31);
+      out[e] = int32_t(sat(rshr(x * gain[i], s2), 31));
+    }
+  }
+}
+
+constexpr int RECIPROCAL_FRACTION = 47;
+
+void quantize(const Step& s) {
+  const int32_t* a = s.row<int32_t>(OP_A);
+  const int32_t* b = s.row<int32_t>(OP_B);
+  const int groups = s.length(OP_B), size = s.out_length() / groups;
+  for_type(s, [&](auto* out, int bits) {
+    for (int g = 0; g < groups; g++) {
+      const int64_t top = std::max(b[g], 1);
+      const int64_t inverse = (((int64_t(1) << bits) - 1) << RECIPROCAL_FRACTION) / top;
+      // Whoever lies within the top gives at most Q 2^47, below 2^62; the others saturate, as their sign says.
+      bool within = true;
+      for (int e = g * size; e < (g + 1) * size; e++) within &= a[e] <= top && a[e] >= -top;
+      if (within && bits <= 15) {
+        for (int e = g * size; e < (g + 1) * size; e++) out[e] = sat(rshr(a[e] * inverse, RECIPROCAL_FRACTION), bits);
+      } else {
+        for (int e = g * size; e < (g + 1) * size; e++) out[e] = mul_rshr_sat(a[e], inverse, RECIPROCAL_FRACTION, bits);
+      }
+    }
+  });
+}
+
+template <typename T>
+void dequant_of(const Step& s, const T* a) {
+  const int64_t scale = s.row<int32_t>(OP_B)[0];
+  const int32_t* channel = s.row<int32_t>(OP_C);
+  const int k = s.p(0), mbits = s.p(1), abits = s.p(2), shift = s.p(3), bits = s.p(4), count = s.out_length();
+  int32_t* out = s.result<int32_t>();
+  // |scale * channel| <= 2^62.
+  if (mbits + abits <= 62) {
+    for (int e = 0; e < count; e++) {
+      out[e] = int32_t(sat(rshr(sat(a[e], abits) * sat(rshr(scale * channel[e], k), mbits), shift), bits));
+    }
+  } else {
+    for (int e = 0; e < count; e++) {
+      out[e] = int32_t(mul_rshr_sat(sat(a[e], abits), sat(rshr(scale * channel[e], k), mbits), shift, bits));
+    }
+  }
+}
+
+void dequant(const Step& s) {
+  if (s.type(OP_A) == I32) dequant_of(s, s.row<int32_t>(OP_A));
+  else dequant_of(s, s.row<int64_t>(OP_A));
+}
+
+void add(const Step& s) {
+  const int32_t* a = s.row<int32_t>(OP_A);
+  const int32_t* b = s.row<int32_t>(OP_B);
+  const int bits = s.p(0), count = s.out_length();
+  for (int e = 0; e < count; e++) s.result<int32_t>()[e] = int32_t(sat(int64_t(a[e]) + b[e], bits));
+}
+
+void rope(const Step& s) {
+  const int32_t* a = s.row<int32_t>(OP_A);
+  const int size = s.length(OP_B), half = size / 2, shift = s.p(0), count = s.out_length();
+  const int16_t* table = s.row<int16_t>(OP_B) + int64_t(std::min(uint32_t(s.t()), s.count(OP_B) - 1)) * size;
+  int16_t* out = s.result<int16_t>();
+  for (int head = 0; head < count; head += size) {
+    for (int j = 0; j < half; j++) {
+      const int64_t cos = table[j], sin = table[half + j], x = a[head + j], y = a[head + half + j];
+      out[head + j] = int16_t(sat(rshr(x * cos - y * sin, shift), 15));
+      out[head + half + j] = int16_t(sat(rshr(y * cos + x * sin, shift), 15));
+    }
+  }
+}
+
+// |a * mul| <= 2^62.
+void rescale(const Step& s) {
+  const int32_t* a = s.row<int32_t>(OP_A);
+  const int64_t mul = s.p(0);
+  const int shift = s.p(1), count = s.out_length();
+  for_type(s, [&](auto* out, int bits) {
+    for (int e = 0; e < count; e++) out[e] = sat(rshr(a[e] * mul, shift), bits);
+  });
+}
+
+// 2^-i of i in table steps, shifted right by s more: 0 from 2^-62 on.
+int64_t power(const int32_t* table, uint64_t i, int tb, int s, int bits) {
+  const uint64_t n = (i >> tb) + uint64_t(s);
+  return n > 62 ? 0 : sat(rshr(table[i & ((uint64_t(1) << tb) - 1)], int(n)), bits);
+}
+
+void exp2(const Step& s, int first, int last) {
+  const int32_t* a = s.row<int32_t>(OP_A);
+  const int32_t* b = s.row<int32_t>(OP_B);
+  const int32_t* table = s.row<int32_t>(OP_C);
+  const int size = s.out_length() / s.length(OP_B), tb = s.p(1), shift = s.p(0) - tb, more = s.p(2);
+  for_type(s, [&](auto* out, int bits) {
+    for (int g = first; g < last; g++) {
+      for (int e = g * size; e < (g + 1) * size; e++) {
+        const int64_t x = std::max<int64_t>(int64_t(b[g]) - a[e], 0);
+        out[e] = power(table, uint64_t(rshr(x, shift)), tb, more, bits);
+      }
+    }
+  });
+}
+
+void divide(const Step& s) {
+  const int64_t* a = s.row<int64_t>(OP_A);
+  const int64_t* b = s.row<int64_t>(OP_B);
+  const int groups = s.length(OP_B), size = s.out_length() / groups, k = s.p(0);
+  int32_t* out = s.result<int32_t>();
+  for (int g = 0; g < groups; g++) {
+    const int64_t divisor = std::max<int64_t>(b[g], 1), half = divisor / 2;
+    for (int e = g * size; e < (g + 1) * size; e++) {
+      // |a << k| below 2^62, and half too: no sum overflows.
+      const int64_t spare = int64_t(1) << (62 - k);
+      if (a[e] < spare && a[e] > -spare) {
+        out[e] = int32_t(sat(floor_div((a[e] * (int64_t(1) << k)) + half, divisor), 31));
+      } else {
+        const i128 q = floor_div<i128>(i128(a[e]) * (i128(1) << k) + half, divisor);
+        out[e] = int32_t(std::min<i128>(std::max<i128>(q, -INT32_MAX), INT32_MAX));
+      }
+    }
+  }
+}
+
+void gate(const Step& s) {
+  const int32_t* a = s.row<int32_t>(OP_A);
+  const int32_t* b = s.row<int32_t>(OP_B);
+  const int16_t* table = s.row<int16_t>(OP_C);
+  const int64_t entries = s.length(OP_C);
+  const int s1 = s.p(0), s2 = s.p(1), s3 = s.p(2), count = s.out_length();
+  for (int e = 0; e < count; e++) {
+    const int64_t i = std::clamp<int64_t>(rshr(a[e], s1) + entries / 2, 0, entries - 1);
+    // |a * weight| <= 2^46, then |x * b| <= 2^62.
+    const int64_t x = sat(rshr(int64_t(a[e]) * table[i], s2), 31);
+    s.result<int32_t>()[e] = int32_t(sat(rshr(x * b[e], s3), 31));
+  }
+}
+
+void weigh(const Step& s) {
+  const int32_t* a = s.row<int32_t>(OP_A);
+  const int32_t top = s.row<int32_t>(OP_B)[0];
+  const int32_t* table = s.row<int32_t>(OP_C);
+  const int tb = s.p(1), more = s.p(2), count = s.out_length();
+  int32_t* out = s.result<int32_t>();
+  const int64_t temperature = uint32_t(word(s.lane, LANE_TEMPERATURE));
+  if (temperature == 0) {
+    for (int e = 0; e < count; e++) out[e] = a[e] >= top;
+    return;
+  }
+  const uint64_t inverse = uint64_t(std::min<int64_t>((int64_t(s.p(0)) << 16) / temperature, INT32_MAX));
+  for (int e = 0; e < count; e++) {
+    // Below 2^32 times 2^31, and half of 2^16 more.
+    const uint64_t i = (uint64_t(std::max<int64_t>(int64_t(top) - a[e], 0)) * inverse + 0x8000) >> 16;
+    out[e] = int32_t(power(table, i, tb, more, 31));
+  }
+}
+
+void draw(const Step& s) {
+  const int64_t total = s.row<int64_t>(OP_A)[0];
+  const bool greedy = word(s.lane, LANE_TEMPERATURE) == 0 || total <= 0;
+  s.result<int64_t>()[0] = -1;
+  s.result<int64_t>()[1] = greedy ? 0 : int64_t(((unsigned __int128)field<uint64_t>(s.lane, LANE_RANDOM) * uint64_t(total)) >> 64);
+}
+
+// Sum of at most 256 products of 2^30.
+int64_t product(const int16_t* a, const int16_t* b, int size) {
+  int64_t sum = 0;
+  for (int i = 0; i < size; i++) sum += int32_t(a[i]) * b[i];
+  return sum;
+}
+
+constexpr int32_t MASKED = -INT32_MAX;
+
+void fold_scores(const Step& s, int first, int last) {
+  const int size = s.p(0), shift = s.p(2), window = s.p(3), positions = s.t() + 1;
+  const int64_t mul = s.p(1), row = s.length(OP_B);
+  const int heads_per_kv = int(word(s.op, OP_HEADS) / (row / size));
+  const int open = window > 0 ? std::max(positions - window, 0) : 0;
+  for (int h = first; h < last; h++) {
+    const int16_t* q = s.row<int16_t>(OP_A) + h * size;
+    const int16_t* keys = s.cached(OP_B) + h / heads_per_kv * size;
+    int32_t* out = s.result<int32_t>() + int64_t(h) * positions;
+    for (int p = 0; p < open; p++) out[p] = MASKED;
+    for (int p = open; p < positions; p++) out[p] = int32_t(sat(rshr(product(q, keys + p * row, size) * mul, shift), 31));
+  }
+}
+
+// At most 2^22 positions of 2^30 each.
+void fold_mix(const Step& s, int first, int last) {
+  const int size = s.p(0), positions = s.t() + 1;
+  const int64_t row = s.length(OP_B);
+  const int heads_per_kv = int(word(s.op, OP_HEADS) / (row / size));
+  for (int h = first; h < last; h++) {
+    const int16_t* weights = s.row<int16_t>(OP_A) + int64_t(h) * positions;
+    const int16_t* values = s.cached(OP_B) + h / heads_per_kv * size;
+    int64_t* out = s.result<int64_t>() + h * size;
+    for (int from = 0; from < size; from += 32) {
+      int64_t sums[32] = {};
+      const int count = std::min(32, size - from);
+      if (count == 32) {
+        for (int p = 0; p < positions; p++) {
+          const int32_t w = weights[p];
+          const int16_t* v = values + p * row + from;
+          for (int i = 0; i < 32; i++) sums[i] += w * v[i];
+        }
+      } else {
+        for (int p = 0; p < positions; p++)
+          for (int i = 0; i < count; i++) sums[i] += int32_t(weights[p]) * values[p * row + from + i];
+      }
+      memcpy(out + from, sums, 8 * count);
+    }
+  }
+}
+
+constexpr int ROWS = 4;
+#if defined(__AVX512VNNI__)
+constexpr int LANES = 4;
+#else
+constexpr int LANES = 2;
+#endif
+
+template <int R, int N>
+void dot_store(const int8_t* w, int64_t size, const int16_t* const* activations, uint8_t* const* out, int e, bool wide) {
+  int64_t sums[R][N];
+  dot_tile<R, N>(w, size, activations, sums);
+  for (int r = 0; r < R; r++) {
+    for (int l = 0; l < N; l++) {
+      // An i32 sum comes from i8 activations: at most 2^30.
+      if (wide) reinterpret_cast<int64_t*>(out[l])[e + r] = sums[r][l];
+      else reinterpret_cast<int32_t*>(out[l])[e + r] = int32_t(sums[r][l]);
+    }
+  }
+}
+
+template <int R>
+void dot_lanes(const int8_t* w, int64_t size, const int16_t* const* a, uint8_t* const* out, int lanes, int e, bool wide) {
+  int lane = 0;
+  for (; lane + LANES <= lanes; lane += LANES) dot_store<R, LANES>(w, size, a + lane, out + lane, e, wide);
+  for (; lane < lanes; lane++) dot_store<R, 1>(w, size, a + lane, out + lane, e, wide);
+}
+
+// A thread's share of the elements of `fold_dot`, for all lanes.
+void dots(const uint8_t* op, const uint8_t* lanes, int active, int thread, int threads) {
+  const int64_t size = word(op, OP_A + ARG_LENGTH);
+  const int8_t* weights = address<int8_t>(op, OP_B + ARG_AT);
+  const int64_t from = field<int64_t>(op, OP_A + (word(op, OP_A + ARG_TYPE) == I8 ? ARG_WIDE : ARG_AT));
+  const int64_t to = field<int64_t>(op, OP_OUT);
+  const bool wide = word(op, OP_OUT_TYPE) == I64;
+  const int64_t length = word(op, OP_OUT_LENGTH), tiles = (length + ROWS - 1) / ROWS;
+  const int64_t first = tiles * thread / threads * ROWS;
+  const int64_t last = std::min(tiles * (thread + 1) / threads * ROWS, length);
+  thread_local std::vector<const int16_t*> a;
+  thread_local std::vector<uint8_t*> out;
+  a.resize(active);
+  out.resize(active);
+  for (int lane = 0; lane < active; lane++) {
+    uint8_t* arena = address<uint8_t>(lanes + lane * LANE_BYTES, LANE_ARENA);
+    a[lane] = reinterpret_cast<const int16_t*>(arena + from);
+    out[lane] = arena + to;
+  }
+  int64_t e = first;
+  for (; e + ROWS <= last; e += ROWS) dot_lanes<ROWS>(weights + e * size, size, a.data(), out.data(), active, int(e), wide);
+  for (; e < last; e++) dot_lanes<1>(weights + e * size, size, a.data(), out.data(), active, int(e), wide);
+}
+
+// An instruction for one lane: of the groups `first .. last - 1`, or all of its row if `last` is negative.
+void run_one(const uint8_t* op, const uint8_t* lane, int first, int last) {
+  const Step s{op, lane, address<uint8_t>(lane, LANE_ARENA) + field<int64_t>(op, OP_OUT)};
+  const int heads = last < 0 ? word(op, OP_HEADS) : last;
+  const int outs = last < 0 ? s.out_length() : last;
+  switch (word(op, OP_OPCODE)) {
+    case FOLD_SUMSQ: fold_sumsq(s); break;
+    case FOLD_AMAX: fold_amax(s); break;
+    case FOLD_MAX: fold_max(s, first, outs); break;
+    case FOLD_SUM: fold_sum(s, first, outs); break;
+    case FOLD_PICK: fold_pick(s); break;
+    case FOLD_DOT: dots(op, lane, 1, 0, 1); break;
+    case FOLD_SCORES: fold_scores(s, first, heads); break;
+    case FOLD_MIX: fold_mix(s, first, heads); break;
+    case EMBED: embed(s); break;
+    case RMS: rms(s); break;
+    case NORM: norm(s); break;
+    case QUANTIZE: quantize(s); break;
+    case DEQUANT: dequant(s); break;
+    case ADD: add(s); break;
+    case ROPE: rope(s); break;
+    case RESCALE: rescale(s); break;
+    case EXP2: exp2(s, first, last < 0 ? s.length(OP_B) : last); break;
+    case DIVIDE: divide(s); break;
+    case GATE: gate(s); break;
+    case WEIGH: weigh(s); break;
+    case DRAW: draw(s); break;
+    default: __builtin_trap();
+  }
+  const int64_t wide = field<int64_t>(op, OP_WIDE);
+  if (wide >= 0) {
+    int16_t* copy = reinterpret_cast<int16_t*>(s.arena() + wide);
+    const int count = s.out_length();
+    for (int e = 0; e < count; e++) copy[e] = s.result<int8_t>()[e];
+  }
+  const int64_t bytes = field<int64_t>(op, OP_CACHED_BYTES);
+  if (bytes > 0) {
+    uint8_t* slot = address<uint8_t>(lane, LANE_CACHE) + field<int64_t>(op, OP_CACHED_PREFIX) * word(lane, LANE_CAPACITY);
+    memcpy(slot + s.t() * bytes, s.out, bytes);
+  }
+}
+
+// Parents of all pairs of nodes, level by level, until one node is left of each tree: of trees that have the same number of leaves.
+void tree_tops(const std::vector<uint8_t*>& trees, int64_t leaves) {
+  thread_local std::vector<const uint8_t*> from;
+  thread_local std::vector<uint8_t*> to;
+  for (int64_t width = leaves; width > 1; width = (width + 1) / 2) {
+    // Nodes are overwritten from the front: the pairs of one place come together, before those of the next.
+    for (int64_t i = 0; i < width; i += 2) {
+      for (uint8_t* nodes : trees) {
+        if (i + 1 == width) memset(nodes + 32 * width, 0, 32);
+        from.push_back(nodes + 32 * i);
+        to.push_back(nodes + 16 * i);
+      }
+    }
+    keccak_many(from.data(), 2, to.data(), int(from.size()));
+    from.clear();
+    to.clear();
+  }
+}
+
+// Row leaves of a thread's share of the cached rows.
+void make_leaves(const uint8_t* job, const uint8_t* lanes, int count, int thread, int threads) {
+  const uint8_t* slots = address<uint8_t>(job, JOB_SLOTS);
+  const int slot_count = word(job, JOB_SLOT_COUNT);
+  thread_local std::vector<uint8_t> memory;
+  thread_local std::vector<uint8_t*> trees, leaves;
+  thread_local std::vector<const uint8_t*> messages;
+  for (int slot = thread; slot < slot_count; slot += threads) {
+    const uint8_t* about = slots + slot * SLOT_BYTES;
+    const int64_t bytes = field<int64_t>(about, SLOT_ROW_BYTES), chunks = (bytes + 31) / 32;
+    const int64_t stride = 32 * (chunks + 1) + 128;
+    memory.resize(stride * count);
+    trees.clear();
+    leaves.clear();
+    messages.clear();
+    for (int i = 0; i < count; i++) {
+      const uint8_t* lane = lanes + i * LANE_BYTES;
+      uint8_t* to = address<uint8_t>(lane, LANE_LEAVES);
+      if (to == nullptr) continue;
+      const uint8_t* row = address<uint8_t>(lane, LANE_CACHE) + field<int64_t>(about, SLOT_PREFIX) * word(lane, LANE_CAPACITY) +
+                           bytes * word(lane, LANE_T);
+      uint8_t* message = memory.data() + stride * i;
+      uint8_t* nodes = message + 128;
+      for (int64_t c = 0; c < chunks; c++) {
+        uint8_t chunk[32] = {};
+        memcpy(chunk, row + 32 * c, std::min<int64_t>(32, bytes - 32 * c));
+        sha256_of_32(chunk, nodes + 32 * c);
+      }
+      memcpy(message, job + JOB_ROW_TAG, 32);
+      put_word(message + 32, uint32_t(word(about, SLOT_TYPE)));
+      put_word(message + 64, uint32_t(word(about, SLOT_LENGTH)));
+      trees.push_back(nodes);
+      messages.push_back(message);
+      leaves.push_back(to + 32 * slot);
+    }
+    tree_tops(trees, chunks);
+    for (uint8_t* nodes : trees) memcpy(nodes - 32, nodes, 32);
+    keccak_many(messages.data(), 4, leaves.data(), int(messages.size()));
+  }
+}
+
+// Cache roots of a thread's share of the lanes.
+void make_roots(const uint8_t* job, const uint8_t* lanes, int count, int thread, int threads) {
+  const int slot_count = word(job, JOB_SLOT_COUNT);
+  for (int i = thread; i < count; i += threads) {
+    uint8_t* nodes = address<uint8_t>(lanes + i * LANE_BYTES, LANE_LEAVES);
+    if (nodes == nullptr) continue;
+    tree_tops({nodes}, slot_count);
+    uint8_t message[96];
+    memcpy(message, job + JOB_CACHE_TAG, 32);
+    put_word(message + 32, uint32_t(slot_count));
+    memcpy(message + 64, nodes, 32);
+    const uint8_t* from = message;
+    keccak_many(&from, 3, &nodes, 1);
+  }
+}
+
+}  // namespace
+
+void run_job(const uint8_t* job, int thread, int threads, Barrier& barrier) {
+  const uint8_t* ops = address<uint8_t>(job, JOB_OPS);
+  const uint8_t* lanes = address<uint8_t>(job, JOB_LANES);
+  const int count = word(job, JOB_OP_COUNT), all = word(job, JOB_LANE_COUNT), full = word(job, JOB_FULL_COUNT);
+  for (int i = 0; i < count; i++) {
+    const uint8_t* op = ops + int64_t(i) * OP_BYTES;
+    if (word(op, OP_BARRIER)) barrier.wait();
+    const int active = word(op, OP_NEEDED) ? all : full;
+    const int share = word(op, OP_SHARE);
+    if (active == 0) continue;
+    if (share == SHARE_ELEMENTS) {
+      dots(op, lanes, active, thread, threads);
+    } else if (share == SHARE_HEADS && active < threads) {
+      const int heads = word(op, OP_HEADS), first = heads * thread / threads, last = heads * (thread + 1) / threads;
+      for (int lane = 0; lane < active; lane++) run_one(op, lanes + lane * LANE_BYTES, first, last);
+    } else {
+      for (int lane = thread; lane < active; lane += threads) run_one(op, lanes + lane * LANE_BYTES, 0, -1);
+    }
+  }
+  barrier.wait();
+  make_leaves(job, lanes, all, thread, threads);
+  barrier.wait();
+  make_roots(job, lanes, all, thread, threads);
+}
