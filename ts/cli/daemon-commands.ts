@@ -108,7 +108,7 @@ async function modelsOf({ config, output }: Session) {
   if (config.models.length === 0)
     throw new UsageError("No model is given.", "Set models, e.g. --set models=./models/tale-2m");
   const bars = new Map<string, (done: number, total: number) => void>();
-  return loadModels(config.models, (folder, _, done, total) => {
+  return loadModels(config.models, config.engine, (folder, _, done, total) => {
     const bar = bars.get(folder) ?? output.progress(folder);
     bars.set(folder, bar);
     bar(done, total);

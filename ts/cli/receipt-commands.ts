@@ -96,7 +96,7 @@ async function signed(hash: `0x${string}`, signature: `0x${string}`, by: string)
 
 async function reexecute(session: Session, bundle: Bundle, folder: string): Promise<string | undefined> {
   const bar = session.output.progress(folder);
-  const { source } = await loadModels([folder], (_, __, done, total) => bar(done, total));
+  const { source } = await loadModels([folder], session.config.engine, (_, __, done, total) => bar(done, total));
   const model = await source(bundle.receipt.modelId);
   if (model === undefined) return `${folder} holds another model`;
   const fault = await findFault(model.engine, bundle, model.contextLength);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { BACKENDS } from "../engine/types.ts";
 
 const address = z.templateLiteral(["0x", z.string().regex(/^[0-9a-fA-F]{40}$/)]);
 const url = z.url({ protocol: /^https?$/ });
@@ -54,6 +55,12 @@ export const configSchema = z.strictObject({
   metrics: z
     .strictObject({
       host: z.string().default("127.0.0.1").describe("Address at which daemons serve health and metrics"),
+    })
+    .prefault({}),
+  engine: z
+    .strictObject({
+      backend: z.enum(BACKENDS).default("wasm").describe("What runs models; all give the same bytes"),
+      threads: z.number().int().min(1).optional().describe("Threads of a model; default: one for each processor"),
     })
     .prefault({}),
   models: z.array(z.string()).default([]).describe("Model folders to load; in the environment separated by commas"),

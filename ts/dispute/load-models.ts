@@ -1,5 +1,5 @@
 import type { Hex } from "../commit/bytes.ts";
-import { referenceEngine } from "../engine/reference.ts";
+import { type EngineOptions, openEngine, otherBackend } from "../engine/backends.ts";
 import { type LoadedModel, type LoadModelOptions, loadModel } from "../model/load.ts";
 import type { ModelSource, PlayableModel } from "./answer.ts";
 
@@ -8,20 +8,21 @@ export interface ReadyModel extends PlayableModel {
   readonly loaded: LoadedModel;
 }
 
-/** Loads and verifies model folders. */
+/** Loads and verifies model folders. Second opinions come from another backend than the first. */
 export async function loadModels(
   folders: readonly string[],
+  engineOptions: EngineOptions = { backend: "wasm" },
   onProgress?: (folder: string, ...progress: Parameters<NonNullable<LoadModelOptions["onProgress"]>>) => void,
 ): Promise<{ models: readonly ReadyModel[]; source: ModelSource }> {
   const models: ReadyModel[] = [];
   for (const folder of folders) {
     const options = onProgress === undefined ? {} : { onProgress: onProgress.bind(undefined, folder) };
     const loaded = await loadModel(folder, options);
-    const engine = referenceEngine(loaded.program, loaded.weights);
+    const engine = await openEngine(loaded.program, loaded.weights, engineOptions);
     // Read from disk and checked against its roots once more: weights that went bad in memory must not testify twice.
     const freshEngine = async () => {
       const { program, weights } = await loadModel(folder);
-      return referenceEngine(program, weights);
+      return openEngine(program, weights, { ...engineOptions, backend: otherBackend(engineOptions.backend) });
     };
     models.push({ loaded, engine, freshEngine, disputed: loaded, contextLength: loaded.manifest.contextLength });
   }

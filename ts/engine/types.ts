@@ -2,6 +2,13 @@ import type { Hex } from "../commit/bytes.ts";
 import type { TraceRecord } from "../commit/record.ts";
 import type { Row } from "../machine/types.ts";
 
+/**
+ * What runs the machine. All give the same bytes: `reference` is the specification, slow and plain; `wasm` needs only npm; `native` needs a
+ * compiler for C++ once (`npm run native`).
+ */
+export const BACKENDS = ["reference", "wasm", "native"] as const;
+export type BackendName = (typeof BACKENDS)[number];
+
 /** What the machine needs to know of a request, besides the model. */
 export interface SequenceInput {
   /** Prompt tokens; `nIn` is their number, at least 1. */

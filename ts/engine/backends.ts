@@ -1,0 +1,37 @@
+import type { Program } from "../machine/program.ts";
+import type { WeightStore } from "../machine/weights.ts";
+import { batchEngine } from "./batch-engine.ts";
+import { referenceEngine } from "./reference.ts";
+import type { BackendName, Engine } from "./types.ts";
+
+export interface EngineOptions {
+  readonly backend: BackendName;
+  /** Threads of a backend that has several; by default as many as there are processors. */
+  readonly threads?: number | undefined;
+}
+
+/** Starts an engine for a model. @throws NativeMissingError, MachineMemoryError, MachineBuildError */
+export async function openEngine(
+  program: Program,
+  weights: WeightStore,
+  { backend, threads }: EngineOptions,
+): Promise<Engine> {
+  const options = threads === undefined ? {} : { threads };
+  switch (backend) {
+    case "reference":
+      return referenceEngine(program, weights);
+    case "wasm": {
+      const { wasmMachine } = await import("./wasm/wasm-machine.ts");
+      return batchEngine(await wasmMachine(program, weights, options));
+    }
+    case "native": {
+      const { nativeMachine } = await import("./native/native-machine.ts");
+      return batchEngine(await nativeMachine(program, weights, options));
+    }
+  }
+}
+
+/** A backend that has nothing in common with another one but the specification: for a second opinion. */
+export function otherBackend(backend: BackendName): BackendName {
+  return backend === "native" ? "wasm" : backend === "wasm" ? "reference" : "wasm";
+}
