@@ -22,11 +22,11 @@ export async function openEngine(
       return referenceEngine(program, weights);
     case "wasm": {
       const { wasmMachine } = await import("./wasm/wasm-machine.ts");
-      return batchEngine(await wasmMachine(program, weights, options));
+      return batchEngine(await wasmMachine(program, weights, options), program);
     }
     case "native": {
       const { nativeMachine } = await import("./native/native-machine.ts");
-      return batchEngine(await nativeMachine(program, weights, options));
+      return batchEngine(await nativeMachine(program, weights, options), program);
     }
   }
 }

@@ -15,6 +15,7 @@ import { randomProgram } from "../machine/testing/random-program.ts";
 import { ELEMENT_BYTES, rowsEqual } from "../machine/types.ts";
 import { type WeightSection, WeightStore } from "../machine/weights.ts";
 import { batchEngine } from "./batch-engine.ts";
+import type { Machine } from "./machine.ts";
 import { referenceEngine } from "./reference.ts";
 import { BACKENDS } from "./testing/backends.ts";
 import { runCase } from "./testing/run-case.ts";
@@ -84,7 +85,7 @@ describe.each(BACKENDS)("$name", (backend) => {
       const expected = await generate(referenceEngine(program, weights), input, count);
       for (const threads of THREADS) {
         const maxBatch = random.pick(BATCHES);
-        const engine = batchEngine(await backend.machine(program, weights, { threads, maxBatch }));
+        const engine = batchEngine(await backend.machine(program, weights, { threads, maxBatch }), program);
         expect(await generate(engine, input, count), `threads ${threads}, batch ${maxBatch}`).toEqual(expected);
         const replay = await engine.replay(input, expected.outputs);
         expect(answer({ outputs: replay.tokens, records: replay.records })).toEqual(expected);
@@ -104,7 +105,7 @@ describe.each(BACKENDS)("$name", (backend) => {
     }));
     const expected = [];
     for (const { input, count } of asked) expected.push(await generate(reference, input, count));
-    const engine = batchEngine(await backend.machine(program, weights, { threads: 2, maxBatch: 16 }));
+    const engine = batchEngine(await backend.machine(program, weights, { threads: 2, maxBatch: 16 }), program);
     const got = await Promise.all(
       asked.map(async ({ input, count, after }) => {
         await new Promise((resolve) => setTimeout(resolve, after));
@@ -122,7 +123,7 @@ describe.each(BACKENDS)("$name", (backend) => {
       const input = ask(random, vocabSize, 5);
       const reference = referenceEngine(program, weights);
       const { outputs } = await generate(reference, input, 4);
-      const engine = batchEngine(await backend.machine(program, weights, { threads: 2 }));
+      const engine = batchEngine(await backend.machine(program, weights, { threads: 2 }), program);
       for (const step of [0, 3, 4, 7]) {
         const [expected, got] = [await reference.fine(input, outputs, step), await engine.fine(input, outputs, step)];
         expected.rows.forEach((row, i) => {
@@ -152,7 +153,7 @@ describe.each(BACKENDS)("$name", (backend) => {
         const input = ask(random, 50, 3);
         const reference = referenceEngine(program, weights);
         const expected = answer(await replayed(reference, input, [4, 2]));
-        const engine = batchEngine(await backend.machine(program, weights, { threads: 2 }));
+        const engine = batchEngine(await backend.machine(program, weights, { threads: 2 }), program);
         expect(answer(await replayed(engine, input, [4, 2]))).toEqual(expected);
         engine.close();
         ran++;
@@ -161,9 +162,64 @@ describe.each(BACKENDS)("$name", (backend) => {
     expect(ran).toBe(NAMES.length * 3 * FUZZ);
   });
 
+  it("starts from the cached rows of earlier conversations, and gives the same", async () => {
+    const { program, weights, vocabSize } = model(6);
+    const random = prng(9);
+    const first = ask(random, vocabSize, 12);
+    const machine = await backend.machine(program, weights, { threads: 2 });
+    let steps = 0;
+    const counting: Machine = {
+      ...machineMethods(machine),
+      run(batch) {
+        steps += batch.length;
+        return machine.run(batch);
+      },
+    };
+    const engine = batchEngine(counting, program);
+    const reference = referenceEngine(program, weights);
+    const { outputs } = await generate(engine, first, 4);
+    expect(steps).toBe(15);
+    // The conversation goes on; another one begins alike; a third one does not.
+    for (const [prompt, expectedSteps] of [
+      [[...first.prompt, ...outputs, 7, 8], 18 - 15 + 3],
+      [[...first.prompt.slice(0, 10), 1, 2], 2 + 3],
+      [[...first.prompt].reverse(), 12 + 3],
+    ] as const) {
+      const input = { ...ask(random, vocabSize, 1), prompt };
+      steps = 0;
+      expect(await generate(engine, input, 4)).toEqual(await generate(reference, input, 4));
+      expect(steps).toBe(expectedSteps);
+    }
+    // A replay computes everything itself.
+    steps = 0;
+    await engine.replay(first, outputs);
+    expect(steps).toBe(15);
+    engine.close();
+  });
+
+  it("gives up caches when memory is short, computes them again, and gives the same", async () => {
+    const { program, weights, vocabSize } = model(6);
+    const random = prng(10);
+    const inputs = Array.from({ length: 5 }, () => ask(random, vocabSize, 9));
+    const reference = referenceEngine(program, weights);
+    const engine = batchEngine(await backend.machine(program, weights, { threads: 2 }), program, { cacheBytes: 1 });
+    const sequences = inputs.map((input) => engine.sequence(input));
+    // One after the other: each turn takes the memory of the last one.
+    for (let i = 0; i < 4; i++) for (const sequence of sequences) await sequence.next();
+    for (const [i, sequence] of sequences.entries()) {
+      expect(answer(sequence)).toEqual(await generate(reference, inputs[i]!, 4));
+      const [got, expected] = [
+        await engine.fine(inputs[i]!, sequence.outputs, 6),
+        await reference.fine(inputs[i]!, sequence.outputs, 6),
+      ];
+      expect(got.rows.every((row, k) => rowsEqual(row, expected.rows[k]!))).toBe(true);
+    }
+    engine.close();
+  });
+
   it("goes on answering after its caches have grown and gone", async () => {
     const { program, weights, vocabSize } = model(2);
-    const engine = batchEngine(await backend.machine(program, weights, { threads: 2 }));
+    const engine = batchEngine(await backend.machine(program, weights, { threads: 2 }), program);
     const random = prng(5);
     const long = ask(random, vocabSize, program.contextLength - 10);
     const expected = await generate(referenceEngine(program, weights), long, 10);
@@ -171,6 +227,18 @@ describe.each(BACKENDS)("$name", (backend) => {
     engine.close();
   });
 });
+
+/** A machine as an object whose methods can be replaced. */
+function machineMethods(machine: Machine): Machine {
+  return {
+    backend: machine.backend,
+    maxBatch: machine.maxBatch,
+    cache: () => machine.cache(),
+    run: (steps) => machine.run(steps),
+    rows: (step) => machine.rows(step),
+    close: () => machine.close(),
+  };
+}
 
 /** Weights of any bits, in one section for each operand. */
 function randomWeights({ instructions, weightRows }: Program, random: Prng): WeightStore {
