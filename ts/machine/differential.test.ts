@@ -1,23 +1,12 @@
-import { readFileSync } from "node:fs";
-import {
-  type Abi,
-  createTestClient,
-  decodeFunctionResult,
-  encodeFunctionData,
-  type Hex,
-  http,
-  publicActions,
-  walletActions,
-} from "viem";
-import { privateKeyToAccount } from "viem/accounts";
+import { decodeFunctionResult, encodeFunctionData, type Hex } from "viem";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Anvil, anvilKey, startAnvil } from "../chain/anvil.ts";
 import { toHex } from "../commit/bytes.ts";
 import { prng } from "../compiler/prng.ts";
 import { encodeInstruction, type Operand } from "./instruction.ts";
 import { SEMANTICS } from "./registry.ts";
 import { INSTRUCTIONS, type InstructionName } from "./table.ts";
 import { type Case, caseInputs } from "./testing/cases.ts";
+import { type Deployed, deployed } from "./testing/deployed.ts";
 import { FUZZ } from "./testing/fuzz.ts";
 import { randomCase } from "./testing/random-case.ts";
 import { elementAt, rowBytes } from "./types.ts";
@@ -30,29 +19,11 @@ const ELEMENTS_PER_CASE = 10;
 const CALL_BYTES = 400_000;
 const CALL_GAS = 2n ** 40n;
 
-const artifact = JSON.parse(readFileSync("out/JudgeHarness.sol/JudgeHarness.json", "utf8")) as {
-  abi: Abi;
-  bytecode: { object: Hex };
-};
-
-let anvil: Anvil;
-let harness: Hex;
-let client: ReturnType<typeof connect>;
-
-function connect(url: string) {
-  const account = privateKeyToAccount(anvilKey(0));
-  return createTestClient({ mode: "anvil", account, transport: http(url, { timeout: 120_000 }) })
-    .extend(publicActions)
-    .extend(walletActions);
-}
-
+let harness: Deployed;
 beforeAll(async () => {
-  anvil = await startAnvil();
-  client = connect(anvil.url);
-  const hash = await client.deployContract({ abi: artifact.abi, bytecode: artifact.bytecode.object, chain: null });
-  harness = (await client.waitForTransactionReceipt({ hash })).contractAddress!;
+  harness = await deployed("JudgeHarness");
 });
-afterAll(() => anvil.stop());
+afterAll(() => harness.stop());
 
 /** An operand's rows in plain, as the harness takes them. */
 function plainRows(operand: Operand, { rows, weights, cache, context }: Case) {
@@ -98,13 +69,13 @@ type Prepared = ReturnType<typeof prepare>;
 
 async function compare(batch: Prepared[]): Promise<void> {
   const data = encodeFunctionData({
-    abi: artifact.abi,
+    abi: harness.abi,
     functionName: "evaluateMany",
     args: [batch.map(({ encoded }) => encoded)],
   });
-  const result = await client.call({ to: harness, data, gas: CALL_GAS });
+  const result = await harness.client.call({ to: harness.address, data, gas: CALL_GAS });
   const got = decodeFunctionResult({
-    abi: artifact.abi,
+    abi: harness.abi,
     functionName: "evaluateMany",
     data: result.data!,
   }) as readonly bigint[];

@@ -1,23 +1,12 @@
-import { readFileSync } from "node:fs";
-import {
-  type Abi,
-  BaseError,
-  ContractFunctionRevertedError,
-  createTestClient,
-  type Hex,
-  http,
-  publicActions,
-  walletActions,
-} from "viem";
-import { privateKeyToAccount } from "viem/accounts";
+import { BaseError, ContractFunctionRevertedError, type Hex } from "viem";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Anvil, anvilKey, startAnvil } from "../chain/anvil.ts";
 import { toHex } from "../commit/bytes.ts";
 import { prng } from "../compiler/prng.ts";
 import { InstructionDecodeError, InvalidProgramError } from "./errors.ts";
 import { decodeInstruction, type Instruction } from "./instruction.ts";
 import { validateProgram } from "./program.ts";
 import { INSTRUCTIONS, type InstructionName, instructionName } from "./table.ts";
+import { type Deployed, deployed } from "./testing/deployed.ts";
 import { FUZZ } from "./testing/fuzz.ts";
 import { mutatedProgram, type ProgramBytes, programsAtBorders, randomProgram } from "./testing/random-program.ts";
 
@@ -29,29 +18,11 @@ const WIDTH = 24;
 /** What a validator says: accepted, or where it stopped. `undefined`: not a matter of one instruction. */
 type Verdict = { accepted: true } | { accepted: false; at: number | undefined; rule: string };
 
-const artifact = JSON.parse(readFileSync("out/ProgramValidatorV1.sol/ProgramValidatorV1.json", "utf8")) as {
-  abi: Abi;
-  bytecode: { object: Hex };
-};
-
-let anvil: Anvil;
-let validator: Hex;
-let client: ReturnType<typeof connect>;
-
-function connect(url: string) {
-  const account = privateKeyToAccount(anvilKey(0));
-  return createTestClient({ mode: "anvil", account, transport: http(url, { timeout: 120_000 }) })
-    .extend(publicActions)
-    .extend(walletActions);
-}
-
+let validator: Deployed;
 beforeAll(async () => {
-  anvil = await startAnvil();
-  client = connect(anvil.url);
-  const hash = await client.deployContract({ abi: artifact.abi, bytecode: artifact.bytecode.object, chain: null });
-  validator = (await client.waitForTransactionReceipt({ hash })).contractAddress!;
+  validator = await deployed("ProgramValidatorV1");
 });
-afterAll(() => anvil.stop());
+afterAll(() => validator.stop());
 
 /** TypeScript: bytes are decoded, then the rules are checked. */
 function inTypeScript({ instructions, weightRows, contextLength }: ProgramBytes): Verdict {
@@ -73,9 +44,9 @@ function inTypeScript({ instructions, weightRows, contextLength }: ProgramBytes)
 async function inSolidity({ instructions, weightRows, contextLength }: ProgramBytes): Promise<Verdict> {
   const bytes = toHex(Buffer.concat(instructions));
   try {
-    const next = (await client.readContract({
-      address: validator,
-      abi: artifact.abi,
+    const next = (await validator.client.readContract({
+      address: validator.address,
+      abi: validator.abi,
       functionName: "validate",
       args: [
         { count: 0, cacheRows: 0, ended: false, descriptors: `0x${"00".repeat(32)}` },
