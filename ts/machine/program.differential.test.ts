@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { BaseError, ContractFunctionRevertedError, type Hex } from "viem";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { toHex } from "../commit/bytes.ts";
