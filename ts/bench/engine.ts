@@ -1,0 +1,210 @@
+import { spawnSync } from "node:child_process";
+import { statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { traceTree } from "../commit/record.ts";
+import { TAGS } from "../commit/tags.ts";
+import { compileLlama } from "../compiler/llama.ts";
+import { StepTrace } from "../dispute/step-trace.ts";
+import { openEngine } from "../engine/backends.ts";
+import type { Machine } from "../engine/machine.ts";
+import { nativeMachine } from "../engine/native/native-machine.ts";
+import type { BackendName, Engine, SequenceInput } from "../engine/types.ts";
+import { stepContext } from "../machine/step.ts";
+import { openModelSource } from "../model/source.ts";
+import { openLlama } from "./llama-cpp.ts";
+import { q8Copy } from "./q8-gguf.ts";
+
+export interface EngineBenchOptions {
+  /** SmolLM2 as GGUF. */
+  readonly gguf: string;
+  /** The same model as a package of ours: for load time and memory. */
+  readonly packageFolder: string | undefined;
+  readonly rounds: number;
+  readonly progress: (what: string) => void;
+}
+
+/** Ratios: ours over llama.cpp's; to verify: time to verify over time to generate. */
+export interface EngineFigures {
+  readonly decodeRatio: number;
+  readonly prefillRatio: number;
+  readonly wasmDecodeRatio: number;
+  readonly wasmPrefillRatio: number;
+  readonly traceOverhead: number;
+  readonly verifyRatioNative: number;
+  readonly verifyRatioWasm: number;
+  readonly batch8Speedup: number;
+  readonly rssRatio: number | undefined;
+  readonly coldLoadMs: number | undefined;
+  readonly fineTraceMs: number;
+  readonly threads: number;
+  readonly tokensPerSecond: Readonly<Record<string, number>>;
+}
+
+const PROMPT = 128;
+const DECODED = 64;
+const ANSWER = 256;
+const CONTEXT = 1024;
+const TEXT =
+  "The harbour was quiet in the morning. Boats lay side by side, and an old man mended a net while he told the children how the storm had come, what it had taken, and why the lighthouse keeper never spoke of it again. ";
+
+/** Speed of the backends against llama.cpp: same model, threads and prompt, in turn, medians. */
+export async function measureEngine({ gguf, packageFolder, rounds, progress }: EngineBenchOptions): Promise<EngineFigures> {
+  const threads = availableParallelism();
+  progress("the model");
+  const cache = fileURLToPath(new URL("../../.cache/bench/", import.meta.url));
+  const llama = await openLlama(await q8Copy(gguf, cache), { threads, contextLength: CONTEXT });
+  const prompt = llama.tokenize(TEXT.repeat(8)).slice(0, PROMPT);
+  const source = await openModelSource(gguf);
+  const { program, weights } = compileLlama(source.config, source.tensors, { contextLength: CONTEXT });
+  source.close();
+  const native = await openEngine(program, weights, { backend: "native", threads });
+  const wasm = await openEngine(program, weights, { backend: "wasm", threads });
+  const bare = await nativeMachine(program, weights, { threads });
+
+  const times: Record<string, number[]> = {};
+  const record = async <T>(name: string, run: () => Promise<T>): Promise<T> => {
+    const start = performance.now();
+    const result = await run();
+    times[name] = [...(times[name] ?? []), performance.now() - start];
+    return result;
+  };
+  for (let round = 0; round < rounds; round++) {
+    progress(`round ${round + 1} of ${rounds}: llama.cpp`);
+    await llama.clear();
+    await record("llamaPrefill", () => llama.prefill(prompt.slice(0, -1)));
+    await record("llamaDecode", () => llama.decode(prompt.at(-1)!, DECODED));
+    for (const [name, engine] of [
+      ["native", native],
+      ["wasm", wasm],
+    ] as const) {
+      progress(`round ${round + 1} of ${rounds}: ${name}`);
+      await generation(engine, ask(prompt, round), DECODED, (phase, run) => record(`${name}${phase}`, run));
+    }
+    progress(`round ${round + 1} of ${rounds}: tracing`);
+    for (const trace of round % 2 === 0 ? [false, true] : [true, false]) {
+      await decodeBare(bare, prompt, trace, (run) => record(trace ? "traced" : "untraced", run));
+    }
+    progress(`round ${round + 1} of ${rounds}: eight at once`);
+    await record("eight", async () => {
+      await Promise.all(
+        Array.from({ length: 8 }, (_, i) => generation(native, ask(prompt.slice(0, 8), 100 + 8 * round + i), DECODED)),
+      );
+    });
+    await record("one", () => generation(native, ask(prompt.slice(0, 8), 1000 + round), DECODED));
+  }
+  const verify: Partial<Record<BackendName, number>> = {};
+  for (const engine of [native, wasm]) {
+    progress(`an answer of ${ANSWER} tokens: ${engine.backend}`);
+    const input = ask(prompt, 7);
+    let start = performance.now();
+    const outputs = await generation(engine, input, ANSWER);
+    const generated = performance.now() - start;
+    start = performance.now();
+    await engine.replay(input, outputs);
+    verify[engine.backend as BackendName] = (performance.now() - start) / generated;
+  }
+  progress("a fine trace");
+  const input = ask(prompt, 8);
+  const { tokens: outputs, records } = await native.replay(input, prompt.slice(0, 4));
+  await native.fine(input, outputs, PROMPT);
+  const fineTraces: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const start = performance.now();
+    const disputed = { program, weights } as ConstructorParameters<typeof StepTrace>[0];
+    new StepTrace(disputed, { input, outputs, records }, PROMPT, await native.fine(input, outputs, PROMPT));
+    fineTraces.push(performance.now() - start);
+  }
+  native.close();
+  wasm.close();
+  bare.close();
+  await llama.close();
+  const of = (name: string) => median(times[name]!);
+  const loaded = packageFolder === undefined ? undefined : loadInChild(packageFolder);
+  return {
+    decodeRatio: of("llamaDecode") / of("nativeDecode"),
+    prefillRatio: of("llamaPrefill") / of("nativePrefill"),
+    wasmDecodeRatio: of("llamaDecode") / of("wasmDecode"),
+    wasmPrefillRatio: of("llamaPrefill") / of("wasmPrefill"),
+    traceOverhead: of("traced") / of("untraced") - 1,
+    verifyRatioNative: verify.native!,
+    verifyRatioWasm: verify.wasm!,
+    batch8Speedup: (8 * of("one")) / of("eight"),
+    rssRatio: loaded?.rssRatio,
+    coldLoadMs: loaded?.coldLoadMs,
+    fineTraceMs: median(fineTraces),
+    threads,
+    tokensPerSecond: Object.fromEntries(
+      ["llama", "native", "wasm"].map((name) => [name, (1000 * DECODED) / of(`${name}Decode`)]),
+    ),
+  };
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((x, y) => x - y)[values.length >> 1]!;
+}
+
+/** A request of its own: no two share cached rows. */
+function ask(prompt: readonly number[], number: number): SequenceInput {
+  return {
+    prompt: [number + 1000, ...prompt.slice(1)],
+    temperature: 0,
+    requestHash: `0x${"11".repeat(32)}`,
+    saltKey: new Uint8Array(32).fill(3),
+  };
+}
+
+type Timed = <T>(phase: "Prefill" | "Decode", run: () => Promise<T>) => Promise<T>;
+
+/** An answer with all that its receipt commits to. */
+async function generation(
+  engine: Engine,
+  input: SequenceInput,
+  count: number,
+  timed: Timed = (_, run) => run(),
+): Promise<number[]> {
+  const sequence = engine.sequence(input);
+  await timed("Prefill", () => sequence.next());
+  await timed("Decode", async () => {
+    for (let i = 0; i < count; i++) await sequence.next();
+    traceTree(sequence.records).root(TAGS.trace);
+  });
+  const outputs = [...sequence.outputs];
+  sequence.close();
+  return outputs;
+}
+
+/** Decoding without an engine around it, with and without cache roots. */
+async function decodeBare(
+  machine: Machine,
+  prompt: readonly number[],
+  trace: boolean,
+  timed: (run: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const cache = machine.cache();
+  const step = (t: number, token: number, wanted: boolean) => ({
+    cache,
+    context: stepContext({ t, nIn: prompt.length, token, temperature: 0, requestHash: `0x${"11".repeat(32)}` }),
+    token: wanted,
+    trace: trace && wanted,
+  });
+  const first = prompt.slice(0, 64).map((token, t) => step(t, token, t === 63));
+  let token = (await machine.run(first)).at(-1)!.token!;
+  await timed(async () => {
+    for (let t = 64; t < 64 + DECODED; t++) token = (await machine.run([step(t, token, true)]))[0]!.token!;
+  });
+  cache.free();
+}
+
+/** Load time and resident memory of a process of its own, which answers once. */
+function loadInChild(packageFolder: string): { rssRatio: number; coldLoadMs: number } {
+  const script = fileURLToPath(new URL("./load-child.ts", import.meta.url));
+  const { stdout, stderr, status } = spawnSync(process.execPath, ["--import", "tsx", script, packageFolder], {
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`The process that loads the model failed: ${stderr}`);
+  const { rss, coldLoadMs } = JSON.parse(stdout) as { rss: number; coldLoadMs: number };
+  const size = statSync(join(packageFolder, "weights.bin")).size;
+  return { rssRatio: rss / (1.5 * size + 300e6), coldLoadMs };
+}
