@@ -12,7 +12,7 @@ import { referenceEngine } from "../engine/reference.ts";
 import type { Engine } from "../engine/types.ts";
 import { type LoadedModel, loadModel } from "../model/load.ts";
 import { packModel, writePackage } from "../model/pack.ts";
-import { byteLevelTokenizer } from "../model/testing.ts";
+import { byteLevelTokenizer } from "../model/testing/packages.ts";
 import type { Bundle } from "../sdk/bundle.ts";
 import { fetchReceipt } from "../sdk/fetch-bundles.ts";
 import { prepareRequest } from "../sdk/prepare-request.ts";

@@ -18,7 +18,7 @@ import { loadModel, verifyDeep } from "./load.ts";
 import { modelIdOf } from "./manifest.ts";
 import { type PackedModel, packModel, writePackage } from "./pack.ts";
 import { formatDescription, MODEL_JSON, type ModelDescription, PACKAGE_FILES, parseDescription } from "./package.ts";
-import { bigramModel } from "./testing.ts";
+import { bigramModel } from "./testing/packages.ts";
 
 const content = bigramModel();
 let root: string;
