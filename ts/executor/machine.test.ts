@@ -35,7 +35,7 @@ beforeAll(async () => {
   const about = { licence: "MIT", source: "made by a test", notes: [] };
   const tokenizer = byteLevelTokenizer();
   const content = { name: "random", program, weights, vocabSize: VOCAB, tokenizer, stopTokens: [3], about };
-  await writePackage(join(dir, "random"), packModel(content));
+  await writePackage(join(dir, "random"), await packModel(content));
   model = await loadModel(join(dir, "random"));
   engine = referenceEngine(model.program, model.weights);
   const test = testExecutor({ model, engine });

@@ -115,6 +115,18 @@ export class GgufError extends BaseError {
   }
 }
 
+/** A model cannot be downloaded. */
+export class ModelDownloadError extends BaseError {
+  constructor(url: string, reason: string, cause?: unknown) {
+    super(`${url} cannot be downloaded.`, {
+      code: "model.download",
+      metaMessages: [reason, "Try again, or name another index with --index."],
+      retryable: true,
+      cause,
+    });
+  }
+}
+
 /** The tokenizer is of a kind whose token bytes are not defined here. */
 export class UnsupportedTokenizerError extends BaseError {
   constructor(reason: string, cause?: unknown) {

@@ -5,7 +5,7 @@ import type { TensorSource } from "../compiler/tensors.ts";
 import { GgufError } from "./errors.ts";
 import { type GgufFile, openGguf } from "./gguf.ts";
 import { ggufTokenizer } from "./gguf-tokenizer.ts";
-import type { ModelSource } from "./source.ts";
+import { type ModelSource, tally } from "./source.ts";
 
 /** Architectures (`general.architecture`), and what their files differ in. Mistral's are `llama`. */
 const ARCHITECTURES: Readonly<Record<string, { readonly pairsInterleaved: boolean }>> = {
@@ -27,6 +27,7 @@ export async function openGgufModel(path: string): Promise<ModelSource> {
       tokenizer,
       stopTokens,
       licence: z.string().catch("").parse(file.metadata["general.license"]),
+      tensorTypes: tally([...file.tensors.values()].map(({ format }) => format.name)),
       close: () => file.close(),
     };
   } catch (error) {

@@ -7,7 +7,7 @@ import { type ByteSource, fileBytes } from "./byte-source.ts";
 import { ModelFormatError, SafetensorsError } from "./errors.ts";
 import { readModelFile } from "./folder.ts";
 import { openSafetensors, type SafetensorsFile } from "./safetensors.ts";
-import type { ModelSource } from "./source.ts";
+import { type ModelSource, tally } from "./source.ts";
 
 const eosSchema = z.looseObject({
   eos_token_id: z.union([z.number().int().nonnegative(), z.array(z.number().int().nonnegative())]).nullish(),
@@ -38,19 +38,20 @@ export async function openHuggingFace(dir: string): Promise<ModelSource> {
   if (eos === null || eos === undefined) {
     throw new ModelFormatError("config.json", "an eos_token_id, there or in generation_config.json", "none");
   }
-  const { tensors, close } = await openWeights(dir);
+  const { tensors, tensorTypes, close } = await openWeights(dir);
   return {
     config,
     tensors,
     tokenizer: { tokenizerJson, tokenizerConfigJson, chatTemplate },
     stopTokens: Array.isArray(eos) ? eos : [eos],
     licence: "",
+    tensorTypes,
     close,
   };
 }
 
 /** The safetensors files of a folder as one source of tensors. */
-async function openWeights(dir: string): Promise<Pick<ModelSource, "tensors" | "close">> {
+async function openWeights(dir: string): Promise<Pick<ModelSource, "tensors" | "tensorTypes" | "close">> {
   const sharded = await exists(dir, INDEX);
   const map = sharded ? (await readJson(dir, INDEX, indexSchema)).weight_map : {};
   const shards = new Map<string, SafetensorsFile>();
@@ -71,7 +72,8 @@ async function openWeights(dir: string): Promise<Pick<ModelSource, "tensors" | "
     }
     const only = shards.get("model.safetensors");
     const fileOf = (tensor: string) => (sharded ? shards.get(map[tensor] ?? "") : only);
-    return { tensors: { get: (tensor) => fileOf(tensor)?.read(tensor) }, close };
+    const tensorTypes = tally([...shards.values()].flatMap(({ types }) => types));
+    return { tensors: { get: (tensor) => fileOf(tensor)?.read(tensor) }, tensorTypes, close };
   } catch (error) {
     close();
     throw error;

@@ -1,17 +1,19 @@
+import { basename, resolve } from "node:path";
 import { parseLlamaConfig } from "../compiler/config.ts";
 import { type CompileOptions, compileLlama } from "../compiler/llama.ts";
-import { type PackedModel, type PackProgress, packModel } from "./pack.ts";
+import type { CommitOptions } from "./commitment.ts";
+import { type PackedModel, packModel } from "./pack.ts";
 import type { ModelAbout } from "./package.ts";
 import { openModelSource } from "./source.ts";
 
-export type ImportParameters = {
+export type ImportParameters = CommitOptions & {
   /** A GGUF file, or a folder in Hugging Face's layout: a Llama-family model. */
   readonly path: string;
   /** Lower-case name of the package. */
   readonly name: string;
-  readonly about: ModelAbout;
+  /** What `model.json` says of where the model comes from; default: what its files state. */
+  readonly about?: ModelAbout;
   readonly compile?: CompileOptions;
-  readonly onProgress?: PackProgress;
 };
 
 /** Compiles a model to a program with int8 weights and packs it, in memory; `writePackage` writes it. */
@@ -26,9 +28,9 @@ export async function importModel(parameters: ImportParameters): Promise<PackedM
       vocabSize: parseLlamaConfig(source.config).vocabSize,
       tokenizer: source.tokenizer,
       stopTokens: source.stopTokens,
-      about: parameters.about,
+      about: parameters.about ?? { licence: source.licence, source: basename(resolve(parameters.path)), notes: [] },
     };
-    return packModel(content, parameters.onProgress);
+    return await packModel(content, parameters);
   } finally {
     source.close();
   }

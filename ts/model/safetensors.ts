@@ -6,6 +6,8 @@ import { BLOCK_FORMATS, type BlockFormat, decodeBlocks } from "./gguf-blocks.ts"
 /** An open safetensors file: the header checked, tensors read and decoded when they are asked for. */
 export type SafetensorsFile = {
   readonly names: ReadonlySet<string>;
+  /** Type of each tensor. */
+  readonly types: readonly string[];
   /** Row-major float32 values; undefined if there is no such tensor. */
   read(name: string): Float32Array | undefined;
 };
@@ -75,6 +77,7 @@ export function openSafetensors(source: ByteSource): SafetensorsFile {
   requireCover(ranges, dataLength, name);
   return {
     names: new Set(entries.keys()),
+    types: [...entries.values()].map(({ format }) => format.name),
     read(tensor) {
       const entry = entries.get(tensor);
       return entry && decodeBlocks(entry.format, read(source, tensor, entry), entry.elements);

@@ -16,12 +16,21 @@ export type ModelSource = {
   readonly stopTokens: readonly number[];
   /** What the files state; empty if they do not. */
   readonly licence: string;
+  /** How many tensors the files hold of each type. */
+  readonly tensorTypes: Readonly<Record<string, number>>;
   close(): void;
 };
 
 /** Opens a GGUF file, or a folder in Hugging Face's layout. */
 export async function openModelSource(path: string): Promise<ModelSource> {
   return isFolder(path) ? openHuggingFace(path) : openGgufModel(path);
+}
+
+/** Counts of equal names. */
+export function tally(names: Iterable<string>): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
 }
 
 function isFolder(path: string): boolean {
