@@ -34,7 +34,7 @@ async function main(): Promise<number> {
     const name = basename(resolve(dir));
     const started = performance.now();
     const about = aboutOf(sha256Hex(await readModelFile(dir, "model.safetensors")));
-    const packed = await importModel({ dir, name, about, onProgress: report(name) });
+    const packed = await importModel({ path: dir, name, about, onProgress: report(name) });
     const out = join(values.out, name);
     await writePackage(out, packed, { replace: true });
     await verifyDeep(await loadModel(out, { modelId: packed.description.modelId }));

@@ -1,10 +1,11 @@
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { FloatModel } from "../ts/compiler/float.ts";
-import { readHuggingFace } from "../ts/model/huggingface.ts";
+import { keptTensors } from "../ts/compiler/tensors.ts";
 import { loadModel } from "../ts/model/load.ts";
 import { agreement, readHeldOut, writeReference } from "../ts/model/reference.ts";
 import { scoreTokens, surprise } from "../ts/model/score.ts";
+import { openModelSource } from "../ts/model/source.ts";
 
 /**
  * Measures shipped packages against the float models that they were made of, on `ts/model/fixtures/held-out.json`, and
@@ -20,13 +21,14 @@ async function main(): Promise<void> {
   for (const dir of positionals) {
     const name = basename(resolve(dir));
     const model = await loadModel(join(values.models, name));
-    const source = await readHuggingFace(dir);
+    const source = await openModelSource(dir);
+    const kept = keptTensors(source.tensors);
     let [count, floatLoss, integerLoss] = [0, 0, 0];
     const predictions: number[][] = [];
     const integer: number[][] = [];
     for (const text of texts) {
       const tokens = model.tokenizer.encode(text);
-      const float = new FloatModel(source.config, source.tensors);
+      const float = new FloatModel(source.config, kept);
       const chosen = tokens.slice(0, -1).map((token, i) => {
         const logits = float.step(token);
         floatLoss += surprise(logits, tokens[i + 1]);

@@ -1,26 +1,27 @@
 import { spawnSync } from "node:child_process";
-import { statSync } from "node:fs";
-import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cacheFolder } from "../commit/cache-folder.ts";
 import { traceTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
-import { compileLlama } from "../compiler/llama.ts";
 import { StepTrace } from "../dispute/step-trace.ts";
 import { openEngine } from "../engine/backends.ts";
 import type { Machine } from "../engine/machine.ts";
 import { nativeMachine } from "../engine/native/native-machine.ts";
 import type { BackendName, Engine, SequenceInput } from "../engine/types.ts";
 import { stepContext } from "../machine/step.ts";
-import { openModelSource } from "../model/source.ts";
+import { commitWeights } from "../model/commitment.ts";
+import { importModel } from "../model/import.ts";
+import { loadModel } from "../model/load.ts";
+import { writePackage } from "../model/pack.ts";
 import { openLlama } from "./llama-cpp.ts";
 import { q8Copy } from "./q8-gguf.ts";
 
 export interface EngineBenchOptions {
   /** SmolLM2 as GGUF. */
   readonly gguf: string;
-  /** The same model as a package of ours: for load time and memory. */
-  readonly packageFolder: string | undefined;
   readonly rounds: number;
   readonly progress: (what: string) => void;
 }
@@ -35,9 +36,10 @@ export interface EngineFigures {
   readonly verifyRatioNative: number;
   readonly verifyRatioWasm: number;
   readonly batch8Speedup: number;
-  readonly rssRatio: number | undefined;
-  readonly coldLoadMs: number | undefined;
+  readonly rssRatio: number;
+  readonly coldLoadMs: number;
   readonly fineTraceMs: number;
+  readonly commitSeconds: number;
   readonly threads: number;
   readonly tokensPerSecond: Readonly<Record<string, number>>;
 }
@@ -50,15 +52,15 @@ const TEXT =
   "The harbour was quiet in the morning. Boats lay side by side, and an old man mended a net while he told the children how the storm had come, what it had taken, and why the lighthouse keeper never spoke of it again. ";
 
 /** Speed of the backends against llama.cpp: same model, threads and prompt, in turn, medians. */
-export async function measureEngine({ gguf, packageFolder, rounds, progress }: EngineBenchOptions): Promise<EngineFigures> {
+export async function measureEngine({ gguf, rounds, progress }: EngineBenchOptions): Promise<EngineFigures> {
   const threads = availableParallelism();
   progress("the model");
-  const cache = fileURLToPath(new URL("../../.cache/bench/", import.meta.url));
-  const llama = await openLlama(await q8Copy(gguf, cache), { threads, contextLength: CONTEXT });
+  const llama = await openLlama(await q8Copy(gguf, join(cacheFolder(), "bench")), { threads, contextLength: CONTEXT });
   const prompt = llama.tokenize(TEXT.repeat(8)).slice(0, PROMPT);
-  const source = await openModelSource(gguf);
-  const { program, weights } = compileLlama(source.config, source.tensors, { contextLength: CONTEXT });
-  source.close();
+  progress("first commitment to the weights");
+  const { folder, commitSeconds } = await pack(gguf);
+  const loaded = await loadModel(folder);
+  const { program, weights } = loaded;
   const native = await openEngine(program, weights, { backend: "native", threads });
   const wasm = await openEngine(program, weights, { backend: "wasm", threads });
   const bare = await nativeMachine(program, weights, { threads });
@@ -112,8 +114,7 @@ export async function measureEngine({ gguf, packageFolder, rounds, progress }: E
   const fineTraces: number[] = [];
   for (let i = 0; i < 3; i++) {
     const start = performance.now();
-    const disputed = { program, weights } as ConstructorParameters<typeof StepTrace>[0];
-    new StepTrace(disputed, { input, outputs, records }, PROMPT, await native.fine(input, outputs, PROMPT));
+    new StepTrace(loaded, { input, outputs, records }, PROMPT, await native.fine(input, outputs, PROMPT));
     fineTraces.push(performance.now() - start);
   }
   native.close();
@@ -121,7 +122,9 @@ export async function measureEngine({ gguf, packageFolder, rounds, progress }: E
   bare.close();
   await llama.close();
   const of = (name: string) => median(times[name]!);
-  const loaded = packageFolder === undefined ? undefined : loadInChild(packageFolder);
+  progress("a process of its own");
+  const { rssRatio, coldLoadMs } = loadInChild(folder);
+  rmSync(dirname(folder), { recursive: true });
   return {
     decodeRatio: of("llamaDecode") / of("nativeDecode"),
     prefillRatio: of("llamaPrefill") / of("nativePrefill"),
@@ -131,14 +134,28 @@ export async function measureEngine({ gguf, packageFolder, rounds, progress }: E
     verifyRatioNative: verify.native!,
     verifyRatioWasm: verify.wasm!,
     batch8Speedup: (8 * of("one")) / of("eight"),
-    rssRatio: loaded?.rssRatio,
-    coldLoadMs: loaded?.coldLoadMs,
+    rssRatio,
+    coldLoadMs,
     fineTraceMs: median(fineTraces),
+    commitSeconds,
     threads,
     tokensPerSecond: Object.fromEntries(
       ["llama", "native", "wasm"].map((name) => [name, (1000 * DECODED) / of(`${name}Decode`)]),
     ),
   };
+}
+
+/** Makes a package of the model, as if no commitment to its weights were known. */
+async function pack(gguf: string): Promise<{ folder: string; commitSeconds: number }> {
+  const folder = mkdtempSync(join(tmpdir(), "otr-bench-"));
+  const [first, second] = [join(folder, "first"), join(folder, "second")];
+  const dir = join(folder, "model");
+  const packed = await importModel({ path: gguf, name: "bench", cacheDir: first, compile: { contextLength: CONTEXT } });
+  await writePackage(dir, packed);
+  const { weights } = await loadModel(dir);
+  const start = performance.now();
+  await commitWeights(weights, { cacheDir: second });
+  return { folder: dir, commitSeconds: (performance.now() - start) / 1000 };
 }
 
 function median(values: readonly number[]): number {

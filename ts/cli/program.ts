@@ -80,6 +80,13 @@ export function number(text: string): number {
   return value;
 }
 
+/** Parses a positive integer option. */
+export function integer(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("expected a positive integer");
+  return value;
+}
+
 /** Parses 32 bytes in hex. */
 export function bytes32(text: string): Hex {
   if (!/^0x[0-9a-fA-F]{64}$/.test(text)) throw new InvalidArgumentError("expected 0x and 64 hexadecimal digits");

@@ -8,6 +8,7 @@ import { DrySender } from "../chain/dry-sender.ts";
 import { MemoryIntentStore } from "../chain/intent.ts";
 import { type OtrActions, otrActions } from "../chain/otr-actions.ts";
 import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
+import { cacheFolder } from "../commit/cache-folder.ts";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { loadAccount } from "../config/secrets.ts";
@@ -36,6 +37,11 @@ export class Session {
 
   get config(): Config {
     return this.loaded.config;
+  }
+
+  /** Where what can be made again is kept. */
+  get cacheDir(): string {
+    return this.config.cacheDir ?? cacheFolder(this.environment);
   }
 
   /** Connects once. */

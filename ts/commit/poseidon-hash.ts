@@ -1,7 +1,7 @@
 import { FIELD, FULL_ROUNDS, inverse, type Matrix, poseidonParameters, type Vector } from "./poseidon-parameters.ts";
 
 /** One partial round with its linear layer made sparse. */
-type SparseRound = {
+export type SparseRound = {
   /** Added to element 0 before the S-box. */
   readonly constant: bigint;
   /** Row 0 of the layer. */
@@ -10,7 +10,7 @@ type SparseRound = {
   readonly column: Vector;
 };
 
-type Schedule = {
+export type Schedule = {
   readonly t: number;
   readonly mds: Matrix;
   readonly before: Matrix;
@@ -77,7 +77,7 @@ function multiply(matrix: Matrix, vector: Vector): bigint[] {
  * identity but for row 0 and column 0: z goes through S, and only the last D is applied. Constants of the other
  * elements are carried into the next round.
  */
-function scheduleOf(inputs: number): Schedule {
+export function scheduleOf(inputs: number): Schedule {
   const { t, partialRounds, constants, mds } = poseidonParameters(inputs);
   const half = FULL_ROUNDS / 2;
   const rest = Array.from({ length: t - 1 }, (_, i) => i + 1);

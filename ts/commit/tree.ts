@@ -32,9 +32,16 @@ export class Tree {
   readonly levels: readonly Uint8Array[];
   readonly count: number;
 
-  /** @param leaves Flat leaves, 32 bytes each; at least one. */
-  constructor(leaves: Uint8Array) {
+  /**
+   * @param leaves Flat leaves, 32 bytes each; at least one.
+   * @param known All levels, if something faster has computed them.
+   */
+  constructor(leaves: Uint8Array, known?: readonly Uint8Array[]) {
     this.count = leaves.length / 32;
+    if (known !== undefined) {
+      this.levels = known;
+      return;
+    }
     const levels = [leaves];
     for (let w = this.count; w > 1; w = Math.ceil(w / 2)) {
       const below = levels[levels.length - 1]!;

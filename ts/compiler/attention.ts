@@ -61,7 +61,10 @@ export function emitAttention(compilation: Compilation, tables: Tables, layer: n
     heads * headSize,
     activations.mixed,
   );
-  const projected = emitLinear(compilation, y, output, RESIDUAL);
+  let projected = emitLinear(compilation, y, output, RESIDUAL);
+  if (config.outputBias) {
+    projected = emitBias(compilation, projected, `${tensorPrefix}.self_attn.o_proj.bias`, `${prefix}.o.bias`, RESIDUAL);
+  }
   return program.map("add", residual, "i32", { a: residual, b: projected, p: [RESIDUAL.bits] });
 }
 
@@ -73,7 +76,7 @@ function emitHeads(
   x: Quantized,
   count: number,
 ): Operand {
-  const { config, program, tensors, weights, activations } = compilation;
+  const { config, activations } = compilation;
   const { headSize, hiddenSize, qkNorm, attentionBias } = config;
   const tensorPrefix = `model.layers.${layer}.self_attn.${which}`;
   const name = `layers.${layer}.${which}`;
@@ -83,16 +86,23 @@ function emitHeads(
   const format: Format = normed ? RESIDUAL : ACTIVATION;
   const matrix = addMatrix(compilation, `${tensorPrefix}_proj.weight`, name, size, hiddenSize, activations.attention);
   let row = emitLinear(compilation, x, matrix, format);
-  if (attentionBias) {
-    const biasName = `${tensorPrefix}_proj.bias`;
-    const bias = fixedPoint(biasName, tensor(tensors, biasName, size), format.fraction);
-    const b = weights.addRow(`${name}.bias`, "i32", bias);
-    row = program.map("add", row, "i32", { a: row, b, p: [format.bits] });
-  }
+  if (attentionBias) row = emitBias(compilation, row, `${tensorPrefix}_proj.bias`, `${name}.bias`, format);
   if (normed) {
     row = emitNorm(compilation, row, addGain(compilation, `${tensorPrefix}_norm.weight`, `${name}.norm`, headSize).row);
   }
   return row;
+}
+
+/** Emits the addition of a bias to a row of the given format. */
+function emitBias(
+  { program, tensors, weights }: Compilation,
+  a: Operand,
+  tensorName: string,
+  name: string,
+  { fraction, bits }: Format,
+): Operand {
+  const b = weights.addRow(name, "i32", fixedPoint(tensorName, tensor(tensors, tensorName, a.length), fraction));
+  return program.map("add", a, "i32", { a, b, p: [bits] });
 }
 
 /**

@@ -11,6 +11,8 @@ const ropeScaling = z
     low_freq_factor: z.number().positive().optional(),
     high_freq_factor: z.number().positive().optional(),
     original_max_position_embeddings: positive.optional(),
+    /** What each frequency is divided by (`rope_type` is `divisors`): how GGUF files express Llama 3's scaling. */
+    divisors: z.array(z.number().positive()).optional(),
   })
   .nullish();
 
@@ -30,6 +32,8 @@ const schema = z.object({
   max_position_embeddings: positive,
   hidden_act: z.string().default("silu"),
   attention_bias: z.boolean().default(false),
+  /** The attention's output projection has a bias. */
+  output_bias: z.boolean().default(false),
   /** Normalise every head of q and k (Qwen 3). */
   qk_norm: z.boolean().default(false),
   /** Attend to this many last positions only. */
@@ -55,12 +59,15 @@ export type LlamaConfig = {
   readonly contextLength: number;
   /** q, k and v projections have a bias. */
   readonly attentionBias: boolean;
+  /** So does the attention's output projection. */
+  readonly outputBias: boolean;
   readonly qkNorm: boolean;
   /** Positions that a query sees, 0 for all. */
   readonly window: number;
 };
 
 export type RopeScaling =
+  | { readonly kind: "divisors"; readonly divisors: readonly number[] }
   | { readonly kind: "linear"; readonly factor: number }
   | {
       readonly kind: "llama3";
@@ -99,19 +106,22 @@ export function parseLlamaConfig(input: LlamaConfigInput): LlamaConfig {
     vocabSize: raw.vocab_size,
     normEps: raw.rms_norm_eps,
     ropeTheta: raw.rope_theta,
-    ropeScaling: parseRopeScaling(raw.rope_scaling),
+    ropeScaling: parseRopeScaling(raw.rope_scaling, headSize),
     tied: raw.tie_word_embeddings,
     contextLength: raw.max_position_embeddings,
     attentionBias: raw.attention_bias,
+    outputBias: raw.output_bias,
     qkNorm: raw.qk_norm,
-    window: raw.sliding_window ?? 0,
+    // A window of the whole context hides nothing.
+    window: (raw.sliding_window ?? 0) >= raw.max_position_embeddings ? 0 : (raw.sliding_window ?? 0),
   };
 }
 
-function parseRopeScaling(raw: z.output<typeof ropeScaling>): RopeScaling | undefined {
+function parseRopeScaling(raw: z.output<typeof ropeScaling>, headSize: number): RopeScaling | undefined {
   const kind = raw?.rope_type ?? raw?.type ?? "default";
   if (raw === null || raw === undefined || kind === "default") return undefined;
   const { factor, low_freq_factor: low, high_freq_factor: high, original_max_position_embeddings: original } = raw;
+  if (kind === "divisors" && raw.divisors?.length === headSize / 2) return { kind, divisors: raw.divisors };
   if (kind === "linear" && factor !== undefined) return { kind, factor };
   if (kind === "llama3" && factor !== undefined && low !== undefined && high !== undefined && original !== undefined) {
     return { kind, factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalContext: original };

@@ -61,7 +61,9 @@ export class FloatModel {
         for (let i = 0; i < headSize; i++) mixed[h * headSize + i] += (w / sum) * values[first + n][offset + i];
       });
     }
-    return product(this.#tensor(`${prefix}.self_attn.o_proj.weight`, hiddenSize * heads * headSize), mixed);
+    const out = product(this.#tensor(`${prefix}.self_attn.o_proj.weight`, hiddenSize * heads * headSize), mixed);
+    if (this.#config.outputBias) addTo(out, this.#tensor(`${prefix}.self_attn.o_proj.bias`, hiddenSize));
+    return out;
   }
 
   #heads(layer: number, which: "q" | "k" | "v", y: Float64Array, count: number): Float64Array {

@@ -1,6 +1,7 @@
 import type { Operand } from "../machine/instruction.ts";
 import type { Compilation } from "./compilation.ts";
-import { ACTIVATION, EXP2, RESIDUAL, SEGMENT } from "./formats.ts";
+import { TensorRangeError } from "./errors.ts";
+import { ACTIVATION, EXP2, RESIDUAL, SCALE_BITS, SEGMENT } from "./formats.ts";
 import { emitLinear, emitQuantize, type Matrix, scaleExponent } from "./linear.ts";
 import { addGain, emitNorm } from "./norm.ts";
 import { quantizeRows, rowMagnitudes, tensor } from "./tensors.ts";
@@ -36,11 +37,15 @@ export function addVocabularyMatrix(
       });
     }),
     exponent,
+    source: tensorName,
   };
 }
 
 /** Emits `embed`: the input token's row in the residual format. */
 export function emitEmbedding({ program }: Compilation, token: Operand, matrix: VocabularyMatrix): Operand {
+  if (matrix.exponent < RESIDUAL.fraction) {
+    throw new TensorRangeError(matrix.source, 127 * 2 ** (SCALE_BITS - matrix.exponent));
+  }
   return program.emit("embed", {
     type: "i32",
     length: matrix.rows.length,
@@ -77,6 +82,7 @@ export function emitHead(
       rows: { ...matrix.rows, index: matrix.rows.index + i * SEGMENT, count },
       scales: { ...matrix.scales, index: matrix.scales.index + i, count: 1 },
       exponent: matrix.exponent + bits,
+      source: matrix.source,
     };
     const row = emitLinear(compilation, x, segment, ACTIVATION);
     logits.push(row);

@@ -22,7 +22,13 @@ export type ActivationType = "i8" | "i16";
 export type Format = { readonly fraction: number; readonly bits: number };
 
 /** Weights and channel scales of a matrix; a channel's real scale is `mantissa / 2^exponent`. */
-export type Matrix = { readonly rows: Operand; readonly scales: Operand; readonly exponent: number };
+export type Matrix = {
+  readonly rows: Operand;
+  readonly scales: Operand;
+  readonly exponent: number;
+  /** The tensor that it was made of, for errors. */
+  readonly source: string;
+};
 
 /** Emits the quantisation of a whole row by its largest magnitude. */
 export function emitQuantize({ program }: Compilation, a: Operand, type: ActivationType, scaleBits: number): Quantized {
@@ -67,6 +73,7 @@ export function addMatrix(
       Int32Array.from(real, (x) => Math.round(x * 2 ** exponent)),
     ),
     exponent,
+    source: tensorName,
   };
 }
 
@@ -100,6 +107,6 @@ function dequantParameters(x: Quantized, matrix: Matrix, { fraction, bits }: For
   // Tiny or huge weights: keep the final shift in 0..62, at the cost of precision or of saturation.
   if (fractionOf(k) > 62) k += fractionOf(k) - 62;
   if (fractionOf(k) < 0) k += fractionOf(k);
-  if (k < 0) throw new TensorRangeError("of a matrix", 2 ** (SCALE_BITS - matrix.exponent));
+  if (k < 0) throw new TensorRangeError(matrix.source, 2 ** (SCALE_BITS - matrix.exponent));
   return [k, mbits, abits, fractionOf(k), bits];
 }

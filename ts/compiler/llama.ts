@@ -43,7 +43,7 @@ export type CompiledProgram = Omit<CompiledModel, "weights"> & { readonly weight
  * Weight rows, in this order:
  * - `exp2` (i32, 1 row), `sigmoid` (i16, 1 row), `rope` (i16, one row per position);
  * - `embedding` (i8, one row per token), `embedding.scale` (i32, rows of 2,048);
- * - per layer: `attention_norm`; `q`, `q.scale`, [`q.bias`], [`q.norm`]; the same for k, v; `o`, `o.scale`; `mlp_norm`;
+ * - per layer: `attention_norm`; `q`, `q.scale`, [`q.bias`], [`q.norm`]; the same for k, v; `o`, `o.scale`, [`o.bias`]; `mlp_norm`;
  *   `gate`, `gate.scale`; `up`, `up.scale`; `down`, `down.scale`;
  * - unless tied: `head` (i8, one row per token), `head.scale` (i32, rows of 2,048);
  * - `norm`, the final gain.

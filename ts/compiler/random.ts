@@ -56,6 +56,7 @@ export function randomTensors(configInput: LlamaConfigInput, seed: number): Map<
       if (config.qkNorm && which !== "v") vector(`${prefix}.self_attn.${which}_norm.weight`, headSize, 1, 0.2);
     }
     matrix(`${prefix}.self_attn.o_proj.weight`, hiddenSize, heads * headSize);
+    if (config.outputBias) vector(`${prefix}.self_attn.o_proj.bias`, hiddenSize, 0, 0.3);
     vector(`${prefix}.post_attention_layernorm.weight`, hiddenSize, 1, 0.2);
     matrix(`${prefix}.mlp.gate_proj.weight`, intermediateSize, hiddenSize);
     matrix(`${prefix}.mlp.up_proj.weight`, intermediateSize, hiddenSize);

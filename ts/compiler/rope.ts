@@ -6,6 +6,7 @@ export function ropeFrequencies({ headSize, ropeTheta, ropeScaling }: LlamaConfi
     const frequency = ropeTheta ** ((-2 * j) / headSize);
     if (ropeScaling === undefined) return frequency;
     if (ropeScaling.kind === "linear") return frequency / ropeScaling.factor;
+    if (ropeScaling.kind === "divisors") return frequency / ropeScaling.divisors[j];
     // Llama 3.1: long wavelengths are stretched, short ones kept, those between blended.
     const { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalContext } = ropeScaling;
     const turns = (originalContext * frequency) / (2 * Math.PI);

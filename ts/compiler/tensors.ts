@@ -7,6 +7,17 @@ export interface TensorSource {
   magnitudes?(name: string, rows: number): Float64Array;
 }
 
+/** A source that keeps what it has loaded: for repeated use of tensors that fit into memory. */
+export function keptTensors(source: TensorSource): TensorSource {
+  const kept = new Map<string, Float32Array | undefined>();
+  return {
+    get(name) {
+      if (!kept.has(name)) kept.set(name, source.get(name));
+      return kept.get(name);
+    },
+  };
+}
+
 /** The tensor of this name, which must have `size` elements. */
 export function tensor(tensors: TensorSource, name: string, size: number): Float32Array {
   const data = tensors.get(name);

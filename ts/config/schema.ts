@@ -29,6 +29,10 @@ export const configSchema = z.strictObject({
   fromBlock: z.number().int().min(0).default(0).describe("First block to read: that of the deployment, or any before"),
   deployment: z.string().optional().describe("File of contract addresses; default deployments/<chain id>.json"),
   dataDir: z.string().default(".otr").describe("Folder of the daemons' databases"),
+  cacheDir: z
+    .string()
+    .optional()
+    .describe("Folder of downloads, commitments and compiled kernels; default: otr in the user's cache folder"),
   account: z
     .strictObject({
       keystoreFile: z.string().optional().describe("Web3 secret storage (V3 JSON) of the sending key"),

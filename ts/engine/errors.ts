@@ -25,7 +25,7 @@ export class MachineThreadError extends BaseError {
   }
 }
 
-/** The sources of a backend do not compile. */
+/** The sources of the native backend do not compile. */
 export class MachineBuildError extends BaseError {
   constructor(backend: string, output: string, cause?: unknown) {
     super(`The ${backend} backend cannot be built.`, { code: "engine.build", metaMessages: [output], cause });

@@ -12,7 +12,7 @@ import { referenceEngine } from "../engine/reference.ts";
 import type { Engine } from "../engine/types.ts";
 import { type LoadedModel, loadModel } from "../model/load.ts";
 import { packModel, writePackage } from "../model/pack.ts";
-import { byteLevelTokenizer } from "../model/testing.ts";
+import { byteLevelTokenizer } from "../model/testing/packages.ts";
 import type { Bundle } from "../sdk/bundle.ts";
 import { fetchReceipt } from "../sdk/fetch-bundles.ts";
 import { prepareRequest } from "../sdk/prepare-request.ts";
@@ -35,7 +35,7 @@ beforeAll(async () => {
   const about = { licence: "MIT", source: "made by a test", notes: [] };
   const tokenizer = byteLevelTokenizer();
   const content = { name: "random", program, weights, vocabSize: VOCAB, tokenizer, stopTokens: [3], about };
-  await writePackage(join(dir, "random"), packModel(content));
+  await writePackage(join(dir, "random"), await packModel(content));
   model = await loadModel(join(dir, "random"));
   engine = referenceEngine(model.program, model.weights);
   const test = testExecutor({ model, engine });

@@ -100,6 +100,33 @@ export class SafetensorsError extends BaseError {
   }
 }
 
+/** A GGUF file is malformed, cut short, or of a kind that is not read here. */
+export class GgufError extends BaseError {
+  /** The tensor that is at fault, if it is one. */
+  readonly tensor: string | undefined;
+
+  constructor(file: string, reason: string, { tensor, cause }: { tensor?: string; cause?: unknown } = {}) {
+    super(`${file} cannot be read as a GGUF model.`, {
+      code: "model.gguf",
+      metaMessages: [tensor === undefined ? reason : `Tensor ${tensor}: ${reason}`],
+      cause,
+    });
+    this.tensor = tensor;
+  }
+}
+
+/** A model cannot be downloaded. */
+export class ModelDownloadError extends BaseError {
+  constructor(url: string, reason: string, cause?: unknown) {
+    super(`${url} cannot be downloaded.`, {
+      code: "model.download",
+      metaMessages: [reason, "Try again, or name another index with --index."],
+      retryable: true,
+      cause,
+    });
+  }
+}
+
 /** The tokenizer is of a kind whose token bytes are not defined here. */
 export class UnsupportedTokenizerError extends BaseError {
   constructor(reason: string, cause?: unknown) {

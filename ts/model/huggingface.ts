@@ -1,35 +1,31 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import type { LlamaConfigInput } from "../compiler/config.ts";
-import { ModelFormatError } from "./errors.ts";
+import { parseLlamaConfig } from "../compiler/config.ts";
+import { huggingFaceConfig } from "./architectures.ts";
+import { type ByteSource, fileBytes } from "./byte-source.ts";
+import { ModelFormatError, SafetensorsError } from "./errors.ts";
 import { readModelFile } from "./folder.ts";
-import { readSafetensors } from "./safetensors.ts";
-import type { TokenizerFiles } from "./tokenizer.ts";
+import { openSafetensors, type SafetensorsFile } from "./safetensors.ts";
+import { type ModelSource, tally } from "./source.ts";
 
-/** What a folder in Hugging Face's layout holds. */
-export type HuggingFaceModel = {
-  /** `config.json` as it is: the compiler checks the fields that it reads. */
-  readonly config: LlamaConfigInput;
-  /** Row-major float32 tensors by name. */
-  readonly tensors: ReadonlyMap<string, Float32Array>;
-  readonly tokenizer: TokenizerFiles;
-  /** Tokens that end an answer, from `generation_config.json`, else `config.json`. */
-  readonly stopTokens: readonly number[];
-};
-
-const configSchema = z.custom<LlamaConfigInput>((value) => typeof value === "object" && value !== null);
 const eosSchema = z.looseObject({
   eos_token_id: z.union([z.number().int().nonnegative(), z.array(z.number().int().nonnegative())]).nullish(),
 });
 const templateSchema = z.looseObject({ chat_template: z.string().nullish() });
 
+const INDEX = "model.safetensors.index.json";
+const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string().regex(/^[\w.-]+$/)) });
+
 /**
- * Reads `config.json`, `model.safetensors`, `tokenizer.json`, `tokenizer_config.json` and, where present,
+ * Opens a folder in Hugging Face's layout: `config.json`, `tokenizer.json`, `tokenizer_config.json`, the weights
+ * (`model.safetensors`, or the shards that `model.safetensors.index.json` names) and, where present,
  * `chat_template.jinja` and `generation_config.json`.
  */
-export async function readHuggingFace(dir: string): Promise<HuggingFaceModel> {
-  const config = await readJson(dir, "config.json", configSchema);
+export async function openHuggingFace(dir: string): Promise<ModelSource> {
+  const raw = await readJson(dir, "config.json", eosSchema);
+  const config = huggingFaceConfig(raw);
+  parseLlamaConfig(config);
   const tokenizerJson = await readText(dir, "tokenizer.json");
   const tokenizerConfigJson = await readText(dir, "tokenizer_config.json");
   const chatTemplate = (await exists(dir, "chat_template.jinja"))
@@ -38,17 +34,50 @@ export async function readHuggingFace(dir: string): Promise<HuggingFaceModel> {
   const generation = (await exists(dir, "generation_config.json"))
     ? await readJson(dir, "generation_config.json", eosSchema)
     : {};
-  const eos = generation.eos_token_id ?? parseJson("config.json", JSON.stringify(config), eosSchema).eos_token_id;
+  const eos = generation.eos_token_id ?? raw.eos_token_id;
   if (eos === null || eos === undefined) {
     throw new ModelFormatError("config.json", "an eos_token_id, there or in generation_config.json", "none");
   }
-  const tensors = await readSafetensors(join(dir, "model.safetensors"));
+  const { tensors, tensorTypes, close } = await openWeights(dir);
   return {
     config,
-    tensors: new Map([...tensors].map(([name, { data }]) => [name, data])),
+    tensors,
     tokenizer: { tokenizerJson, tokenizerConfigJson, chatTemplate },
     stopTokens: Array.isArray(eos) ? eos : [eos],
+    licence: "",
+    tensorTypes,
+    close,
   };
+}
+
+/** The safetensors files of a folder as one source of tensors. */
+async function openWeights(dir: string): Promise<Pick<ModelSource, "tensors" | "tensorTypes" | "close">> {
+  const sharded = await exists(dir, INDEX);
+  const map = sharded ? (await readJson(dir, INDEX, indexSchema)).weight_map : {};
+  const shards = new Map<string, SafetensorsFile>();
+  const open: ByteSource[] = [];
+  const close = () => {
+    for (const source of open) source.close();
+  };
+  try {
+    for (const file of sharded ? new Set(Object.values(map)) : ["model.safetensors"]) {
+      const source = fileBytes(join(dir, file));
+      open.push(source);
+      shards.set(file, openSafetensors(source));
+    }
+    for (const [tensor, file] of Object.entries(map)) {
+      if (!shards.get(file)?.names.has(tensor)) {
+        throw new SafetensorsError(join(dir, file), `${tensor} is not there, but ${INDEX} says so.`);
+      }
+    }
+    const only = shards.get("model.safetensors");
+    const fileOf = (tensor: string) => (sharded ? shards.get(map[tensor] ?? "") : only);
+    const tensorTypes = tally([...shards.values()].flatMap(({ types }) => types));
+    return { tensors: { get: (tensor) => fileOf(tensor)?.read(tensor) }, tensorTypes, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
 }
 
 async function exists(dir: string, file: string): Promise<boolean> {

@@ -2,18 +2,18 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { concat } from "../commit/bytes.ts";
 import type { LlamaConfigInput } from "../compiler/config.ts";
 import { compileLlama } from "../compiler/llama.ts";
 import { randomTensors } from "../compiler/random.ts";
 import { generate } from "../machine/generate.ts";
 import { rowBytes } from "../machine/types.ts";
 import { ModelFileMissingError, ModelFormatError, SafetensorsError } from "./errors.ts";
-import { readHuggingFace } from "./huggingface.ts";
+import { openHuggingFace } from "./huggingface.ts";
 import { importModel } from "./import.ts";
 import { loadModel } from "./load.ts";
 import { writePackage } from "./pack.ts";
-import { byteLevelTokenizer, TEST_TEMPLATE } from "./testing.ts";
+import { safetensorsOf } from "./testing/families.ts";
+import { byteLevelTokenizer, TEST_TEMPLATE } from "./testing/packages.ts";
 
 const config: LlamaConfigInput = {
   hidden_size: 16,
@@ -30,20 +30,7 @@ const config: LlamaConfigInput = {
 const tensors = randomTensors(config, 5);
 const about = { licence: "MIT", source: "random", notes: [] };
 
-/** A safetensors file of float32 vectors; the compiler asks for sizes only. */
-function safetensors(): Uint8Array {
-  let at = 0;
-  const header: Record<string, unknown> = {};
-  for (const [name, data] of tensors) {
-    header[name] = { dtype: "F32", shape: [data.length], data_offsets: [at, at + data.byteLength] };
-    at += data.byteLength;
-  }
-  const json = new TextEncoder().encode(JSON.stringify(header));
-  const length = new Uint8Array(8);
-  new DataView(length.buffer).setBigUint64(0, BigInt(json.length), true);
-  return concat([length, json, ...[...tensors.values()].map((data) => rowBytesOf(data))]);
-}
-const rowBytesOf = (data: Float32Array) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+const safetensors = () => safetensorsOf(tensors);
 
 let root: string;
 let folders = 0;
@@ -75,7 +62,7 @@ async function folder(changes: Record<string, string | Uint8Array | undefined> =
 describe("import", () => {
   it("compiles and packs a Hugging Face folder", async () => {
     const out = join(root, "package");
-    const packed = await importModel({ dir: await folder(), name: "random", about });
+    const packed = await importModel({ path: await folder(), name: "random", about });
     await writePackage(out, packed);
     const model = await loadModel(out, { modelId: packed.description.modelId });
     const direct = compileLlama(config, tensors);
@@ -96,14 +83,14 @@ describe("import", () => {
       "generation_config.json": undefined,
       "tokenizer_config.json": JSON.stringify({ chat_template: TEST_TEMPLATE }),
     });
-    const source = await readHuggingFace(dir);
+    const source = await openHuggingFace(dir);
     expect(source.tokenizer.chatTemplate).toBe(TEST_TEMPLATE);
     expect(source.stopTokens).toEqual([3]);
   });
 
   it("says what is wrong with a folder", async () => {
     const read = async (changes: Record<string, string | Uint8Array | undefined>) =>
-      readHuggingFace(await folder(changes));
+      openHuggingFace(await folder(changes));
     await expect(read({ "config.json": undefined })).rejects.toThrow(ModelFileMissingError);
     await expect(read({ "config.json": "{" })).rejects.toThrow(ModelFormatError);
     await expect(read({ "tokenizer.json": Uint8Array.of(0xff) })).rejects.toThrow(ModelFormatError);

@@ -1,31 +1,37 @@
+import { basename, resolve } from "node:path";
 import { parseLlamaConfig } from "../compiler/config.ts";
 import { type CompileOptions, compileLlama } from "../compiler/llama.ts";
-import { readHuggingFace } from "./huggingface.ts";
-import { type PackedModel, type PackProgress, packModel } from "./pack.ts";
+import type { CommitOptions } from "./commitment.ts";
+import { type PackedModel, packModel } from "./pack.ts";
 import type { ModelAbout } from "./package.ts";
+import { openModelSource } from "./source.ts";
 
-export type ImportParameters = {
-  /** Folder in Hugging Face's layout: a Llama-family model with float weights. */
-  readonly dir: string;
+export type ImportParameters = CommitOptions & {
+  /** A GGUF file, or a folder in Hugging Face's layout: a Llama-family model. */
+  readonly path: string;
   /** Lower-case name of the package. */
   readonly name: string;
-  readonly about: ModelAbout;
+  /** What `model.json` says of where the model comes from; default: what its files state. */
+  readonly about?: ModelAbout;
   readonly compile?: CompileOptions;
-  readonly onProgress?: PackProgress;
 };
 
-/** Compiles a Hugging Face folder to a program with int8 weights and packs it, in memory; `writePackage` writes it. */
+/** Compiles a model to a program with int8 weights and packs it, in memory; `writePackage` writes it. */
 export async function importModel(parameters: ImportParameters): Promise<PackedModel> {
-  const source = await readHuggingFace(parameters.dir);
-  const { program, weights } = compileLlama(source.config, source.tensors, parameters.compile);
-  const content = {
-    name: parameters.name,
-    program,
-    weights,
-    vocabSize: parseLlamaConfig(source.config).vocabSize,
-    tokenizer: source.tokenizer,
-    stopTokens: source.stopTokens,
-    about: parameters.about,
-  };
-  return packModel(content, parameters.onProgress);
+  const source = await openModelSource(parameters.path);
+  try {
+    const { program, weights } = compileLlama(source.config, source.tensors, parameters.compile);
+    const content = {
+      name: parameters.name,
+      program,
+      weights,
+      vocabSize: parseLlamaConfig(source.config).vocabSize,
+      tokenizer: source.tokenizer,
+      stopTokens: source.stopTokens,
+      about: parameters.about ?? { licence: source.licence, source: basename(resolve(parameters.path)), notes: [] },
+    };
+    return await packModel(content, parameters);
+  } finally {
+    source.close();
+  }
 }

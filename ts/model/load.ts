@@ -1,21 +1,20 @@
-import { setImmediate } from "node:timers/promises";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { type Hex, toHex } from "../commit/bytes.ts";
-import { programTree, rowsTree } from "../commit/model-trees.ts";
-import { POSEIDON_KIND, PoseidonTree, poseidonRow } from "../commit/poseidon.ts";
+import { programTree } from "../commit/model-trees.ts";
 import { TAGS } from "../commit/tags.ts";
 import type { Tree } from "../commit/tree.ts";
 import { decodeInstruction, INSTRUCTION_BYTES } from "../machine/instruction.ts";
 import { cacheRowCount, type Program, validateProgram } from "../machine/program.ts";
 import type { WeightStore } from "../machine/weights.ts";
+import { type CommitOptions, commitWeights, weightsTreeOf } from "./commitment.ts";
 import { ModelCorruptError, ModelFormatError, ModelMismatchError, ModelTruncatedError } from "./errors.ts";
 import { readModelFile, sha256Hex } from "./folder.ts";
 import { type Manifest, modelIdOf } from "./manifest.ts";
-import { fieldHex, MACHINE_VERSION, type PackProgress } from "./pack.ts";
+import { fieldHex, MACHINE_VERSION } from "./pack.ts";
 import { MODEL_JSON, type ModelDescription, PACKAGE_FILES, type PackageFile, parseDescription } from "./package.ts";
 import { tokenBytesRootOf } from "./token-bytes.ts";
 import { Tokenizer } from "./tokenizer.ts";
-import { committedRow, committedRows, decodeWeights } from "./weights-file.ts";
+import { decodeWeights } from "./weights-file.ts";
 
 /** A verified model, ready to run, to commit to and to open. */
 export type LoadedModel = {
@@ -34,10 +33,9 @@ export type LoadedModel = {
   readonly weightsTree: Tree;
 };
 
-export type LoadModelOptions = {
+export type LoadModelOptions = CommitOptions & {
   /** The model that is wanted: another one is refused. */
   readonly modelId?: Hex;
-  readonly onProgress?: PackProgress;
 };
 
 /** What a package says of itself: parsed, not verified. */
@@ -78,11 +76,7 @@ export async function loadModel(dir: string, options: LoadModelOptions = {}): Pr
 
   const weights = decodeWeights(files["weights.bin"], description.weights);
   requireSame("weightRows", manifest.weightRows, weights.count);
-  const weightsTree = rowsTree(
-    weights.count,
-    (i) => committedRow(weights, i),
-    (done) => options.onProgress?.("weightsRoot", done, weights.count),
-  );
+  const weightsTree = await weightsTreeOf(weights, options);
   requireSame("weightsRoot", manifest.weightsRoot, toHex(weightsTree.root(TAGS.weights)));
 
   const text = (file: PackageFile) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(files[file]);
@@ -110,23 +104,13 @@ export async function loadModel(dir: string, options: LoadModelOptions = {}): Pr
   };
 }
 
-/** Rows between two looks at the event loop. */
-const BREATH = 16;
-
 /**
- * Recomputes `weightsRootP` too, which whoever adopts a model does once: about a millisecond for every 465 bytes of
- * weights. Only spot-check proofs open weights under it.
+ * Recomputes `weightsRootP` too, which whoever adopts a model does once: minutes for a large one, from the cache
+ * afterwards. Only spot-check proofs open weights under it.
  */
-export async function verifyDeep(model: LoadedModel, onProgress?: PackProgress): Promise<void> {
-  const { weights, manifest } = model;
-  const leaves: bigint[] = [];
-  for (const row of committedRows(weights)) {
-    leaves.push(poseidonRow(row));
-    onProgress?.("weightsRootP", leaves.length, weights.count);
-    if (leaves.length % BREATH === 0) await setImmediate();
-  }
-  const root = new PoseidonTree(leaves).root(POSEIDON_KIND.weights);
-  requireSame("weightsRootP", manifest.weightsRootP, fieldHex(root));
+export async function verifyDeep({ weights, manifest }: LoadedModel, options: CommitOptions = {}): Promise<void> {
+  const { weightsRootP } = await commitWeights(weights, options);
+  requireSame("weightsRootP", manifest.weightsRootP, fieldHex(weightsRootP));
 }
 
 async function readFiles(dir: string, description: ModelDescription): Promise<Record<PackageFile, Uint8Array>> {

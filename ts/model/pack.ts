@@ -1,11 +1,11 @@
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { type Hex, toHex, word } from "../commit/bytes.ts";
-import { programTree, rowsTree } from "../commit/model-trees.ts";
-import { weightsRootP } from "../commit/poseidon.ts";
+import { programTree } from "../commit/model-trees.ts";
 import { TAGS } from "../commit/tags.ts";
 import { encodeInstruction, INSTRUCTION_BYTES } from "../machine/instruction.ts";
 import { cacheRowCount, type Program, validateProgram } from "../machine/program.ts";
 import type { WeightStore } from "../machine/weights.ts";
+import { type CommitOptions, commitWeights } from "./commitment.ts";
 import { sha256Hex, writeFolder } from "./folder.ts";
 import { type Manifest, modelIdOf } from "./manifest.ts";
 import {
@@ -20,7 +20,7 @@ import {
 } from "./package.ts";
 import { tokenBytesRootOf } from "./token-bytes.ts";
 import { Tokenizer, type TokenizerFiles } from "./tokenizer.ts";
-import { committedRow, committedRows, encodeWeights, weightTable } from "./weights-file.ts";
+import { encodeWeights, weightTable } from "./weights-file.ts";
 
 /** Version of the machine that packages are made for; docs/machine.md. */
 export const MACHINE_VERSION = 1;
@@ -38,14 +38,11 @@ export type ModelContent = {
   readonly about: ModelAbout;
 };
 
-/** Called while roots are computed: rows done of all rows. `weightsRootP` takes nearly all of the time. */
-export type PackProgress = (root: "weightsRoot" | "weightsRootP", done: number, total: number) => void;
-
 /** Every file of a package, by name, and what `model.json` says. */
 export type PackedModel = { readonly description: ModelDescription; readonly files: ReadonlyMap<string, Uint8Array> };
 
 /** Computes all roots and the bytes of all files of a package. Validates the program first. */
-export function packModel(content: ModelContent, onProgress?: PackProgress): PackedModel {
+export async function packModel(content: ModelContent, options: CommitOptions = {}): Promise<PackedModel> {
   const { program, weights, vocabSize } = content;
   validateProgram(program);
   const tokenizer = new Tokenizer(content.tokenizer, vocabSize);
@@ -62,18 +59,12 @@ export function packModel(content: ModelContent, onProgress?: PackProgress): Pac
     "tokenizer_config.json": utf8.encode(content.tokenizer.tokenizerConfigJson),
     "chat_template.jinja": utf8.encode(content.tokenizer.chatTemplate),
   };
-  const total = weights.count;
-  const weightsTree = rowsTree(
-    total,
-    (i) => committedRow(weights, i),
-    (done) => onProgress?.("weightsRoot", done, total),
-  );
-  const poseidon = weightsRootP(committedRows(weights), (done) => onProgress?.("weightsRootP", done, total));
+  const { tree, weightsRootP } = await commitWeights(weights, options);
   const manifest: Manifest = {
     machineVersion: MACHINE_VERSION,
     programRoot: toHex(programTree(instructions).root(TAGS.program)),
-    weightsRoot: toHex(weightsTree.root(TAGS.weights)),
-    weightsRootP: fieldHex(poseidon),
+    weightsRoot: toHex(tree.root(TAGS.weights)),
+    weightsRootP: fieldHex(weightsRootP),
     tokenizerHash: toHex(keccak_256(bytes["tokenizer.json"])),
     chatTemplateHash: toHex(keccak_256(bytes["chat_template.jinja"])),
     tokenBytesRoot: tokenBytesRootOf(tokenizer.tokenBytes),

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ChatTemplateError, UnknownTokenError, UnsupportedTokenizerError } from "./errors.ts";
-import { BYTE_CHARS, byteLevelTokenizer } from "./testing.ts";
+import { BYTE_CHARS, byteLevelTokenizer } from "./testing/packages.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
 const PAD = 0;

@@ -5,10 +5,10 @@ import { basename, dirname, join } from "node:path";
 import { arch, platform } from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { cacheFolder } from "../../commit/cache-folder.ts";
 import { MachineBuildError } from "../errors.ts";
 
 const SOURCES = fileURLToPath(new URL("./", import.meta.url));
-const CACHE = fileURLToPath(new URL("../../../.cache/native/", import.meta.url));
 
 /** A library for one kind of processor. */
 export interface NativeKind {
@@ -39,7 +39,7 @@ export async function nativeFolder(): Promise<string> {
   const names = (await readdir(SOURCES)).filter((name) => /\.(cpp|h)$/.test(name)).sort();
   const hash = createHash("sha256").update(`${platform} ${arch} ${JSON.stringify([FLAGS, NATIVE_KINDS])}`);
   for (const name of names) hash.update(await readFile(join(SOURCES, name))).update("\0");
-  return join(CACHE, hash.digest("hex").slice(0, 16));
+  return join(cacheFolder(), "native", hash.digest("hex").slice(0, 16));
 }
 
 /** File of a kind's library. */

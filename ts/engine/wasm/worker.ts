@@ -3,8 +3,9 @@ import { CONTROL, type WorkerInput } from "./pool.ts";
 
 // Waits for jobs, does its part of each, and says so; the last one wakes the host.
 const { module, memory, control, thread, threads } = workerData as WorkerInput;
-const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-const run = exports.run as (job: number, thread: number, threads: number) => void;
+const { run } = new WebAssembly.Instance(module, { env: { memory } }).exports as {
+  run: (job: number, thread: number, threads: number) => void;
+};
 const flags = new Int32Array(memory.buffer, control, CONTROL.words);
 for (let seen = 0; ; ) {
   Atomics.wait(flags, CONTROL.started, seen);

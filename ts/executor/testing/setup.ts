@@ -5,7 +5,7 @@ import type { Hex } from "../../commit/bytes.ts";
 import type { Domain } from "../../commit/typed-data.ts";
 import { silentLogger } from "../../config/logger.ts";
 import type { Engine } from "../../engine/types.ts";
-import { byteLevelTokenizer } from "../../model/testing.ts";
+import { byteLevelTokenizer } from "../../model/testing/packages.ts";
 import { Tokenizer } from "../../model/tokenizer.ts";
 import type { PromptModel } from "../../sdk/prompt-model.ts";
 import { Database } from "../../store/database.ts";

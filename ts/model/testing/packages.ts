@@ -1,9 +1,9 @@
-import { type Instruction, NO_OPERAND, type Operand, TOKEN_OPERAND } from "../machine/instruction.ts";
-import { INSTRUCTIONS, type InstructionName } from "../machine/table.ts";
-import { dataOf, type ElementType } from "../machine/types.ts";
-import { type WeightSection, WeightStore } from "../machine/weights.ts";
-import type { ModelContent } from "./pack.ts";
-import type { TokenizerFiles } from "./tokenizer.ts";
+import { type Instruction, NO_OPERAND, type Operand, TOKEN_OPERAND } from "../../machine/instruction.ts";
+import { INSTRUCTIONS, type InstructionName } from "../../machine/table.ts";
+import { dataOf, type ElementType } from "../../machine/types.ts";
+import { type WeightSection, WeightStore } from "../../machine/weights.ts";
+import type { ModelContent } from "../pack.ts";
+import type { TokenizerFiles } from "../tokenizer.ts";
 
 /** GPT-2's stand-in of each byte, written down a second time for the tests. */
 export const BYTE_CHARS: readonly string[] = (() => {

@@ -5,12 +5,14 @@ declare namespace WebAssembly {
     readonly buffer: SharedArrayBuffer;
     grow(pages: number): number;
   }
+  /** A compiled module; may be sent to other threads. */
   class Module {
     constructor(bytes: Uint8Array);
   }
   class Instance {
-    constructor(module: Module, imports: { env: { memory: Memory } });
-    readonly exports: Readonly<Record<string, unknown>>;
+    constructor(module: Module, imports: { env?: { memory: Memory } });
+    readonly exports: unknown;
   }
   function compile(bytes: Uint8Array): Promise<Module>;
+  function validate(bytes: Uint8Array): boolean;
 }
