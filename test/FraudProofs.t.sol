@@ -8,6 +8,7 @@ import {Fraud, IFraudProofs, OtherReceipt} from "src/interfaces/IFraudProofs.sol
 import {BatchId, CommittedReceipt, Conviction, IOtrRollup, Status} from "src/interfaces/IOtrRollup.sol";
 import {BinaryTree} from "src/libraries/BinaryTree.sol";
 import {Timestamp} from "src/libraries/Clock.sol";
+import {PartLib} from "src/libraries/PartLib.sol";
 import {Tags} from "src/libraries/Tags.sol";
 import {ModelId, Receipt as OtrReceipt, ReceiptHash, Request, RequestHash} from "src/types/OtrTypes.sol";
 
@@ -1030,13 +1031,15 @@ contract FraudProofsTest is OtrTest {
 contract FraudProofsOfPartsTest is OtrTest {
     using Trees for Trees.Tree;
 
+    uint256 private constant PART = 1 << PartLib.LEVELS;
+
     FraudProofs private frauds;
     CommittedReceipt private committed;
     Request private request;
     Trees.Tree private trace;
 
     function setUp() public override {
-        (contextLength, nIn, nOut) = (20_000, 6, 8192 + 5);
+        (contextLength, nIn, nOut) = (20_000, 6, uint32(PART) + 5);
         super.setUp();
         frauds = d.frauds;
         request = _request();
@@ -1070,8 +1073,8 @@ contract FraudProofsOfPartsTest is OtrTest {
     }
 
     function _note(uint256 part) private {
-        uint256 first = part << 13;
-        uint256 count = nOut - first > 8192 ? 8192 : nOut - first;
+        uint256 first = part * PART;
+        uint256 count = nOut - first > PART ? PART : nOut - first;
         bytes memory siblings = trace.range(nIn - 1 + first, nIn - 2 + first + count);
         bytes memory records = _records(first, count);
         frauds.noteOutputPart(committed.receipt, request, SEED, part, records, siblings);
@@ -1089,7 +1092,7 @@ contract FraudProofsOfPartsTest is OtrTest {
     function test_proveOutputOfParts_otherRoot_succeeds() public {
         _commitWith(keccak256("garbage"));
         _note(0);
-        vm.snapshotGasLastCall("courts", "noteOutputPart8192");
+        vm.snapshotGasLastCall("courts", "noteOutputPart2048");
         _note(1);
         (bool ok,) = _prove();
         assertTrue(ok);
@@ -1121,8 +1124,8 @@ contract FraudProofsOfPartsTest is OtrTest {
 
     function test_noteOutputPart_otherRecords_reverts() public {
         _commitWith(keccak256("garbage"));
-        bytes memory siblings = trace.range(nIn - 1 + 8192, nIn - 2 + nOut);
-        bytes memory records = _records(8191, 5);
+        bytes memory siblings = trace.range(nIn - 1 + PART, nIn - 2 + nOut);
+        bytes memory records = _records(PART - 1, 5);
         vm.expectPartialRevert(IFraudProofs.RootMismatch.selector);
         frauds.noteOutputPart(committed.receipt, request, SEED, 1, records, siblings);
     }

@@ -94,7 +94,7 @@ interface IFraudProofs {
         bytes calldata siblings
     ) external;
 
-    /// @notice For an output too long for one transaction: notes the node that 2^13 outputs (the last part: the rest) make in the output tree.
+    /// @notice For an output too long for one transaction: notes the node that 2^11 outputs (the last part: the rest) make in the output tree.
     ///         Anyone may, without announcement: it is a fact about the receipt, committed or not.
     function noteOutputPart(
         Receipt calldata receipt,
