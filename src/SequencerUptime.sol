@@ -106,8 +106,8 @@ contract SequencerUptime is IUptime {
         }
         // A state that began in the future is none: on all chains with such a feed its rounds carry the time of an L1 block that the chain
         // has seen.
-        known = known && id != 0 && id <= type(uint80).max && answer <= 1 && startedAt != 0
-            && startedAt <= block.timestamp;
+        known =
+            known && id != 0 && id <= type(uint80).max && answer <= 1 && startedAt != 0 && startedAt <= block.timestamp;
         if (known) (round, down, since) = (uint80(id), answer == 1, Clock.fromSeconds(startedAt));
     }
 }

@@ -788,9 +788,8 @@ contract FraudProofsTest is OtrTest {
         _commitIt();
         vm.warp(block.timestamp + WINDOW);
         CommittedReceipt memory other = _commit(_other(), 0, 1);
-        bytes memory reason = abi.encodeWithSelector(
-            IOtrRollup.NotChallengeable.selector, rollup.hashReceipt(receipt), Status.Final
-        );
+        bytes memory reason =
+            abi.encodeWithSelector(IOtrRollup.NotChallengeable.selector, rollup.hashReceipt(receipt), Status.Final);
         _refused(_secondAnswer(_shown(other)), reason);
     }
 
