@@ -31,16 +31,3 @@ export interface Sender {
    */
   send(call: Call, options?: SendOptions): Promise<TransactionReceipt>;
 }
-
-/**
- * Sends calls one after the other, each as a deed of its own; the last one bears the id itself. Carried out again after a crash, what was
- * done is not done twice. @returns The receipt of the last transaction
- */
-export async function sendInOrder(sender: Sender, calls: readonly Call[], id?: string): Promise<TransactionReceipt> {
-  let mined: TransactionReceipt | undefined;
-  for (const [k, call] of calls.entries()) {
-    const deed = k === calls.length - 1 ? id : `${id}:${k}`;
-    mined = await sender.send(call, id === undefined ? {} : { id: deed! });
-  }
-  return mined!;
-}

@@ -2,14 +2,13 @@ import type { Abi, Address, Hex } from "viem";
 import { getBlock } from "viem/actions";
 import { ABIS } from "../chain/abis.ts";
 import { getBatch } from "../chain/actions/batch.ts";
-import { answerCalls, type DemandKey, getDemand } from "../chain/actions/demand.ts";
+import { answerCall, type DemandKey, getDemand } from "../chain/actions/demand.ts";
 import { sameAddress } from "../chain/client.ts";
 import { openReceipt } from "../chain/committed.ts";
 import { type EventArgs, type OtrContext, read } from "../chain/context.ts";
 import { DueStore } from "../chain/due-store.ts";
 import { NoSenderError } from "../chain/errors.ts";
 import { GameContracts } from "../chain/game-contracts.ts";
-import { sendInOrder } from "../chain/sender.ts";
 import { SqliteCursorStore } from "../chain/sqlite.ts";
 import { type Clock, systemClock } from "../chain/time.ts";
 import { type WatchedLog, Watcher } from "../chain/watch.ts";
@@ -127,9 +126,9 @@ export class DemandResponder implements DisputeResponder {
     const committed = openReceipt(batchId, receipt, hashes, index);
     // Of a confidential answer the prompt stays hidden.
     const input = request.confidential ? [] : bundle.inputTokens;
-    const calls = answerCalls({ availability, committed, request, input });
-    if (context.sender === undefined) throw new NoSenderError(calls.at(-1)!.name);
-    const { transactionHash, gasUsed } = await sendInOrder(context.sender, calls, `answer:${batchId}:${index}`);
+    const call = answerCall({ availability, committed, request, input });
+    if (context.sender === undefined) throw new NoSenderError(call.name);
+    const { transactionHash, gasUsed } = await context.sender.send(call, { id: `answer:${batchId}:${index}` });
     log.warn({ batch: batchId, index, hash: transactionHash, gas: gasUsed }, "demand answered");
     this.#over(demand);
   }

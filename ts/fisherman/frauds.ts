@@ -4,13 +4,13 @@ import { announcementOf, announceProof, getAnnouncement } from "../chain/actions
 import { getRules } from "../chain/actions/rules.ts";
 import { type OtrContext, read } from "../chain/context.ts";
 import { ContractRevertError, NoSenderError } from "../chain/errors.ts";
-import { type Call, sendInOrder } from "../chain/sender.ts";
+import type { Call } from "../chain/sender.ts";
 import type { Clock } from "../chain/time.ts";
 import type { Logger } from "../config/logger.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import type { CaseStore, StoredProof } from "./case-store.ts";
 import { EvidenceGoneError } from "./errors.ts";
-import { isOneShot, type OneShotFault, type PreparedProof, proofOfContent, proofOfTwo } from "./proof.ts";
+import { isOneShot, type OneShotFault, proofOfContent, proofOfTwo } from "./proof.ts";
 import type { FishermanStore, StoredVerdict } from "./store.ts";
 
 /** What one-shot proofs need. */
@@ -113,7 +113,7 @@ export class Frauds {
     let proof = cases.proof(receiptHash, batchId);
     if (proof === undefined) {
       const { frauds } = await getRules(context, version);
-      const { to, name, data } = (await this.#build(verdict, fault, frauds)).proof;
+      const { to, name, data } = await this.#build(verdict, fault, frauds);
       proof = { receiptHash, batchId, to, name, data, announcements: 1 };
       const made = proof;
       store.transaction(() => {
@@ -126,11 +126,6 @@ export class Frauds {
     const announcedAt = await this.#announced(proof, call, timestamp);
     // The proof is taken at a later timestamp only.
     if (timestamp <= announcedAt) return;
-    // They show the proof to everybody, so they wait until its announcement counts.
-    if (proof.name === "frauds.proveOutputOfParts") {
-      const { notes } = await this.#build(verdict, fault, proof.to);
-      await sendInOrder(sender, notes, `note:${receiptHash}`);
-    }
     const id = `prove:${batchId}:${receiptHash}:${cases.proof(receiptHash, batchId)!.announcements}`;
     const { transactionHash, gasUsed } = await sender.send(call, { id });
     log.warn({ receipt: receiptHash, executor, fault, hash: transactionHash, gas: gasUsed }, "fraud proven");
@@ -154,13 +149,13 @@ export class Frauds {
     return (await getAnnouncement(context, { frauds: to, announcement })).announcedAt;
   }
 
-  async #build(verdict: StoredVerdict, fault: OneShotFault, frauds: `0x${string}`): Promise<PreparedProof> {
+  async #build(verdict: StoredVerdict, fault: OneShotFault, frauds: `0x${string}`): Promise<Call> {
     const { store, cases, models } = this.#o;
     const { receiptHash, batchId, index } = verdict;
     if (fault.kind === "twice") {
       const [accused, witness] = [cases.receipt(receiptHash, batchId), cases.receipt(fault.other)];
       if (accused === undefined || witness === undefined) throw new EvidenceGoneError(receiptHash);
-      return { notes: [], proof: proofOfTwo(frauds, fault, accused, witness) };
+      return proofOfTwo(frauds, fault, accused, witness);
     }
     const evidence = store.evidence(receiptHash, batchId);
     if (evidence === undefined) throw new EvidenceGoneError(receiptHash);

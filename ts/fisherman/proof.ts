@@ -1,15 +1,6 @@
 import type { Address } from "viem";
-import {
-  fieldProof,
-  outputOfPartsProof,
-  outputPartNote,
-  outputProof,
-  secondAnswerProof,
-  seqReuseProof,
-  stopProof,
-} from "../chain/actions/fraud-proof.ts";
+import { fieldProof, outputProof, secondAnswerProof, seqReuseProof, stopProof } from "../chain/actions/fraud-proof.ts";
 import type { CommittedReceipt } from "../chain/committed.ts";
-import { PART_ITEMS, partsOf } from "../chain/parts.ts";
 import type { Call } from "../chain/sender.ts";
 import { toHex } from "../commit/bytes.ts";
 import { saltOf, tokenTree, traceTree } from "../commit/record.ts";
@@ -36,23 +27,17 @@ export interface ProofPlace {
   readonly siblings: SeenReceipt["siblings"];
 }
 
-/** A proof, and the calls that must be carried out before it; these need no announcement. */
-export interface PreparedProof {
-  readonly notes: readonly Call[];
-  readonly proof: Call;
-}
-
-/** Proves a contradiction between a receipt, its request and its answer. `engine` makes again what is not in the bundle. */
+/** The call that proves a contradiction between a receipt, its request and its answer. `engine` makes again what is not in the bundle. */
 export async function proofOfContent(
   place: ProofPlace,
   fault: Exclude<OneShotFault, { kind: "twice" }>,
   bundle: Bundle,
   engine: () => Promise<Engine>,
-): Promise<PreparedProof> {
+): Promise<Call> {
   const { receipt, request } = bundle;
   const { frauds, batchId, index, siblings } = place;
   const base = { frauds, committed: { receipt, batchId, index, siblings }, request };
-  if (fault.kind === "field" && fault.token === undefined) return { notes: [], proof: fieldProof(base) };
+  if (fault.kind === "field" && fault.token === undefined) return fieldProof(base);
   const key = bundleSaltKey(bundle);
   const answer = async () => {
     if (leadsToTrace(bundle)) return { records: bundle.records, outputs: recordedTokens(bundle) };
@@ -69,22 +54,19 @@ export async function proofOfContent(
       salt: saltOf(key, "output", place),
       siblings: tree.siblings(place).map(toHex),
     };
-    return { notes: [], proof: stopProof({ ...base, index: place, ...opened }) };
+    return stopProof({ ...base, index: place, ...opened });
   }
   const { records } = await answer();
-  const tree = traceTree(records);
-  const secret = bundle.secret ?? request.seed;
-  // Of the outputs `first .. end - 1`: their records, and their range in the trace.
-  const opened = (first: number, end: number) => ({
-    records: records.slice(receipt.nIn - 1 + first, receipt.nIn - 1 + end),
-    siblings: tree.range(receipt.nIn - 1 + first, receipt.nIn - 2 + end).map(toHex),
+  const first = receipt.nIn - 1;
+  const range = traceTree(records)
+    .range(first, records.length - 1)
+    .map(toHex);
+  return outputProof({
+    ...base,
+    secret: bundle.secret ?? request.seed,
+    records: records.slice(first),
+    siblings: range,
   });
-  if (receipt.nOut <= PART_ITEMS)
-    return { notes: [], proof: outputProof({ ...base, secret, ...opened(0, receipt.nOut) }) };
-  const notes = partsOf(receipt.nOut).map(({ part, first, end }) =>
-    outputPartNote({ frauds, receipt, request, secret, part, ...opened(first, end) }),
-  );
-  return { notes, proof: outputOfPartsProof(base) };
 }
 
 /** The call that proves that an executor made two receipts where only one can be. Signatures outlast a reorganisation, a batch may not. */

@@ -2,9 +2,7 @@ import type { Address, Hex, TransactionReceipt } from "viem";
 import type { Request } from "../../commit/typed-data.ts";
 import { type CommittedReceipt, committedArgument } from "../committed.ts";
 import { callOf, eventOf, type OtrContext, read, write } from "../context.ts";
-import { NoSenderError } from "../errors.ts";
-import { PART_ITEMS, partsOf } from "../parts.ts";
-import { type Call, sendInOrder } from "../sender.ts";
+import type { Call } from "../sender.ts";
 import type { RulesState } from "./rules.ts";
 
 /** Where demands stand, in the order of the contract's codes. */
@@ -67,24 +65,19 @@ export interface AnswerDemandParameters {
   readonly input: readonly number[];
 }
 
-/** The calls that answer a demand, in their order: a prompt longer than a part goes before, part by part. All must have one sender. */
-export function answerCalls({ availability, committed, request, input }: AnswerDemandParameters): Call[] {
-  const opened = committedArgument(committed);
-  if (input.length <= PART_ITEMS) return [callOf(availability, "availability", "answer", [opened, request, input])];
-  const parts = partsOf(input.length).map(({ part, first, end }) =>
-    callOf(availability, "availability", "postPart", [request, BigInt(part), input.slice(first, end)]),
-  );
-  return [...parts, callOf(availability, "availability", "answerOfParts", [opened, request])];
+/** The call that answers a demand. */
+export function answerCall({ availability, committed, request, input }: AnswerDemandParameters): Call {
+  return callOf(availability, "availability", "answer", [committedArgument(committed), request, input]);
 }
 
-/** Posts receipt, request and prompt of a demanded leaf. @returns The receipt of the last transaction */
-export async function answerDemand(
+/** Posts receipt, request and prompt of a demanded leaf. */
+export function answerDemand(
   context: OtrContext,
   parameters: AnswerDemandParameters & { readonly id?: string },
 ): Promise<TransactionReceipt> {
-  const calls = answerCalls(parameters);
-  if (context.sender === undefined) throw new NoSenderError(calls.at(-1)!.name);
-  return sendInOrder(context.sender, calls, parameters.id);
+  const { availability: address, committed, request, input, id } = parameters;
+  const options = { address, ...(id === undefined ? {} : { id }) };
+  return write(context, "availability", "answer", [committedArgument(committed), request, input], options);
 }
 
 /** How a demand is ended or paid. */

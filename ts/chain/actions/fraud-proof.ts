@@ -70,24 +70,6 @@ export function outputProof(parameters: OutputProofParameters): Call {
   return callOf(frauds, "frauds", "proveOutput", [committedArgument(committed), request, ...opened]);
 }
 
-/** The call that proves a wrong output root, once all parts of the output were noted. */
-export function outputOfPartsProof({ frauds, committed }: ProofParameters): Call {
-  return callOf(frauds, "frauds", "proveOutputOfParts", [committedArgument(committed)]);
-}
-
-/** A part of an output that is too long for one transaction. */
-export interface OutputPartParameters extends Omit<OutputProofParameters, "committed"> {
-  readonly receipt: Receipt;
-  readonly part: number;
-}
-
-/** The call that notes a part of an output. Anyone may, without announcement. `records` and `siblings` are those of the part. */
-export function outputPartNote(parameters: OutputPartParameters): Call {
-  const { frauds, receipt, request, secret, part, records, siblings } = parameters;
-  const opened = [secret, BigInt(part), toHex(recordWire(records)), concatNodes(siblings)] as const;
-  return callOf(frauds, "frauds", "noteOutputPart", [receipt, request, ...opened]);
-}
-
 /** The call that proves two answers to one request. */
 export function secondAnswerProof(parameters: TwiceProofParameters): Call {
   return callOf(parameters.frauds, "frauds", "proveSecondAnswer", twiceArguments(parameters));
