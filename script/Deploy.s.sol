@@ -243,7 +243,7 @@ contract Deploy is Script {
         Deployment memory nothing;
         if (keccak256(abi.encode(d)) == keccak256(abi.encode(nothing))) return;
         address manager = address(d.manager);
-        _requireSame("AccessManager", manager, address(new AccessManager(address(this))));
+        _requireSame("AccessManager", manager, address(new AccessManager(config.governance)));
         _requireSame("TimelockController", address(d.timelock), address(_timelock(config)));
         _requireProxy("StakeVault", address(d.vault), address(new StakeVault()), manager);
         _requireProxy("ModelRegistry", address(d.models), address(new ModelRegistry()), manager);

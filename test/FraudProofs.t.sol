@@ -5,6 +5,7 @@ import {OtrTest} from "./utils/OtrTest.sol";
 import {Trees} from "./utils/Trees.sol";
 import {FraudProofs} from "src/FraudProofs.sol";
 import {Fraud, IFraudProofs, OtherReceipt} from "src/interfaces/IFraudProofs.sol";
+import {IModelRegistry} from "src/interfaces/IModelRegistry.sol";
 import {BatchId, CommittedReceipt, Conviction, IOtrRollup, Status} from "src/interfaces/IOtrRollup.sol";
 import {BinaryTree} from "src/libraries/BinaryTree.sol";
 import {Timestamp} from "src/libraries/Clock.sol";
@@ -1095,6 +1096,27 @@ contract FraudProofsOfPartsTest is OtrTest {
         _note(1);
         (bool ok,) = _prove();
         assertTrue(ok);
+        assertStatus(committed, Status.Reverted);
+    }
+
+    /// @dev The longest output of the longest context, of 2,048 parts: what was noted of it does not matter here, only that it is read.
+    function test_gas_proveOutputOfParts_longest_fits() public {
+        OtrReceipt memory receipt = _receipt();
+        (receipt.nIn, receipt.nOut) = (1, 1 << 22);
+        bytes32 receiptHash = ReceiptHash.unwrap(rollup.hashReceipt(receipt));
+        uint256 parts = PartLib.count(receipt.nOut);
+        // `_parts` is the second variable.
+        bytes32 slot = keccak256(abi.encode(receiptHash, 1));
+        for (uint256 part; part < parts; ++part) {
+            vm.store(address(frauds), keccak256(abi.encode(part, slot)), keccak256(abi.encode(part)));
+        }
+        IModelRegistry.Dimensions memory model = models.dimensionsOf(modelId);
+        model.contextLength = 1 << 22;
+        vm.mockCall(address(models), abi.encodeCall(models.dimensionsOf, (modelId)), abi.encode(model));
+        committed = _commit(receipt, 0, 1);
+        (bool ok,) = _prove();
+        assertTrue(ok);
+        assertLe(vm.snapshotGasLastCall("courts", "proveOutputOf2048Parts"), 16_777_216);
         assertStatus(committed, Status.Reverted);
     }
 
