@@ -255,6 +255,15 @@ describe("whatever an executor alters", () => {
     expect(await caught(executor, batchId)).toBe("seqReuse");
   });
 
+  it("a second answer that came too late to stand for anything: the first one is convicted (secondAnswer)", async () => {
+    const executor = await scene.executor();
+    const { bundle } = await answer(executor);
+    const { batchId } = await scene.commit(executor, [bundle]);
+    await until(() => fisherman.store.verdict(bundle.receiptHash));
+    await scene.commit(executor, [altered(bundle, { seq: bundle.receipt.seq + 100n, expiry: 1n })]);
+    expect(await caught(executor, batchId)).toBe("secondAnswer");
+  });
+
   it("one answer twice, or in somebody else's batch beside another in its name: nobody is accused of it", async () => {
     const [executor, liar] = await Promise.all([scene.executor(), scene.executor()]);
     const { bundle } = await answer(executor);
