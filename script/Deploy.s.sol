@@ -2,8 +2,10 @@
 pragma solidity ^0.8.30;
 
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
 import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
+import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.sol";
 import {Script} from "forge-std/Script.sol";
 
 import {Availability} from "../src/Availability.sol";
@@ -13,17 +15,22 @@ import {FraudProofs} from "../src/FraudProofs.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {OtrRequests} from "../src/OtrRequests.sol";
 import {OtrRollup} from "../src/OtrRollup.sol";
-import {SequencerUptime} from "../src/SequencerUptime.sol";
+import {ISequencerFeed, SequencerUptime} from "../src/SequencerUptime.sol";
 import {StakeVault} from "../src/StakeVault.sol";
 import {DevEvidenceVerifier} from "../src/attestation/DevEvidenceVerifier.sol";
 import {IEnclaveRegistry} from "../src/interfaces/IEnclaveRegistry.sol";
 import {IJudge} from "../src/interfaces/IJudge.sol";
 import {IOtrRollup, Rules, RulesVersion} from "../src/interfaces/IOtrRollup.sol";
 import {IProgramValidator} from "../src/interfaces/IProgramValidator.sol";
+import {IUptime} from "../src/interfaces/IUptime.sol";
 import {Duration} from "../src/libraries/Clock.sol";
 import {WalkLib} from "../src/libraries/WalkLib.sol";
 import {JudgeV1} from "../src/machine/JudgeV1.sol";
 import {ProgramValidatorV1} from "../src/machine/ProgramValidatorV1.sol";
+import {Demands} from "../src/rollup/Demands.sol";
+import {RulesLib} from "../src/rollup/RulesLib.sol";
+import {Settlement} from "../src/rollup/Settlement.sol";
+import {SameCode} from "./SameCode.sol";
 
 /// @notice What a deployment is made of. `Deploy.configFromEnvironment` documents names and defaults.
 struct Config {
@@ -71,11 +78,21 @@ struct Deployment {
 }
 
 /// @title Deploys and wires the protocol, and hands it to the timelock
-/// @notice Idempotent: what `deployments/<chainId>.json` names and has code is kept, every step that is done already is skipped.
+/// @notice Idempotent: what `deployments/<chainId>.json` names and has code is kept, if it is the code that would be deployed; every step
+///         that is done already is skipped.
 ///         `forge script script/Deploy.s.sol --rpc-url ... --private-key ... --broadcast`
 contract Deploy is Script {
     /// @dev AccessManager role that may pause commits and end policies, and nothing else.
     uint64 public constant GUARDIAN_ROLE = 1;
+
+    /// @notice The address file names a contract that is not what would be deployed in its place, with the parameters given: another version,
+    ///         other parameters, other contracts that it is tied to, or something else altogether. Mend the file or the parameters, or check
+    ///         out the version that was deployed.
+    error UnknownCode(string name, address at, string file);
+    /// @notice The contract obeys another manager than the one that the address file names.
+    error OtherManager(string name, address at, address authority, address manager);
+    /// @notice The feed does not answer as one of a sequencer's uptime does: 0 or 1, since a time that has been.
+    error NoUptimeFeed(address feed, int256 answer, uint256 startedAt);
 
     string private _path;
     string private _known;
@@ -86,7 +103,11 @@ contract Deploy is Script {
         _known = vm.exists(_path) ? vm.readFile(_path) : "{}";
         vm.startBroadcast();
         (, address deployer,) = vm.readCallers();
-        deployment = deploy(configFromEnvironment(deployer), deployer);
+        vm.stopBroadcast();
+        Config memory config = configFromEnvironment(deployer);
+        _requireKnown(config);
+        vm.startBroadcast();
+        deployment = deploy(config, deployer);
         vm.stopBroadcast();
         _write(deployment);
     }
@@ -94,7 +115,7 @@ contract Deploy is Script {
     /// @notice Parameters and their defaults. Durations in seconds, amounts in wei.
     /// @dev A turn must be no shorter than the chain's forced-inclusion delay (12 to 24 hours on today's L2s): shorter values are for
     ///      development.
-    function configFromEnvironment(address deployer) public view returns (Config memory config) {
+    function configFromEnvironment(address deployer) public view virtual returns (Config memory config) {
         // Accept development evidence, and let governance act without the timelock.
         config.development = vm.envOr("OTR_DEVELOPMENT", false);
         // Let the development verifier stand on a chain other than 31337 (test networks).
@@ -211,6 +232,104 @@ contract Deploy is Script {
             ? Availability(found)
             : new Availability(d.rollup, d.vault, d.uptime, config.turnDuration);
     }
+
+    // ---------------------------------------------------------------- what stands already
+
+    /// @dev INVARIANT: what is kept is what would be deployed: a wrong or outdated address file must not tie new contracts, stake and all, to
+    ///      whatever else has code there. Each contract is made once more, outside of the broadcast, and compared.
+    function _requireKnown(Config memory config) private {
+        _requireUptimeFeed(config.uptimeFeed);
+        Deployment memory d = _found();
+        Deployment memory nothing;
+        if (keccak256(abi.encode(d)) == keccak256(abi.encode(nothing))) return;
+        address manager = address(d.manager);
+        _requireSame("AccessManager", manager, address(new AccessManager(config.governance)));
+        _requireSame("TimelockController", address(d.timelock), address(_timelock(config)));
+        _requireProxy("StakeVault", address(d.vault), address(new StakeVault()), manager);
+        _requireProxy("ModelRegistry", address(d.models), address(new ModelRegistry()), manager);
+        _requireProxy("EnclaveRegistry", address(d.enclaves), address(new EnclaveRegistry(d.vault)), manager);
+        _requireProxy("OtrRollup", address(d.rollup), address(new OtrRollup(d.vault, d.models, d.enclaves)), manager);
+        _requireSame("JudgeV1", address(d.judge), address(_judge()));
+        _requireSame("ProgramValidatorV1", address(d.validator), address(_validator()));
+        if (address(d.devVerifier) != address(0)) {
+            address verifier = address(new DevEvidenceVerifier(config.devRoot, config.allowAnyChain));
+            _requireSame("DevEvidenceVerifier", address(d.devVerifier), verifier);
+        }
+        _requireSame(
+            "SequencerUptime", address(d.uptime), address(new SequencerUptime(config.uptimeFeed, config.grace))
+        );
+        _requireKnownCourts(config, d);
+    }
+
+    function _requireKnownCourts(Config memory config, Deployment memory d) private {
+        Duration turn = config.turnDuration;
+        if (address(d.game) != address(0)) {
+            DisputeGame game = new DisputeGame(d.rollup, d.vault, d.judge, d.models, d.uptime, turn);
+            _requireSame("DisputeGame", address(d.game), address(game), _one(address(game.EXTENSION())));
+        }
+        _requireSame("FraudProofs", address(d.frauds), address(new FraudProofs(d.rollup, d.models, turn)));
+        address availability = address(new Availability(d.rollup, d.vault, d.uptime, turn));
+        _requireSame("Availability", address(d.availability), availability);
+        address requests = address(new OtrRequests(d.rollup, d.vault, d.models, d.uptime, config.deliveryPeriod));
+        _requireSame("OtrRequests", address(d.requests), requests);
+    }
+
+    /// @dev What the address file names and has code; zero else.
+    function _found() private view returns (Deployment memory d) {
+        d.manager = AccessManager(_find("AccessManager"));
+        d.timelock = TimelockController(payable(_find("TimelockController")));
+        d.vault = StakeVault(_find("StakeVault"));
+        d.models = ModelRegistry(_find("ModelRegistry"));
+        d.enclaves = EnclaveRegistry(_find("EnclaveRegistry"));
+        d.rollup = OtrRollup(_find("OtrRollup"));
+        d.judge = IJudge(_find("JudgeV1"));
+        d.validator = IProgramValidator(_find("ProgramValidatorV1"));
+        d.uptime = SequencerUptime(_find("SequencerUptime"));
+        d.game = DisputeGame(_find("DisputeGame"));
+        d.frauds = FraudProofs(_find("FraudProofs"));
+        d.availability = Availability(_find("Availability"));
+        d.requests = OtrRequests(_find("OtrRequests"));
+        d.devVerifier = DevEvidenceVerifier(_find("DevEvidenceVerifier"));
+    }
+
+    /// @dev A proxy of this repository's kind, with this repository's implementation, under the deployment's manager.
+    function _requireProxy(string memory name, address found, address fresh, address manager) private view {
+        if (found == address(0)) return;
+        bytes32 slot = vm.load(found, ERC1967Utils.IMPLEMENTATION_SLOT);
+        address implementation = address(uint160(uint256(slot)));
+        if (found.codehash != keccak256(type(ERC1967Proxy).runtimeCode)) revert UnknownCode(name, found, _path);
+        // The rollup's code names the libraries that it is linked to.
+        address[] memory libraries = new address[](3);
+        (libraries[0], libraries[1], libraries[2]) = (address(Settlement), address(Demands), address(RulesLib));
+        if (!SameCode.isSame(implementation, fresh, libraries)) revert UnknownCode(name, found, _path);
+        address authority = IAccessManaged(found).authority();
+        if (authority != manager) revert OtherManager(name, found, authority, manager);
+    }
+
+    function _requireSame(string memory name, address found, address fresh) private view {
+        _requireSame(name, found, fresh, new address[](0));
+    }
+
+    function _requireSame(string memory name, address found, address fresh, address[] memory own) private view {
+        if (found != address(0) && !SameCode.isSame(found, fresh, own)) revert UnknownCode(name, found, _path);
+    }
+
+    function _one(address account) private pure returns (address[] memory list) {
+        list = new address[](1);
+        list[0] = account;
+    }
+
+    /// @dev A price feed, say, has the same functions. Read by the deployment as the court will.
+    function _requireUptimeFeed(address feed) private view {
+        if (feed == address(0)) return;
+        if (feed.code.length == 0) revert IUptime.FeedWithoutCode(feed);
+        (, int256 answer, uint256 startedAt,,) = ISequencerFeed(feed).latestRoundData();
+        if (answer < 0 || answer > 1 || startedAt == 0 || startedAt > block.timestamp) {
+            revert NoUptimeFeed(feed, answer, startedAt);
+        }
+    }
+
+    // ---------------------------------------------------------------- wiring
 
     function _wire(Config memory config, Deployment memory d) private {
         uint32 machineVersion = d.judge.machineVersion();

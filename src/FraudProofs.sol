@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {Fraud, IFraudProofs} from "./interfaces/IFraudProofs.sol";
+import {Fraud, IFraudProofs, OtherReceipt} from "./interfaces/IFraudProofs.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
-import {CommittedReceipt, IOtrRollup} from "./interfaces/IOtrRollup.sol";
+import {Batch, CommittedReceipt, IOtrRollup} from "./interfaces/IOtrRollup.sol";
 import {BinaryTree} from "./libraries/BinaryTree.sol";
 import {Clock, Duration, Timestamp} from "./libraries/Clock.sol";
 import {PartLib} from "./libraries/PartLib.sol";
@@ -146,30 +146,22 @@ contract FraudProofs is IFraudProofs {
     // ---------------------------------------------------------------- two receipts
 
     /// @inheritdoc IFraudProofs
-    function proveSecondAnswer(
-        CommittedReceipt calldata committed,
-        Receipt calldata other,
-        bytes calldata enclaveSignature,
-        bytes calldata operatorSignature
-    ) external {
+    function proveSecondAnswer(CommittedReceipt calldata committed, OtherReceipt calldata other) external {
         ReceiptHash receiptHash = _enter(committed);
         // One request has one answer, whichever of its enclaves the executor asks.
-        bool sameRequest = RequestHash.unwrap(other.requestHash) == RequestHash.unwrap(committed.receipt.requestHash);
-        _requireTwice(committed.receipt, receiptHash, other, sameRequest, enclaveSignature, operatorSignature);
+        bool sameRequest = RequestHash.unwrap(other.committed.receipt.requestHash)
+            == RequestHash.unwrap(committed.receipt.requestHash);
+        _requireTwice(committed.receipt, receiptHash, other, sameRequest);
         _convict(committed, receiptHash, Fraud.SecondAnswer);
     }
 
     /// @inheritdoc IFraudProofs
-    function proveSeqReuse(
-        CommittedReceipt calldata committed,
-        Receipt calldata other,
-        bytes calldata enclaveSignature,
-        bytes calldata operatorSignature
-    ) external {
+    function proveSeqReuse(CommittedReceipt calldata committed, OtherReceipt calldata other) external {
         ReceiptHash receiptHash = _enter(committed);
         Receipt calldata receipt = committed.receipt;
-        bool sameSeq = other.enclaveKey == receipt.enclaveKey && other.seq == receipt.seq;
-        _requireTwice(receipt, receiptHash, other, sameSeq, enclaveSignature, operatorSignature);
+        Receipt calldata second = other.committed.receipt;
+        bool sameSeq = second.enclaveKey == receipt.enclaveKey && second.seq == receipt.seq;
+        _requireTwice(receipt, receiptHash, other, sameSeq);
         _convict(committed, receiptHash, Fraud.SeqReuse);
     }
 
@@ -258,22 +250,31 @@ contract FraudProofs is IFraudProofs {
         if (BinaryTree.root(Tags.OUTPUT, receipt.nOut, top) == receipt.outputRoot) revert NothingProven();
     }
 
-    /// @dev INVARIANT: two receipts of one executor, both signed by it and its enclave, that differ: a receipt committed twice, or signed twice,
-    ///      is one receipt.
+    /// @dev INVARIANT: two receipts that differ, both made by one executor: a receipt committed twice, or signed twice, is one receipt.
     function _requireTwice(
         Receipt calldata receipt,
         ReceiptHash receiptHash,
-        Receipt calldata other,
-        bool sameSubject,
-        bytes calldata enclaveSignature,
-        bytes calldata operatorSignature
+        OtherReceipt calldata other,
+        bool sameSubject
     ) private view {
-        ReceiptHash otherHash = other.hash(address(ROLLUP));
+        Receipt calldata second = other.committed.receipt;
+        ReceiptHash otherHash = second.hash(address(ROLLUP));
         if (
-            !sameSubject || other.executor != receipt.executor
+            !sameSubject || second.executor != receipt.executor
                 || ReceiptHash.unwrap(otherHash) == ReceiptHash.unwrap(receiptHash)
         ) revert NotTwice();
-        ReceiptSignatures.requireSigned(other, otherHash, enclaveSignature, operatorSignature);
+        if (other.enclaveSignature.length == 0) _requireCommitted(other.committed, otherHash);
+        else ReceiptSignatures.requireSigned(second, otherHash, other.enclaveSignature, other.operatorSignature);
+    }
+
+    /// @dev INVARIANT: only the executor, whoever acts for it, or a receipt with both its signatures makes a batch in its name. So a leaf is its
+    ///      own word, whether its key was active or not, it came late, or its batch is final.
+    function _requireCommitted(CommittedReceipt calldata committed, ReceiptHash receiptHash) private view {
+        Batch memory batch = ROLLUP.batchOf(committed.batchId);
+        if (batch.executor != committed.receipt.executor) revert NotTwice();
+        bytes32 leaf = ReceiptHash.unwrap(receiptHash);
+        bytes32 root = BinaryTree.rootOf(Tags.BATCH, leaf, committed.index, batch.count, committed.siblings);
+        if (root != batch.root) revert RootMismatch(batch.root, root);
     }
 
     function _contains(uint32[] calldata tokens, uint32 token) private pure returns (bool) {

@@ -9,6 +9,7 @@ import {IFraudProofs} from "src/interfaces/IFraudProofs.sol";
 import {BatchId, CommittedReceipt, IOtrRollup, RulesVersion, Status} from "src/interfaces/IOtrRollup.sol";
 import {BinaryTree} from "src/libraries/BinaryTree.sol";
 import {Timestamp} from "src/libraries/Clock.sol";
+import {PartLib} from "src/libraries/PartLib.sol";
 import {Tags} from "src/libraries/Tags.sol";
 import {Receipt as OtrReceipt, ReceiptHash, Request} from "src/types/OtrTypes.sol";
 
@@ -593,7 +594,7 @@ contract AvailabilityTest is OtrTest {
 contract AvailabilityOfPartsTest is OtrTest {
     using Trees for Trees.Tree;
 
-    uint256 private constant PART = 8192;
+    uint256 private constant PART = 1 << PartLib.LEVELS;
     uint256 private constant TRANSACTION = 16_777_216;
 
     Availability private availability;
@@ -611,7 +612,11 @@ contract AvailabilityOfPartsTest is OtrTest {
 
     /// @dev Commits and demands a receipt about a prompt of so many tokens; its trace does not matter.
     function _ask(uint256 count) private {
-        (request, committed.receipt) = (_request(), _receipt());
+        _ask(count, _request());
+    }
+
+    function _ask(uint256 count, Request memory asked) private {
+        (request, committed.receipt) = (asked, _receipt());
         bytes32[] memory leaves = new bytes32[](count);
         for (uint256 i; i < count; ++i) {
             leaves[i] = keccak256(abi.encode(Tags.TOKEN, _saltOf(0, i), _tokenAt(i)));
@@ -643,9 +648,7 @@ contract AvailabilityOfPartsTest is OtrTest {
         _ask(PART + 5);
         vm.startPrank(executor);
         availability.postPart(request, 0, _tokens(0, PART));
-        uint256 gas = vm.snapshotGasLastCall("courts", "postPart8192");
-        // The longest prompt that bonds must cover, in parts.
-        assertLe((availability.PROMPT_LIMIT() / PART) * gas + 250_000, availability.ANSWER_GAS());
+        vm.snapshotGasLastCall("courts", "postPart2048");
         availability.postPart(request, 1, _tokens(PART, 5));
         availability.answerOfParts(committed, request);
         vm.snapshotGasLastCall("courts", "answerOf2Parts");
@@ -715,10 +718,34 @@ contract AvailabilityOfPartsTest is OtrTest {
     function test_gas_answer_withinBond() public {
         _gasOf(1, "answer1");
         _gasOf(1024, "answer1024");
-        uint256 gas = _gasOf(PART, "answer8192");
-        vm.snapshotValue("courts", "answerPerToken", gas / PART);
+        uint256 gas = _gasOf(8192, "answer8192");
+        vm.snapshotValue("courts", "answerPerToken", gas / 8192);
         // The longest prompts that fit one transaction.
         assertLe(_gasOf(20_000, "answer20000"), TRANSACTION);
+    }
+
+    /// @dev The longest prompt that executors take, of the largest request that they take, in parts.
+    function test_gas_answerOfParts_withinBond() public {
+        Request memory asked = _request();
+        asked.stopTokens = new uint32[](64);
+        for (uint256 i; i < 64; ++i) {
+            asked.stopTokens[i] = _tokenAt(i);
+        }
+        asked.watchers = new address[](16);
+        for (uint256 i; i < 16; ++i) {
+            asked.watchers[i] = address(uint160(uint256(keccak256(abi.encode(i)))));
+        }
+        uint256 limit = availability.PROMPT_LIMIT();
+        _ask(limit, asked);
+        uint256 gas;
+        for (uint256 part; part < limit / PART; ++part) {
+            availability.postPart(request, part, _tokens(part * PART, PART));
+            gas += vm.lastCallGas().gasTotalUsed;
+        }
+        availability.answerOfParts(committed, request);
+        gas += vm.snapshotGasLastCall("courts", "answerOf16Parts");
+        vm.snapshotValue("courts", "answerInPartsPerToken", gas / limit);
+        assertLe(gas, availability.ANSWER_GAS());
     }
 
     function _gasOf(uint256 count, string memory name) private returns (uint256 gas) {

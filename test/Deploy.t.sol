@@ -2,10 +2,19 @@
 pragma solidity ^0.8.30;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
+import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.sol";
 import {Test} from "forge-std/Test.sol";
 import {Config, Deploy, Deployment} from "script/Deploy.s.sol";
+import {SameCode} from "script/SameCode.sol";
+import {RawFeed} from "./utils/MockFeed.sol";
+import {DisputeGame} from "src/DisputeGame.sol";
+import {OtrRollup} from "src/OtrRollup.sol";
+import {StakeVault} from "src/StakeVault.sol";
 import {Rules, RulesVersion} from "src/interfaces/IOtrRollup.sol";
 import {Duration} from "src/libraries/Clock.sol";
+import {Demands} from "src/rollup/Demands.sol";
+import {Settlement} from "src/rollup/Settlement.sol";
 
 contract DeployTest is Test {
     address private _governance = makeAddr("governance");
@@ -99,5 +108,159 @@ contract DeployTest is Test {
         assertEq(vm.parseJsonAddress(json, ".TimelockController"), address(first.timelock));
         assertEq(RulesVersion.unwrap(second.rollup.currentRules()), 1);
         vm.removeFile(path);
+    }
+
+    // ---------------------------------------------------------------- an address file that is wrong
+
+    /// @dev A deployment whose address file tests falsify. Each test has a chain, and so a file, of its own.
+    function _fileOf(uint256 chainId) private returns (Deployment memory d, string memory path) {
+        vm.chainId(chainId);
+        path = string.concat("deployments/", vm.toString(chainId), ".json");
+        if (vm.exists(path)) vm.removeFile(path);
+        d = new Deploy().run();
+    }
+
+    function _name(string memory path, string memory name, address at) private {
+        vm.writeJson(vm.toString(at), path, string.concat(".", name));
+    }
+
+    function _refused(string memory name, address at, string memory path) private {
+        Deploy script = new Deploy();
+        vm.expectRevert(abi.encodeWithSelector(Deploy.UnknownCode.selector, name, at, path));
+        script.run();
+    }
+
+    function test_run_otherContract_reverts() public {
+        (Deployment memory d, string memory path) = _fileOf(4_202_027);
+        _name(path, "FraudProofs", address(d.availability));
+        _refused("FraudProofs", address(d.availability), path);
+        _name(path, "FraudProofs", address(d.frauds));
+        _name(path, "StakeVault", address(d.models));
+        _refused("StakeVault", address(d.models), path);
+        // An implementation is not the proxy in front of it.
+        address implementation = address(new StakeVault());
+        _name(path, "StakeVault", implementation);
+        _refused("StakeVault", implementation, path);
+        vm.removeFile(path);
+    }
+
+    /// @dev The same contract, tied to other contracts or with other parameters.
+    function test_run_otherImmutables_reverts() public {
+        (Deployment memory d, string memory path) = _fileOf(4_202_028);
+        address game = address(new DisputeGame(d.rollup, d.vault, d.judge, d.models, d.uptime, Duration.wrap(1 hours)));
+        _name(path, "DisputeGame", game);
+        _refused("DisputeGame", game, path);
+        game = address(new DisputeGame(d.rollup, d.vault, d.judge, d.models, d.uptime, Duration.wrap(1 days)));
+        _name(path, "DisputeGame", game);
+        new Deploy().run();
+        address rollup = address(new OtrRollup(StakeVault(address(d.models)), d.models, d.enclaves));
+        vm.store(address(d.rollup), ERC1967Utils.IMPLEMENTATION_SLOT, bytes32(uint256(uint160(rollup))));
+        _refused("OtrRollup", address(d.rollup), path);
+        vm.removeFile(path);
+    }
+
+    function test_run_otherManager_reverts() public {
+        (Deployment memory d, string memory path) = _fileOf(4_202_029);
+        AccessManager manager = new AccessManager(address(this));
+        _name(path, "AccessManager", address(manager));
+        Deploy script = new Deploy();
+        bytes4 selector = Deploy.OtherManager.selector;
+        vm.expectRevert(
+            abi.encodeWithSelector(selector, "StakeVault", address(d.vault), address(d.manager), address(manager))
+        );
+        script.run();
+        vm.removeFile(path);
+    }
+
+    /// @dev One byte of any contract, the game's extension and the rollup's libraries too.
+    function test_run_changedByte_reverts() public {
+        (Deployment memory d, string memory path) = _fileOf(4_202_030);
+        _spoil("JudgeV1", address(d.judge), address(d.judge), path);
+        _spoil("SequencerUptime", address(d.uptime), address(d.uptime), path);
+        _spoil("OtrRequests", address(d.requests), address(d.requests), path);
+        _spoil("DisputeGame", address(d.game), address(d.game.EXTENSION()), path);
+        _spoil("OtrRollup", address(d.rollup), address(d.rollup), path);
+        new Deploy().run();
+        vm.removeFile(path);
+    }
+
+    function _spoil(string memory name, address named, address spoilt, string memory path) private {
+        bytes memory code = spoilt.code;
+        uint256 at = code.length * 2 / 3;
+        code[at] ^= 0x01;
+        vm.etch(spoilt, code);
+        _refused(name, named, path);
+        code[at] ^= 0x01;
+        vm.etch(spoilt, code);
+    }
+
+    function test_sameCode_libraries() public {
+        Linked first = new Linked(address(1));
+        Linked second = new Linked(address(1));
+        address[] memory libraries = new address[](1);
+        libraries[0] = address(Settlement);
+        assertTrue(SameCode.isSame(address(first), address(second), libraries));
+        assertFalse(SameCode.isSame(address(first), address(new Linked(address(2))), libraries));
+        // Linked to the same library at another address, and to another one.
+        address copy = makeAddr("copy");
+        vm.etch(copy, _replaced(address(Settlement).code, address(Settlement), copy));
+        vm.etch(address(first), _replaced(address(first).code, address(Settlement), copy));
+        assertTrue(SameCode.isSame(address(first), address(second), libraries));
+        assertFalse(SameCode.isSame(address(first), address(second), new address[](0)));
+        vm.etch(copy, address(Demands).code);
+        assertFalse(SameCode.isSame(address(first), address(second), libraries));
+        assertFalse(SameCode.isSame(makeAddr("nothing"), address(second), libraries));
+    }
+
+    function _replaced(bytes memory code, address what, address by) private pure returns (bytes memory) {
+        for (uint256 at; at + 20 <= code.length; ++at) {
+            bool found = true;
+            for (uint256 k; found && k < 20; ++k) {
+                found = code[at + k] == bytes20(what)[k];
+            }
+            for (uint256 k; found && k < 20; ++k) {
+                code[at + k] = bytes20(by)[k];
+            }
+        }
+        return code;
+    }
+
+    // ---------------------------------------------------------------- the uptime feed
+
+    /// @dev A price feed, say, has the same functions.
+    function test_run_noUptimeFeed_reverts() public {
+        vm.chainId(4_202_031);
+        RawFeed feed = new RawFeed();
+        feed.setLatest(abi.encode(1, 250_000_000_000, 1, 1, 1));
+        Deploy script = new DeployWithFeed(address(feed));
+        vm.expectRevert(abi.encodeWithSelector(Deploy.NoUptimeFeed.selector, feed, 250_000_000_000, 1));
+        script.run();
+    }
+}
+
+/// @dev The environment is the whole process's: a test must not change it.
+contract DeployWithFeed is Deploy {
+    address private immutable _feed;
+
+    constructor(address feed) {
+        _feed = feed;
+    }
+
+    function configFromEnvironment(address deployer) public view override returns (Config memory config) {
+        config = super.configFromEnvironment(deployer);
+        config.uptimeFeed = _feed;
+    }
+}
+
+/// @dev A contract with an immutable, linked to a library.
+contract Linked {
+    address public immutable TIED_TO;
+
+    constructor(address tiedTo) {
+        TIED_TO = tiedTo;
+    }
+
+    function linked() external pure returns (address) {
+        return address(Settlement);
     }
 }

@@ -4,10 +4,12 @@ pragma solidity ^0.8.30;
 import {OtrTest} from "./utils/OtrTest.sol";
 import {Trees} from "./utils/Trees.sol";
 import {FraudProofs} from "src/FraudProofs.sol";
-import {Fraud, IFraudProofs} from "src/interfaces/IFraudProofs.sol";
+import {Fraud, IFraudProofs, OtherReceipt} from "src/interfaces/IFraudProofs.sol";
+import {IModelRegistry} from "src/interfaces/IModelRegistry.sol";
 import {BatchId, CommittedReceipt, Conviction, IOtrRollup, Status} from "src/interfaces/IOtrRollup.sol";
 import {BinaryTree} from "src/libraries/BinaryTree.sol";
 import {Timestamp} from "src/libraries/Clock.sol";
+import {PartLib} from "src/libraries/PartLib.sol";
 import {Tags} from "src/libraries/Tags.sol";
 import {ModelId, Receipt as OtrReceipt, ReceiptHash, Request, RequestHash} from "src/types/OtrTypes.sol";
 
@@ -138,18 +140,41 @@ contract FraudProofsTest is OtrTest {
         );
     }
 
-    function _secondAnswer(OtrReceipt memory other) private view returns (bytes memory) {
+    /// @dev A receipt with both its signatures, not committed.
+    function _signed(OtrReceipt memory other) private view returns (OtherReceipt memory) {
         bytes32 digest = ReceiptHash.unwrap(rollup.hashReceipt(other));
-        return abi.encodeCall(
-            IFraudProofs.proveSecondAnswer, (committed, other, _sign(enclaveKey, digest), _sign(executorKey, digest))
-        );
+        return _signedBy(other, _sign(enclaveKey, digest), _sign(executorKey, digest));
+    }
+
+    function _signedBy(OtrReceipt memory other, bytes memory byEnclave, bytes memory byOperator)
+        private
+        pure
+        returns (OtherReceipt memory evidence)
+    {
+        evidence.committed.receipt = other;
+        evidence.enclaveSignature = byEnclave;
+        evidence.operatorSignature = byOperator;
+    }
+
+    /// @dev A receipt that was committed, without signatures.
+    function _shown(CommittedReceipt memory other) private pure returns (OtherReceipt memory evidence) {
+        evidence.committed = other;
+    }
+
+    function _secondAnswer(OtherReceipt memory other) private view returns (bytes memory) {
+        return abi.encodeCall(IFraudProofs.proveSecondAnswer, (committed, other));
+    }
+
+    function _secondAnswer(OtrReceipt memory other) private view returns (bytes memory) {
+        return _secondAnswer(_signed(other));
+    }
+
+    function _seqReuse(OtherReceipt memory other) private view returns (bytes memory) {
+        return abi.encodeCall(IFraudProofs.proveSeqReuse, (committed, other));
     }
 
     function _seqReuse(OtrReceipt memory other) private view returns (bytes memory) {
-        bytes32 digest = ReceiptHash.unwrap(rollup.hashReceipt(other));
-        return abi.encodeCall(
-            IFraudProofs.proveSeqReuse, (committed, other, _sign(enclaveKey, digest), _sign(executorKey, digest))
-        );
+        return _seqReuse(_signed(other));
     }
 
     /// @dev A lie that `proveField` proves, committed.
@@ -690,6 +715,132 @@ contract FraudProofsTest is OtrTest {
         _refused(_seqReuse(other), abi.encodeWithSelector(IFraudProofs.NotTwice.selector));
     }
 
+    // ---------------------------------------------------------------- two receipts, both committed
+
+    /// @dev The executor committed both and hands out no signature: each convicts the other.
+    function test_proveSecondAnswer_bothCommitted_succeeds() public {
+        _commitIt();
+        CommittedReceipt memory other = _commit(_other(), 1, 3);
+        uint256 snapshot = vm.snapshotState();
+        _proves(_secondAnswer(_shown(other)), Fraud.SecondAnswer);
+        vm.revertToState(snapshot);
+        CommittedReceipt memory first = committed;
+        committed = other;
+        _proves(_secondAnswer(_shown(first)), Fraud.SecondAnswer);
+    }
+
+    function test_proveSecondAnswer_bothInOneBatch_succeeds() public {
+        bytes32[] memory leaves = new bytes32[](2);
+        leaves[0] = ReceiptHash.unwrap(rollup.hashReceipt(receipt));
+        leaves[1] = ReceiptHash.unwrap(rollup.hashReceipt(_other()));
+        Trees.Tree memory tree = Trees.over(leaves);
+        vm.prank(executor);
+        BatchId batchId = rollup.commitBatch(tree.root(Tags.BATCH), 2);
+        committed = CommittedReceipt(receipt, batchId, 0, tree.siblings(0));
+        _proves(_secondAnswer(_shown(CommittedReceipt(_other(), batchId, 1, tree.siblings(1)))), Fraud.SecondAnswer);
+    }
+
+    function test_proveSeqReuse_bothCommitted_succeeds() public {
+        OtrReceipt memory other = _other();
+        other.seq = receipt.seq;
+        other.requestHash = RequestHash.wrap(keccak256("another request"));
+        CommittedReceipt memory first = _commit(other, 0, 1);
+        _commitIt();
+        _proves(_seqReuse(_shown(first)), Fraud.SeqReuse);
+    }
+
+    /// @dev A first answer that is final, and its batch released, still shows that the second one is one too many. It stays final itself.
+    function test_proveSecondAnswer_otherIsFinal_succeeds() public {
+        receipt.expiry += uint64(WINDOW);
+        CommittedReceipt memory first = _commit(_other(), 0, 1);
+        vm.warp(block.timestamp + WINDOW);
+        rollup.releaseBatch(first.batchId);
+        _commitIt();
+        _proves(_secondAnswer(_shown(first)), Fraud.SecondAnswer);
+        assertStatus(first, Status.Final);
+    }
+
+    /// @dev A receipt that came too late, or whose key was never registered, stands for nothing; that the executor made it stands.
+    function test_proveSecondAnswer_otherIsNone_succeeds() public {
+        _commitIt();
+        OtrReceipt memory late = _other();
+        late.expiry = uint64(block.timestamp - 1);
+        late.enclaveKey = makeAddr("never registered");
+        CommittedReceipt memory other = _commit(late, 0, 1);
+        assertStatus(other, Status.None);
+        _proves(_secondAnswer(_shown(other)), Fraud.SecondAnswer);
+    }
+
+    /// @dev A key that was revoked afterwards does not undo what its receipts say.
+    function test_proveSeqReuse_keyRevoked_succeeds() public {
+        OtrReceipt memory other = _other();
+        other.seq = receipt.seq;
+        CommittedReceipt memory first = _commit(other, 0, 1);
+        vm.prank(executor);
+        enclaves.revoke(enclave);
+        _commitIt();
+        assertStatus(committed, Status.None);
+        _proves(_seqReuse(_shown(first)), Fraud.SeqReuse);
+    }
+
+    /// @dev What is convicted is `committed`: it must be in its window, whatever the other one is.
+    function test_proveSecondAnswer_convictedIsFinal_reverts() public {
+        receipt.expiry += uint64(WINDOW);
+        _commitIt();
+        vm.warp(block.timestamp + WINDOW);
+        CommittedReceipt memory other = _commit(_other(), 0, 1);
+        bytes memory reason =
+            abi.encodeWithSelector(IOtrRollup.NotChallengeable.selector, rollup.hashReceipt(receipt), Status.Final);
+        _refused(_secondAnswer(_shown(other)), reason);
+    }
+
+    function test_proveSecondAnswer_sameReceiptInTwoBatches_reverts() public {
+        CommittedReceipt memory first = _commitIt();
+        _commitIt();
+        assertTrue(BatchId.unwrap(first.batchId) != BatchId.unwrap(committed.batchId));
+        bytes memory reason = abi.encodeWithSelector(IFraudProofs.NotTwice.selector);
+        _refused(_secondAnswer(_shown(first)), reason);
+        _refused(_seqReuse(_shown(first)), reason);
+    }
+
+    /// @dev Anybody can commit a batch of its own with any leaf in it.
+    function test_proveSecondAnswer_leafOfAnothersBatch_reverts() public {
+        _commitIt();
+        (address liar,) = makeAddrAndKey("liar");
+        vm.deal(liar, STAKE);
+        vm.startPrank(liar);
+        vault.deposit{value: STAKE}(liar);
+        bytes32 leaf = ReceiptHash.unwrap(rollup.hashReceipt(_other()));
+        BatchId batchId = rollup.commitBatch(Trees.over(_one(leaf)).root(Tags.BATCH), 1);
+        vm.stopPrank();
+        CommittedReceipt memory other = CommittedReceipt(_other(), batchId, 0, "");
+        _refused(_secondAnswer(_shown(other)), abi.encodeWithSelector(IFraudProofs.NotTwice.selector));
+    }
+
+    function test_proveSecondAnswer_notInTheBatch_reverts() public {
+        _commitIt();
+        CommittedReceipt memory other = committed;
+        other.receipt = _other();
+        (bool ok, bytes memory result) = _prove(_secondAnswer(_shown(other)));
+        assertFalse(ok);
+        assertEq(bytes4(result), IFraudProofs.RootMismatch.selector);
+        other.index = 5;
+        _refused(_secondAnswer(_shown(other)), abi.encodeWithSelector(BinaryTree.NodeOutOfRange.selector, 5, 5));
+        other.batchId = BatchId.wrap(77);
+        _refused(_secondAnswer(_shown(other)), abi.encodeWithSelector(IFraudProofs.NotTwice.selector));
+    }
+
+    /// @dev One signature without the other is no evidence, in a batch or not.
+    function test_proveSecondAnswer_halfSigned_reverts() public {
+        _commitIt();
+        OtherReceipt memory other = _signed(_other());
+        other.operatorSignature = "";
+        _refused(_secondAnswer(other), abi.encodeWithSelector(IOtrRollup.OperatorSignature.selector, executor));
+        other = _signed(_other());
+        other.enclaveSignature = "";
+        _refused(_secondAnswer(other), abi.encodeWithSelector(IFraudProofs.NotTwice.selector));
+    }
+
     // ---------------------------------------------------------------- any altered field
 
     /// @dev Of a receipt with one field altered exactly one proof convicts, with the right name; what no proof here is about, a game decides.
@@ -816,11 +967,27 @@ contract FraudProofsTest is OtrTest {
         else (other.executor, other.enclaveKey) = (thief, thief);
         bytes32 digest = ReceiptHash.unwrap(rollup.hashReceipt(other));
         bytes memory forged = _sign(thiefKey, digest);
-        _harmless(
-            reuse
-                ? abi.encodeCall(IFraudProofs.proveSeqReuse, (committed, other, forged, forged))
-                : abi.encodeCall(IFraudProofs.proveSecondAnswer, (committed, other, forged, forged))
-        );
+        OtherReceipt memory evidence = _signedBy(other, forged, forged);
+        _harmless(reuse ? _seqReuse(evidence) : _secondAnswer(evidence));
+    }
+
+    /// @dev The executor commits its receipt any number of times, and others beside it: no leaf of any batch, however opened, shows two.
+    function testFuzz_honest_committedReceipts(uint256 place, uint256 pretended, uint256 noise, bool reuse) public {
+        _honest(noise % SHAPES, 0, false);
+        OtrReceipt memory next = receipt;
+        next.seq = 2;
+        next.requestHash = RequestHash.wrap(keccak256("next request"));
+        CommittedReceipt[3] memory all = [committed, _commit(receipt, 1, 4), _commit(next, 3, 7)];
+        CommittedReceipt memory other = all[place % 3];
+        // The opening of one leaf, for whatever else.
+        if (pretended & 1 == 1) other.receipt = all[(place >> 8) % 3].receipt;
+        if (pretended & 2 == 2) other.receipt.traceRoot = bytes32(noise);
+        if (pretended & 4 == 4) other.receipt.requestHash = receipt.requestHash;
+        if (pretended & 8 == 8) other.receipt.seq = receipt.seq;
+        if (pretended & 16 == 16) other.index = noise % 9;
+        if (pretended & 32 == 32) other.batchId = BatchId.wrap(uint64(noise % 5));
+        if (pretended & 64 == 64) other.siblings = abi.encode(noise);
+        _harmless(reuse ? _seqReuse(_shown(other)) : _secondAnswer(_shown(other)));
     }
 
     /// @dev The next honest receipt, of another request and with another seq.
@@ -864,13 +1031,15 @@ contract FraudProofsTest is OtrTest {
 contract FraudProofsOfPartsTest is OtrTest {
     using Trees for Trees.Tree;
 
+    uint256 private constant PART = 1 << PartLib.LEVELS;
+
     FraudProofs private frauds;
     CommittedReceipt private committed;
     Request private request;
     Trees.Tree private trace;
 
     function setUp() public override {
-        (contextLength, nIn, nOut) = (20_000, 6, 8192 + 5);
+        (contextLength, nIn, nOut) = (20_000, 6, uint32(PART) + 5);
         super.setUp();
         frauds = d.frauds;
         request = _request();
@@ -904,8 +1073,8 @@ contract FraudProofsOfPartsTest is OtrTest {
     }
 
     function _note(uint256 part) private {
-        uint256 first = part << 13;
-        uint256 count = nOut - first > 8192 ? 8192 : nOut - first;
+        uint256 first = part * PART;
+        uint256 count = nOut - first > PART ? PART : nOut - first;
         bytes memory siblings = trace.range(nIn - 1 + first, nIn - 2 + first + count);
         bytes memory records = _records(first, count);
         frauds.noteOutputPart(committed.receipt, request, SEED, part, records, siblings);
@@ -923,10 +1092,31 @@ contract FraudProofsOfPartsTest is OtrTest {
     function test_proveOutputOfParts_otherRoot_succeeds() public {
         _commitWith(keccak256("garbage"));
         _note(0);
-        vm.snapshotGasLastCall("courts", "noteOutputPart8192");
+        vm.snapshotGasLastCall("courts", "noteOutputPart2048");
         _note(1);
         (bool ok,) = _prove();
         assertTrue(ok);
+        assertStatus(committed, Status.Reverted);
+    }
+
+    /// @dev The longest output of the longest context, of 2,048 parts: what was noted of it does not matter here, only that it is read.
+    function test_gas_proveOutputOfParts_longest_fits() public {
+        OtrReceipt memory receipt = _receipt();
+        (receipt.nIn, receipt.nOut) = (1, 1 << 22);
+        bytes32 receiptHash = ReceiptHash.unwrap(rollup.hashReceipt(receipt));
+        uint256 parts = PartLib.count(receipt.nOut);
+        // `_parts` is the second variable.
+        bytes32 slot = keccak256(abi.encode(receiptHash, 1));
+        for (uint256 part; part < parts; ++part) {
+            vm.store(address(frauds), keccak256(abi.encode(part, slot)), keccak256(abi.encode(part)));
+        }
+        IModelRegistry.Dimensions memory model = models.dimensionsOf(modelId);
+        model.contextLength = 1 << 22;
+        vm.mockCall(address(models), abi.encodeCall(models.dimensionsOf, (modelId)), abi.encode(model));
+        committed = _commit(receipt, 0, 1);
+        (bool ok,) = _prove();
+        assertTrue(ok);
+        assertLe(vm.snapshotGasLastCall("courts", "proveOutputOf2048Parts"), 16_777_216);
         assertStatus(committed, Status.Reverted);
     }
 
@@ -955,8 +1145,8 @@ contract FraudProofsOfPartsTest is OtrTest {
 
     function test_noteOutputPart_otherRecords_reverts() public {
         _commitWith(keccak256("garbage"));
-        bytes memory siblings = trace.range(nIn - 1 + 8192, nIn - 2 + nOut);
-        bytes memory records = _records(8191, 5);
+        bytes memory siblings = trace.range(nIn - 1 + PART, nIn - 2 + nOut);
+        bytes memory records = _records(PART - 1, 5);
         vm.expectPartialRevert(IFraudProofs.RootMismatch.selector);
         frauds.noteOutputPart(committed.receipt, request, SEED, 1, records, siblings);
     }

@@ -652,6 +652,44 @@ contract OtrRequestsTest is RequestsTest {
         assertEq(vault.claimableOf(executor), PAYMENT);
     }
 
+    /// @dev At every moment either an answer that was committed in time is taken, or the payment goes back; never both, never neither.
+    function testFuzz_refund_orDeliver_atAnyTime(uint256 time, bool provisional, bool refundFirst) public {
+        (Request memory request, RequestHash requestHash) = _ask(provisional ? Finality.Provisional : Finality.Final);
+        CommittedReceipt memory committed = _answer(request, _output(), executor);
+        vm.warp(bound(time, block.timestamp, request.deadline + 2 * PERIOD));
+        bool open_ = block.timestamp < request.deadline + PERIOD;
+        bytes memory refund = abi.encodeCall(requests.refund, (requestHash));
+        bytes memory deliver = abi.encodeCall(requests.deliver, (request, committed, _output()));
+        (bool first,) = address(requests).call(refundFirst ? refund : deliver);
+        (bool second,) = address(requests).call(refundFirst ? deliver : refund);
+        (bool refunded, bool delivered) = refundFirst ? (first, second) : (second, first);
+        assertEq(delivered, open_);
+        assertEq(refunded, !open_);
+        assertEq(_escrow(), open_ ? PAYMENT : 0);
+        assertEq(vault.claimableOf(address(consumer)), open_ ? 0 : PAYMENT);
+    }
+
+    /// @dev Any payment comes out again as it went in, to the executor or back, however often anyone tries.
+    function testFuzz_request_anyPayment_comesOutOnce(uint96 payment, bool answered, uint8 attempts) public {
+        vm.deal(address(this), payment);
+        Request memory request = _question();
+        RequestHash requestHash = consumer.ask{value: payment}(requests, request, _input(), Finality.Final, 0);
+        request = _complete(request, _input());
+        assertEq(_escrow(), payment);
+        CommittedReceipt memory committed = _answer(request, _output(), executor);
+        if (answered) requests.deliver(request, committed, _output());
+        vm.warp(block.timestamp + 2 * WINDOW);
+        for (uint256 i; i <= attempts % 4; ++i) {
+            (bool finished,) = address(requests).call(abi.encodeCall(requests.finish, (requestHash, committed)));
+            (bool refunded,) = address(requests).call(abi.encodeCall(requests.refund, (requestHash)));
+            assertEq(finished, answered && i == 0);
+            assertEq(refunded, !answered && i == 0);
+        }
+        assertEq(_escrow(), 0);
+        assertEq(vault.claimableOf(executor), answered ? payment : 0);
+        assertEq(vault.claimableOf(address(consumer)), answered ? 0 : payment);
+    }
+
     // ---------------------------------------------------------------- callbacks
 
     function test_callback_fails_changesNothing_succeeds() public {

@@ -184,8 +184,29 @@ contract RequestsInvariantsTest is RequestsTest {
         ++_count["claim"];
     }
 
+    /// @dev The consumer is well-behaved, fails in one of four ways, or calls back into the coordinator.
     function misbehave(uint256 seed) external {
-        consumer.misbehave(address(0), seed % 2 == 0 ? bytes("") : abi.encodePacked(uint8(1 + (seed >> 8) % 4)));
+        uint256 deed = seed % 3;
+        if (deed == 2) return _reenter(seed >> 8);
+        consumer.misbehave(address(0), deed == 0 ? bytes("") : abi.encodePacked(uint8(1 + (seed >> 8) % 4)));
+    }
+
+    /// @dev From its next callback it delivers, finishes or refunds any request, its own current one included, whether that is allowed or not:
+    ///      the recorder's failure when it succeeds is undone with it.
+    function _reenter(uint256 seed) private {
+        if (_answers.length == 0) return;
+        Answer storage answer = _answers[_newestAnswer(seed)];
+        RequestHash hash = _hashes[answer.request];
+        bytes memory data = seed >> 8 & 3 == 0
+            ? abi.encodeCall(requests.refund, (hash))
+            : seed >> 8 & 3 == 1
+                ? abi.encodeCall(requests.finish, (hash, answer.committed))
+                : abi.encodeCall(
+                    requests.deliver,
+                    (_requests[answer.request], answer.committed, answer.other ? _otherOutput() : _output())
+                );
+        consumer.misbehave(address(requests), data);
+        ++_count["reenter"];
     }
 
     function wait(uint256 seed) external {
@@ -282,7 +303,7 @@ contract RequestsInvariantsTest is RequestsTest {
                 invariant_states();
             }
         }
-        string[15] memory names = [
+        string[16] memory names = [
             "ask",
             "commit",
             "deliver",
@@ -297,7 +318,8 @@ contract RequestsInvariantsTest is RequestsTest {
             "demand",
             "answered",
             "claim",
-            "wait"
+            "wait",
+            "reenter"
         ];
         for (uint256 i; i < names.length; ++i) {
             assertGt(_count[bytes32(bytes(names[i]))], 0, names[i]);

@@ -2,8 +2,9 @@
 pragma solidity ^0.8.30;
 
 import {Test} from "forge-std/Test.sol";
-import {MockFeed} from "./utils/MockFeed.sol";
+import {MockFeed, RawFeed} from "./utils/MockFeed.sol";
 import {SequencerUptime} from "src/SequencerUptime.sol";
+import {IUptime} from "src/interfaces/IUptime.sol";
 import {Duration, Timestamp} from "src/libraries/Clock.sol";
 
 contract SequencerUptimeTest is Test {
@@ -101,6 +102,121 @@ contract SequencerUptimeTest is Test {
         feed.push(true, NOW - 1 hours);
         feed.setBroken(true);
         assertEq(_end(NOW - 10), NOW - 10);
+    }
+
+    // ---------------------------------------------------------------- feeds that are none
+
+    function test_constructor_feedWithoutCode_reverts() public {
+        address nobody = makeAddr("nobody");
+        vm.expectRevert(abi.encodeWithSelector(IUptime.FeedWithoutCode.selector, nobody));
+        new SequencerUptime(nobody, Duration.wrap(1));
+    }
+
+    /// @dev A feed whose code went away after the court was deployed.
+    function test_endOf_feedLostItsCode_isDeadline_succeeds() public {
+        feed.push(true, NOW - 1 hours);
+        assertEq(_end(NOW - 10), NEVER);
+        vm.etch(address(feed), "");
+        assertEq(_end(NOW - 10), NOW - 10);
+        assertTrue(_passed(NOW - 10));
+    }
+
+    function _raw() private returns (RawFeed raw) {
+        raw = new RawFeed();
+        uptime = new SequencerUptime(address(raw), Duration.wrap(uint32(GRACE)));
+    }
+
+    function _round(uint256 id, uint256 answer, uint256 startedAt) private pure returns (bytes memory) {
+        return abi.encode(id, answer, startedAt, startedAt, id);
+    }
+
+    function _ignored(RawFeed raw, bytes memory latest, string memory what) private {
+        raw.setLatest(latest);
+        assertEq(_end(NOW - 10), NOW - 10, what);
+    }
+
+    /// @dev Each of these would be an outage under way, or its grace, if it were taken for a round.
+    function test_endOf_malformedRound_isDeadline_succeeds() public {
+        RawFeed raw = _raw();
+        raw.setLatest(_round(1, 1, NOW - 1 hours));
+        assertEq(_end(NOW - 10), NEVER, "a round");
+        bytes memory short = new bytes(159);
+        bytes memory round = _round(1, 1, NOW - 1 hours);
+        for (uint256 i; i < short.length; ++i) {
+            short[i] = round[i];
+        }
+        _ignored(raw, short, "a byte too short");
+        _ignored(raw, "", "empty");
+        _ignored(raw, _round(0, 1, NOW - 1 hours), "round 0");
+        _ignored(raw, _round(1 << 80, 1, NOW - 1 hours), "round beyond uint80");
+        _ignored(raw, _round(1, 2, NOW - 1 hours), "neither up nor down");
+        _ignored(raw, _round(1, type(uint256).max, NOW - 1 hours), "negative answer");
+        _ignored(raw, _round(1, 0, 0), "began never");
+        _ignored(raw, _round(1, 1, NOW + 1), "down in the future");
+        _ignored(raw, _round(1, 0, NOW + 1), "up in the future");
+        _ignored(raw, _round(1, 0, type(uint256).max), "up at no time");
+    }
+
+    /// @dev What is known of newer rounds counts though an older one is malformed.
+    function test_endOf_malformedOlderRound_newerCounts_succeeds() public {
+        RawFeed raw = _raw();
+        raw.setLatest(_round(9, 1, NOW - 1 hours));
+        raw.setOther(_round(8, 7, NOW - 2 hours));
+        assertEq(_end(NOW - 10), NEVER);
+        raw.setLatest(_round(9, 0, NOW - 1 hours));
+        raw.setOther(_round(8, 1, NOW - 2 hours));
+        assertEq(_end(NOW - 90 minutes), NOW - 1 hours + GRACE);
+        raw.setOther("");
+        assertEq(_end(NOW - 90 minutes), NOW - 90 minutes);
+    }
+
+    /// @dev A feed that answers with a hundred kilobytes, or burns all that it gets, costs a bounded amount.
+    function test_endOf_wastefulFeed_boundedGas_succeeds() public {
+        RawFeed raw = _raw();
+        raw.setBurns(true);
+        uint256 before = gasleft();
+        assertEq(_end(NOW - 10), NOW - 10);
+        assertLt(before - gasleft(), 150_000, "burnt");
+        raw.setBurns(false);
+        raw.setLatest(bytes.concat(_round(1, 1, NOW - 1 hours), new bytes(100_000)));
+        before = gasleft();
+        _end(NOW - 10);
+        assertLt(before - gasleft(), 150_000, "copied");
+        // Every round is one, and each costs all that a read may.
+        raw.setLatest(_round(1000, 1, NOW - 1 hours));
+        raw.setOther(_round(1000, 1, NOW - 1 hours));
+        raw.setWaste(85_000);
+        before = gasleft();
+        assertEq(_end(NOW - 10), NEVER);
+        assertLt(before - gasleft(), 6_500_000, "all rounds");
+    }
+
+    /// @dev Whoever calls with little gas gets nothing or the truth: an outage does not vanish for want of gas.
+    function testFuzz_endOf_anyGas_neverHidesAnOutage(uint256 gas_) public {
+        feed.push(true, NOW - 1 hours);
+        gas_ = bound(gas_, 1000, 300_000);
+        bytes memory call = abi.encodeCall(IUptime.endOf, (Timestamp.wrap(uint40(NOW - 10))));
+        (bool ok, bytes memory result) = address(uptime).staticcall{gas: gas_}(call);
+        if (ok) assertEq(abi.decode(result, (uint256)), NEVER);
+    }
+
+    /// @dev Whatever a feed returns: an answer, and one of those that the interface promises.
+    function testFuzz_endOf_anyBytes_answers(
+        bytes calldata latest,
+        bytes calldata other,
+        uint256[3] calldata words,
+        uint256 shape,
+        uint256 deadline
+    ) public {
+        RawFeed raw = _raw();
+        raw.setLatest(shape & 1 == 0 ? latest : _round(words[0], words[1] & 1, words[2]));
+        raw.setOther(shape & 2 == 0 ? other : _round(words[0], words[1] >> 255, words[2] % (2 * NOW)));
+        if (shape & 4 == 4) raw.setLatest(_round(1 + words[0] % 200, words[1] & 1, words[2] % (2 * NOW)));
+        deadline = bound(deadline, 1, 2 * NOW);
+        uint256 end = _end(deadline);
+        assertGe(end, deadline, "never before itself");
+        if (deadline > NOW) assertEq(end, deadline, "the future");
+        else assertTrue(end == NEVER || end <= NOW + GRACE, "no further than a grace from now, but in an outage");
     }
 
     /// @dev Once a deadline has passed it has passed for good, whatever outages follow; and it never passes before itself.

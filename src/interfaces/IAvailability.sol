@@ -87,7 +87,7 @@ interface IAvailability {
     /// @param input The prompt's tokens; none if the request is confidential.
     function answer(CommittedReceipt calldata committed, Request calldata request, uint32[] calldata input) external;
 
-    /// @notice For a prompt too long for one transaction: posts 2^13 of its tokens (the last part: the rest), for the caller's own answer.
+    /// @notice For a prompt too long for one transaction: posts 2^11 of its tokens (the last part: the rest), for the caller's own answer.
     function postPart(Request calldata request, uint256 part, uint32[] calldata input) external;
 
     /// @notice As `answer`, once the caller has posted all parts of the prompt.

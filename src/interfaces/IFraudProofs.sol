@@ -20,6 +20,15 @@ enum Fraud {
     SeqReuse
 }
 
+/// @notice Another receipt, and what shows that its executor made it: both signatures; or, if `enclaveSignature` is empty, that the
+///         executor committed it.
+/// @param committed The receipt. Its opening counts only without signatures; the batch may be final or released.
+struct OtherReceipt {
+    CommittedReceipt committed;
+    bytes enclaveSignature;
+    bytes operatorSignature;
+}
+
 /// @title Lies that need no game
 /// @notice Each function convicts in one transaction, within the challenge window (docs/protocol.md, section 6). Immutable, one of the
 ///         courts of the rules. A proof must be announced first, by a hash that only its sender can use, so that copying it from the mempool
@@ -41,7 +50,7 @@ interface IFraudProofs {
     error RecordBytes(uint256 expected, uint256 got);
     /// @notice This part of the output was not noted.
     error PartMissing(uint256 part);
-    /// @notice Both receipts are the same one, not about the same thing, or of two executors.
+    /// @notice Both receipts are the same one, not about the same thing, or of two executors; or the other's batch is not its executor's.
     error NotTwice();
     /// @notice Nothing in it contradicts the receipt.
     error NothingProven();
@@ -85,7 +94,7 @@ interface IFraudProofs {
         bytes calldata siblings
     ) external;
 
-    /// @notice For an output too long for one transaction: notes the node that 2^13 outputs (the last part: the rest) make in the output tree.
+    /// @notice For an output too long for one transaction: notes the node that 2^11 outputs (the last part: the rest) make in the output tree.
     ///         Anyone may, without announcement: it is a fact about the receipt, committed or not.
     function noteOutputPart(
         Receipt calldata receipt,
@@ -99,23 +108,11 @@ interface IFraudProofs {
     /// @notice As `proveOutput`, once all parts were noted.
     function proveOutputOfParts(CommittedReceipt calldata committed) external;
 
-    /// @notice The executor answered one request with two receipts.
-    /// @param other The other receipt, with both its signatures. It need not be committed.
-    function proveSecondAnswer(
-        CommittedReceipt calldata committed,
-        Receipt calldata other,
-        bytes calldata enclaveSignature,
-        bytes calldata operatorSignature
-    ) external;
+    /// @notice The executor answered one request with two receipts. The one that is convicted is `committed`.
+    function proveSecondAnswer(CommittedReceipt calldata committed, OtherReceipt calldata other) external;
 
-    /// @notice The executor's enclave key used one `seq` in two receipts.
-    /// @param other The other receipt, with both its signatures. It need not be committed.
-    function proveSeqReuse(
-        CommittedReceipt calldata committed,
-        Receipt calldata other,
-        bytes calldata enclaveSignature,
-        bytes calldata operatorSignature
-    ) external;
+    /// @notice The executor's enclave key used one `seq` in two receipts. The one that is convicted is `committed`.
+    function proveSeqReuse(CommittedReceipt calldata committed, OtherReceipt calldata other) external;
 
     /// @notice When `announcement` was made; zero if never, or if it was used.
     function announcedAt(bytes32 announcement) external view returns (Timestamp);

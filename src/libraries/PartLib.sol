@@ -4,10 +4,11 @@ pragma solidity ^0.8.30;
 import {BinaryTree} from "./BinaryTree.sol";
 
 /// @title Trees too long for one transaction, in parts
-/// @notice A part is the subtree of 2^13 leaves, or of the whole tree if that is smaller. The parts' nodes lead to the tree's top.
+/// @notice A part is the subtree of 2^11 leaves, or of the whole tree if that is smaller. The parts' nodes lead to the tree's top. So many
+///         tokens of 32 bytes, or records of 36, make a transaction of at most 85 kB: nodes' pools refuse those beyond 128 KiB.
 library PartLib {
     /// @notice Levels of a part.
-    uint256 internal constant LEVELS = 13;
+    uint256 internal constant LEVELS = 11;
 
     /// @notice Number of parts of a tree of `n` leaves.
     function count(uint256 n) internal pure returns (uint256) {

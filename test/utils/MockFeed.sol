@@ -37,3 +37,37 @@ contract MockFeed is ISequencerFeed {
         return (id, round.answer, round.startedAt, round.startedAt, id);
     }
 }
+
+/// @title A feed that returns any bytes, and may waste gas
+contract RawFeed {
+    bytes private _latest;
+    bytes private _other;
+    uint256 private _waste;
+    bool private _burns;
+
+    /// @dev What `latestRoundData` returns.
+    function setLatest(bytes calldata latest) external {
+        _latest = latest;
+    }
+
+    /// @dev What `getRoundData` returns.
+    function setOther(bytes calldata other) external {
+        _other = other;
+    }
+
+    /// @dev Gas that each read takes.
+    function setWaste(uint256 waste) external {
+        _waste = waste;
+    }
+
+    /// @dev Every read uses up all its gas.
+    function setBurns(bool burns) external {
+        _burns = burns;
+    }
+
+    fallback(bytes calldata) external returns (bytes memory) {
+        uint256 start = gasleft();
+        while (_burns || start - gasleft() < _waste) {}
+        return msg.sig == ISequencerFeed.latestRoundData.selector ? _latest : _other;
+    }
+}

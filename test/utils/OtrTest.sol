@@ -30,6 +30,7 @@ abstract contract OtrTest is Test {
     uint256 internal constant CLAIM_PERIOD = 10 days;
     uint256 internal constant AIR_GAP = 2 days;
     uint256 internal constant GRACE = 6 hours;
+    uint256 internal constant DELIVERY_PERIOD = 6 hours;
     uint96 internal constant RESERVE = 2 ether;
     uint96 internal constant DEMAND_BOND = 0.2 ether;
     uint64 internal constant GAS_PRICE = 1 gwei;
@@ -118,6 +119,7 @@ abstract contract OtrTest is Test {
         config.demandBond = DEMAND_BOND;
         config.challengerBps = 2500;
         config.requesterBps = 2000;
+        config.deliveryPeriod = Duration.wrap(uint32(DELIVERY_PERIOD));
     }
 
     // ---------------------------------------------------------------- model

@@ -19,7 +19,7 @@ contract ToyJudge is IJudge {
     }
 
     function blocks(bytes calldata instruction, uint32) external pure returns (uint256, uint256) {
-        return (_blocks(instruction), instruction[20] == 0 ? 8 : 16);
+        return (_blocks(instruction), _accumulatorBytes(instruction));
     }
 
     function evaluate(bytes calldata instruction, StepContext calldata context, uint256 element, bytes calldata witness)
@@ -40,14 +40,17 @@ contract ToyJudge is IJudge {
         bytes calldata before,
         bytes calldata witness
     ) external pure returns (bytes memory) {
-        if (block_ >= _blocks(instruction)) revert BlockOutOfRange(block_, _blocks(instruction));
+        uint256 count = _blocks(instruction);
+        if (count == 1 || block_ >= count) revert BlockOutOfRange(block_, count);
+        _requireBytes(block_ == 0 ? 0 : _accumulatorBytes(instruction), before);
         _look(context, witness);
         int256 accumulator = block_ == 0 ? int256(0) : int256(int64(uint64(bytes8(before[0:8]))));
         accumulator += _term(instruction, context.step, element, block_);
         return _encode(instruction, accumulator, block_);
     }
 
-    function finish(bytes calldata, uint256, bytes calldata accumulator) external pure returns (int256) {
+    function finish(bytes calldata instruction, uint256, bytes calldata accumulator) external pure returns (int256) {
+        _requireBytes(_accumulatorBytes(instruction), accumulator);
         return int64(uint64(bytes8(accumulator[0:8])));
     }
 
@@ -87,6 +90,15 @@ contract ToyJudge is IJudge {
     function _blocks(bytes calldata instruction) private pure returns (uint256) {
         uint256 count = uint32(bytes4(instruction[16:20]));
         return count == 0 ? 1 : count;
+    }
+
+    function _accumulatorBytes(bytes calldata instruction) private pure returns (uint256) {
+        return instruction[20] == 0 ? 8 : 16;
+    }
+
+    /// @dev As `JudgeV1`: an accumulator has its length, and none stands before the first block.
+    function _requireBytes(uint256 expected, bytes calldata accumulator) private pure {
+        if (accumulator.length != expected) revert WitnessLength(expected, accumulator.length);
     }
 
     /// @dev The witness "look" makes the judge show what it was told.

@@ -1,5 +1,6 @@
 import type { Address, Hex } from "viem";
 import type { Receipt } from "../commit/typed-data.ts";
+import { recoverSigner } from "../sdk/recover-signer.ts";
 import { jsonOf, receiptSchema } from "../sdk/wire.ts";
 import type { Database, SqlRow } from "../store/database.ts";
 
@@ -12,6 +13,15 @@ export interface SeenReceipt {
   readonly receipt: Receipt;
   readonly enclaveSignature: Hex;
   readonly operatorSignature: Hex;
+}
+
+/**
+ * Whether a court takes both its signatures without asking anybody. An operator that is a contract signs otherwise; its receipts are
+ * shown by their batch.
+ */
+export function isSigned({ receipt, receiptHash, enclaveSignature, operatorSignature }: SeenReceipt): boolean {
+  const signs = (signature: Hex, by: Address) => recoverSigner(receiptHash, signature) === by.toLowerCase();
+  return signs(enclaveSignature, receipt.enclaveKey) && signs(operatorSignature, receipt.executor);
 }
 
 /** A one-shot proof on its way to the chain. */
@@ -87,7 +97,7 @@ export class CaseStore {
     this.#database = database;
   }
 
-  /** Notes a receipt; once seen it stays, for it is signed wherever the chain goes. */
+  /** Notes a receipt. One that is signed stays, wherever the chain goes; others stay as long as their batch does. */
   addReceipt(seen: SeenReceipt): void {
     const { receipt } = seen;
     this.#database.run(
@@ -200,11 +210,17 @@ export class CaseStore {
   }
 
   /**
-   * Forgets demands made after `block`, and takes the others up again: their ends may be gone. Proofs stay: each of their steps looks at
-   * the chain first. Called before the batches are rewound.
+   * Forgets demands made after `block`, and takes the others up again: their ends may be gone. The same goes for receipts that were committed after it
+   * and show nothing without their batch. Proofs stay: each of their steps looks at the chain first. Called before the batches are rewound.
    */
   rewind(block: bigint): void {
     this.#database.transaction(() => {
+      const gone = "SELECT r.* FROM receipts r JOIN batches b ON b.id = r.batch_id WHERE b.block > ?";
+      for (const seen of this.#database.all(gone, Number(block)).map(seenOf)) {
+        if (isSigned(seen)) continue;
+        const sql = "DELETE FROM receipts WHERE receipt_hash = ? AND batch_id = ?";
+        this.#database.run(sql, seen.receiptHash, seen.batchId.toString());
+      }
       this.#database.run("DELETE FROM demands WHERE block > ?", Number(block));
       this.#database.run("UPDATE demands SET status = 'open', answer = NULL WHERE status <> 'wanted'");
       this.#database.run(

@@ -19,7 +19,7 @@ import { type Config, configSchema } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import { gauge, gaugeBy, type Metric } from "../metrics/metric.ts";
 import type { Database } from "../store/database.ts";
-import { CaseStore } from "./case-store.ts";
+import { CaseStore, isSigned } from "./case-store.ts";
 import {
   type BatchItem,
   checkItem,
@@ -34,8 +34,7 @@ import { Disputes, disputeOf, EVIDENCE_MS } from "./disputes.ts";
 import { BundleError, UnstableReplayError } from "./errors.ts";
 import { Frauds } from "./frauds.ts";
 import { FishermanStore, type WatchedBatch } from "./store.ts";
-import { findTwice, type Twice } from "./twice.ts";
-import { describeFault } from "./verify.ts";
+import { findTwice } from "./twice.ts";
 
 /** What a fisherman is made of. */
 export interface FishermanOptions {
@@ -327,31 +326,21 @@ export class Fisherman {
     const receipt = receiptOf(item);
     const { enclaveSignature, operatorSignature } = "bundle" in item ? item.bundle : item.head;
     const seen = { ...leaf, batchId: batch.id, receipt, enclaveSignature, operatorSignature };
-    this.#cases.addReceipt(seen);
-    const twice = findTwice(this.#cases, seen);
-    if (twice?.accused === seen) {
-      const conclusion = invalid(twice.fault);
+    // Anybody may put another executor's receipt into a batch of its own: that is nobody's word unless it is signed.
+    const own = sameAddress(receipt.executor, batch.executor);
+    if (own || isSigned(seen)) this.#cases.addReceipt(seen);
+    const twice = own ? findTwice(this.#cases, seen) : undefined;
+    if (twice !== undefined) {
+      const conclusion = invalid(twice);
       this.#conclude(batch, leaf, item, conclusion);
       return conclusion;
     }
-    if (twice !== undefined) this.#accuseEarlier(twice);
     const conclusion = await checkItem(this.#domain, this.#o.models, item);
     this.#conclude(batch, leaf, item, conclusion);
     const { settings } = this.#o;
     const confidential = conclusion.obstacle === "confidential" && settings.demandConfidential;
     if (conclusion.obstacle === "content" || confidential) this.#cases.wantDemand(batch.id, leaf.index);
     return conclusion;
-  }
-
-  /** A receipt that was judged before turns out to contradict a later one. */
-  #accuseEarlier({ accused, fault }: Twice): void {
-    const { receiptHash, batchId, index } = accused;
-    const known = this.#store.verdict(receiptHash, batchId);
-    if (known === undefined || known.verdict === "invalid") return;
-    const reason = describeFault(fault);
-    const dispute = this.#frauds === undefined ? "none" : "wanted";
-    this.#store.saveVerdict({ ...known, index, verdict: "invalid", fault, reason, dispute });
-    this.#o.log.warn({ batch: batchId, index, receipt: receiptHash, fault, reason }, "receipt contradicted");
   }
 
   /** Writes the verdict down, with what a dispute will need. */

@@ -238,6 +238,47 @@ describe("whatever an executor alters", () => {
     expect(await caught(executor, batchId)).toBe("secondAnswer");
   });
 
+  it("two answers in two batches, signatures of neither served: convicted (secondAnswer)", async () => {
+    const executor = await scene.executor();
+    const { bundle } = await answer(executor);
+    await scene.commit(executor, [bundle]);
+    await until(() => fisherman.store.verdict(bundle.receiptHash));
+    const { batchId } = await scene.commit(executor, [altered(bundle, { seq: bundle.receipt.seq + 100n })]);
+    expect(await caught(executor, batchId)).toBe("secondAnswer");
+  });
+
+  it("one seq twice in one batch, signatures of neither served: convicted (seqReuse)", async () => {
+    const executor = await scene.executor();
+    const [first, second] = await Promise.all([answer(executor), answer(executor)]);
+    const items = [first.bundle, altered(second.bundle, { seq: first.bundle.receipt.seq })];
+    const { batchId } = await scene.commit(executor, items);
+    expect(await caught(executor, batchId)).toBe("seqReuse");
+  });
+
+  it("a second answer that came too late to stand for anything: the first one is convicted (secondAnswer)", async () => {
+    const executor = await scene.executor();
+    const { bundle } = await answer(executor);
+    const { batchId } = await scene.commit(executor, [bundle]);
+    await until(() => fisherman.store.verdict(bundle.receiptHash));
+    await scene.commit(executor, [altered(bundle, { seq: bundle.receipt.seq + 100n, expiry: 1n })]);
+    expect(await caught(executor, batchId)).toBe("secondAnswer");
+  });
+
+  it("one answer twice, or in somebody else's batch beside another in its name: nobody is accused of it", async () => {
+    const [executor, liar] = await Promise.all([scene.executor(), scene.executor()]);
+    const { bundle } = await answer(executor);
+    const forged = altered(bundle, { seq: bundle.receipt.seq + 100n });
+    await scene.commit(liar, [forged]);
+    await until(() => fisherman.store.verdict(forged.receiptHash));
+    const first = await scene.commit(executor, [bundle]);
+    const second = await scene.commit(executor, [bundle]);
+    for (const { batchId } of [first, second])
+      expect(await until(() => fisherman.store.verdict(bundle.receiptHash, batchId))).toMatchObject({
+        verdict: "valid",
+      });
+    expect([await convicted(executor), await convicted(liar)]).toEqual([false, false]);
+  });
+
   it("an answer under a garbage output root whose records are hidden, too: convicted (output)", async () => {
     const executor = await scene.executor();
     const { bundle } = await answer(executor);

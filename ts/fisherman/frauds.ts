@@ -12,6 +12,7 @@ import type { CaseStore, StoredProof } from "./case-store.ts";
 import { EvidenceGoneError } from "./errors.ts";
 import { isOneShot, type OneShotFault, proofOfContent, proofOfTwo } from "./proof.ts";
 import type { FishermanStore, StoredVerdict } from "./store.ts";
+import { describeFault } from "./verify.ts";
 
 /** What one-shot proofs need. */
 export interface FraudsOptions {
@@ -91,12 +92,27 @@ export class Frauds {
       const refused = err instanceof ContractRevertError ? err.errorName : undefined;
       if (refused !== undefined && FINAL.has(refused)) {
         log.error({ receipt: receiptHash, fault, err }, "proof refused");
+        if (refused === "NotChallengeable") this.#accuseOther(receiptHash, fault);
         return this.#giveUp(verdict, (err as ContractRevertError).shortMessage);
       }
       this.#paused.set(receiptHash, clock.now() + RETRY_MS);
       // The simulation runs on the newest block, which may be the one of the announcement.
       log[refused === "NotAnnounced" ? "debug" : "warn"]({ receipt: receiptHash, err }, "not proven yet");
     }
+  }
+
+  /** A receipt that came too late, or is final already, is not convicted; but it shows that the other one is one too many. */
+  #accuseOther(receiptHash: StoredVerdict["receiptHash"], fault: OneShotFault): void {
+    const { store, log } = this.#o;
+    const other = fault.kind === "twice" ? store.verdict(fault.other) : undefined;
+    if (fault.kind !== "twice" || other === undefined || other.fault !== undefined) return;
+    const turned = { ...fault, other: receiptHash };
+    const reason = describeFault(turned);
+    store.saveVerdict({ ...other, verdict: "invalid", fault: turned, reason, dispute: "wanted" });
+    log.warn(
+      { batch: other.batchId, index: other.index, receipt: other.receiptHash, fault: turned, reason },
+      "receipt contradicted",
+    );
   }
 
   async #advance(verdict: StoredVerdict, fault: OneShotFault): Promise<void> {

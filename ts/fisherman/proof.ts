@@ -1,5 +1,6 @@
 import type { Address } from "viem";
 import { fieldProof, outputProof, secondAnswerProof, seqReuseProof, stopProof } from "../chain/actions/fraud-proof.ts";
+import type { CommittedReceipt } from "../chain/committed.ts";
 import type { Call } from "../chain/sender.ts";
 import { toHex } from "../commit/bytes.ts";
 import { saltOf, tokenTree, traceTree } from "../commit/record.ts";
@@ -7,7 +8,7 @@ import { TAGS } from "../commit/tags.ts";
 import { bundleSaltKey, recordedTokens } from "../dispute/answer.ts";
 import type { Engine } from "../engine/types.ts";
 import type { Bundle } from "../sdk/bundle.ts";
-import type { SeenReceipt } from "./case-store.ts";
+import { isSigned, type SeenReceipt } from "./case-store.ts";
 import { type Fault, honestAnswer, leadsToTrace } from "./verify.ts";
 
 /** A fault that one transaction proves. */
@@ -68,14 +69,18 @@ export async function proofOfContent(
   });
 }
 
-/** The call that proves that an executor signed two receipts where only one can be. */
+/** The call that proves that an executor made two receipts where only one can be. Signatures outlast a reorganisation, a batch may not. */
 export function proofOfTwo(
   frauds: Address,
   fault: Extract<OneShotFault, { kind: "twice" }>,
-  { receipt, batchId, index, siblings }: SeenReceipt,
-  { receipt: other, enclaveSignature, operatorSignature }: SeenReceipt,
+  accused: SeenReceipt,
+  witness: SeenReceipt,
 ): Call {
-  const committed = { receipt, batchId, index, siblings };
-  const proof = { frauds, committed, other, enclaveSignature, operatorSignature };
+  const other = isSigned(witness) ? witness : { committed: openingOf(witness) };
+  const proof = { frauds, committed: openingOf(accused), other };
   return fault.subject === "request" ? secondAnswerProof(proof) : seqReuseProof(proof);
+}
+
+function openingOf({ receipt, batchId, index, siblings }: SeenReceipt): CommittedReceipt {
+  return { receipt, batchId, index, siblings };
 }

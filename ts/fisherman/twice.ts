@@ -1,31 +1,14 @@
-import { recoverSigner } from "../sdk/recover-signer.ts";
 import type { CaseStore, SeenReceipt } from "./case-store.ts";
 import type { Fault } from "./verify.ts";
 
-/** Two receipts that contradict each other: the one to convict, and what shows it. */
-export interface Twice {
-  readonly accused: SeenReceipt;
-  readonly fault: Extract<Fault, { kind: "twice" }>;
-}
-
 /**
- * Looks for a receipt that cannot be true beside this one. A court takes the other receipt by its signatures, so of the two the one whose
- * signatures hold bears witness against the other.
+ * Looks for a receipt that cannot be true beside this one. Every receipt that was seen can bear witness: it is a leaf of a batch on the
+ * chain, or bears both signatures. The one that is looked at is accused, for its window is the younger one.
  */
-export function findTwice(store: CaseStore, seen: SeenReceipt): Twice | undefined {
-  const { receipt, receiptHash } = seen;
-  const candidates = [
-    ...store.sameRequest(receipt, receiptHash).map((other) => ({ other, subject: "request" as const })),
-    ...store.sameSeq(receipt, receiptHash).map((other) => ({ other, subject: "seq" as const })),
-  ];
-  for (const { other, subject } of candidates) {
-    if (isSigned(other)) return { accused: seen, fault: { kind: "twice", subject, other: other.receiptHash } };
-    if (isSigned(seen)) return { accused: other, fault: { kind: "twice", subject, other: receiptHash } };
-  }
+export function findTwice(store: CaseStore, { receipt, receiptHash }: SeenReceipt): Fault | undefined {
+  const [sameRequest] = store.sameRequest(receipt, receiptHash);
+  if (sameRequest !== undefined) return { kind: "twice", subject: "request", other: sameRequest.receiptHash };
+  const [sameSeq] = store.sameSeq(receipt, receiptHash);
+  if (sameSeq !== undefined) return { kind: "twice", subject: "seq", other: sameSeq.receiptHash };
   return undefined;
-}
-
-/** An operator that is a contract signs otherwise: the court asks it, so only the enclave's signature is judged here. */
-function isSigned({ receipt, receiptHash, enclaveSignature }: SeenReceipt): boolean {
-  return recoverSigner(receiptHash, enclaveSignature)?.toLowerCase() === receipt.enclaveKey.toLowerCase();
 }

@@ -41,11 +41,14 @@ export interface OutputProofParameters extends ProofParameters {
   readonly siblings: readonly Hex[];
 }
 
-/** Another receipt that cannot be true beside the committed one, with both its signatures. */
+/** A receipt, and what shows that its executor made it: both its signatures, or that the executor committed it. */
+export type OtherReceipt =
+  | { readonly receipt: Receipt; readonly enclaveSignature: Hex; readonly operatorSignature: Hex }
+  | { readonly committed: CommittedReceipt };
+
+/** Another receipt that cannot be true beside the committed one. */
 export interface TwiceProofParameters extends ProofParameters {
-  readonly other: Receipt;
-  readonly enclaveSignature: Hex;
-  readonly operatorSignature: Hex;
+  readonly other: OtherReceipt;
 }
 
 /** The call that proves a wrong field. */
@@ -77,8 +80,16 @@ export function seqReuseProof(parameters: TwiceProofParameters): Call {
   return callOf(parameters.frauds, "frauds", "proveSeqReuse", twiceArguments(parameters));
 }
 
-function twiceArguments({ committed, other, enclaveSignature, operatorSignature }: TwiceProofParameters) {
-  return [committedArgument(committed), other, enclaveSignature, operatorSignature] as const;
+function twiceArguments({ committed, other }: TwiceProofParameters) {
+  return [committedArgument(committed), otherArgument(other)] as const;
+}
+
+function otherArgument(other: OtherReceipt) {
+  if ("committed" in other)
+    return { committed: committedArgument(other.committed), enclaveSignature: "0x", operatorSignature: "0x" } as const;
+  const { receipt, enclaveSignature, operatorSignature } = other;
+  const uncommitted = committedArgument({ receipt, batchId: 0n, index: 0, siblings: [] });
+  return { committed: uncommitted, enclaveSignature, operatorSignature };
 }
 
 /** What `sender` announces before it sends a proof: nobody else can use it. */
