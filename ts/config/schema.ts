@@ -113,6 +113,12 @@ export const configSchema = z.strictObject({
         .boolean()
         .default(false)
         .describe("Demand confidential requests too: their fields can be judged, their prompts stay hidden"),
+      suspects: z
+        .record(z.string().regex(/^0x[0-9a-fA-F]{64}$/), z.array(z.string()))
+        .default({})
+        .describe(
+          "By model id: folders of the models that may stand in for it; games against them end sooner. Default for a model that is not named: every other loaded one with its tokenizer",
+        ),
       maxDemands: z.number().int().min(1).default(4).describe("Demands open at a time: bounds the bonds at risk"),
       maxDemandBondEther: z.number().positive().default(0.1).describe("No demand is made that costs more"),
     })

@@ -34,6 +34,7 @@ import { Disputes, disputeOf, EVIDENCE_MS } from "./disputes.ts";
 import { BundleError, UnstableReplayError } from "./errors.ts";
 import { Frauds } from "./frauds.ts";
 import { FishermanStore, type WatchedBatch } from "./store.ts";
+import type { SuspectSource } from "./suspects.ts";
 import { findTwice, type Twice } from "./twice.ts";
 import { describeFault } from "./verify.ts";
 
@@ -42,6 +43,8 @@ export interface FishermanOptions {
   /** Its sender pays the bonds; a `Transactor`, so that nothing is sent twice. Without a sender it only reports. */
   readonly context: OtrContext;
   readonly models: ModelSource;
+  /** What may have made answers instead of the models that they name: makes games shorter. */
+  readonly suspects?: SuspectSource | undefined;
   /** From `openFishermanDatabase`. */
   readonly database: Database;
   readonly settings: Config["fisherman"];
@@ -117,6 +120,7 @@ export class Fisherman {
     this.#frauds = frauds;
     this.#disputes = new Disputes({
       ...shared,
+      suspects: this.#o.suspects,
       games: this.#games,
       maxGames: settings.maxGames,
       retryMs: settings.retrySeconds * 1000,
