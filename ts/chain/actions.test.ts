@@ -16,6 +16,7 @@ import { cacheRowCount } from "../machine/program.ts";
 import { type Anvil, anvilKey, startAnvil } from "./anvil.ts";
 import { type ChainClient, connect } from "./client.ts";
 import { openReceipt } from "./committed.ts";
+import { read } from "./context.ts";
 import { deploy } from "./deploy.ts";
 import { type Deployment, deploymentPath } from "./deployment.ts";
 import { SOFTWARE_MEASUREMENT } from "./dev-evidence.ts";
@@ -158,6 +159,8 @@ describe("actions on a deployment", () => {
     const root = batchRoot(hashes);
     const context = { ...executor.otr, sender: executor.otr.sender };
     const port = new ExecutorPort({ context, executor: executorAccount.address, fromBlock: 0n });
+    const { promptLimit } = await port.standing(enclave.address, modelId);
+    expect(promptLimit).toBe(Number(await read(context, "availability", "PROMPT_LIMIT", [])));
     expect(await port.findBatch(root)).toBeUndefined();
     const first = await port.commitBatch(root, 2);
     expect(await port.commitBatch(root, 2)).toEqual(first);

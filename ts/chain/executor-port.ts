@@ -4,6 +4,8 @@ import type { ChainPort, CommittedBatch, ExecutorStanding } from "../executor/po
 import type { ChainFacts, ChainFactsSource } from "../sdk/chain-facts.ts";
 import { ABIS } from "./abis.ts";
 import { commitBatch } from "./actions/commit-batch.ts";
+import { getPromptLimit } from "./actions/demand.ts";
+import { getRules } from "./actions/rules.ts";
 import { type EventArgs, type OtrContext, read } from "./context.ts";
 import { systemClock } from "./time.ts";
 import type { Transactor } from "./transactor.ts";
@@ -32,6 +34,8 @@ export class ExecutorPort implements ChainPort {
   /** This executor's batches by root: block and number. */
   readonly #batches = new Map<Hex, { block: bigint; batchId: bigint }>();
   readonly #watcher: Watcher;
+  /** By court, which is immutable. */
+  readonly #promptLimits = new Map<Address, number>();
   #looked: { readonly at: number; readonly head: Promise<Checkpoint | undefined> } | undefined;
 
   constructor(options: ExecutorPortOptions) {
@@ -91,7 +95,13 @@ export class ExecutorPort implements ChainPort {
 
   async standing(enclaveKey: Hex, modelId: Hex): Promise<ExecutorStanding> {
     const { context, executor } = this.#o;
-    return chainFacts(context, { executor, enclaveKey, modelId });
+    const [facts, { availability }] = await Promise.all([
+      chainFacts(context, { executor, enclaveKey, modelId }),
+      getRules(context),
+    ]);
+    const promptLimit = this.#promptLimits.get(availability) ?? (await getPromptLimit(context, availability));
+    this.#promptLimits.set(availability, promptLimit);
+    return { ...facts, promptLimit };
   }
 
   close(): Promise<void> {

@@ -61,6 +61,22 @@ const NOT_SERVING = {
 /** Why an executor takes no new work. */
 export type NotServingReason = keyof typeof NOT_SERVING;
 
+/**
+ * The prompt is longer than `PROMPT_LIMIT` of the court that demands are made at: posting it would cost more than half of the bond pays.
+ * Confidential prompts are never posted, and have no such limit.
+ */
+export class PromptTooLongError extends BaseError {
+  constructor(tokens: number, limit: number) {
+    super("The prompt is longer than executors answer.", {
+      code: "executor.prompt",
+      metaMessages: [
+        `Tokens: ${tokens}, at most ${limit}`,
+        "Shorten it: if its data were demanded on the chain, posting it would cost more than the bond pays.",
+      ],
+    });
+  }
+}
+
 /** More requests than the executor queues. */
 export class OverloadedError extends BaseError {
   constructor(waiting: number) {

@@ -22,6 +22,8 @@ export interface ExecutorStanding {
   readonly exiting: boolean;
   /** The key is registered for this executor and model, not revoked and not expired. */
   readonly keyActive: boolean;
+  /** Tokens of the longest prompt whose data half of a demand's bond pays for posting, by the rules that new batches get. */
+  readonly promptLimit: number;
 }
 
 /** A batch that the chain has. */

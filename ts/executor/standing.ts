@@ -1,9 +1,10 @@
 import type { Clock } from "../chain/time.ts";
 import type { Hex } from "../commit/bytes.ts";
+import type { Request } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
 import type { ExecutorStore } from "../store/executor-store.ts";
 import type { Enclave } from "./enclave.ts";
-import { NotServingError, type NotServingReason } from "./errors.ts";
+import { NotServingError, type NotServingReason, PromptTooLongError } from "./errors.ts";
 import type { ChainPort, ExecutorStanding } from "./ports.ts";
 
 export interface StandingMonitorOptions {
@@ -89,8 +90,14 @@ export class StandingMonitor {
     return undefined;
   }
 
-  /** @throws NotServingError if a further request would be refused. */
-  admit(enclave: Enclave, active: number): void {
+  /**
+   * @throws PromptTooLongError if nobody should answer such a request.
+   * @throws NotServingError if a further request would be refused.
+   */
+  admit(enclave: Enclave, active: number, request: Pick<Request, "nIn" | "confidential">): void {
+    const limit = this.standing(enclave)?.promptLimit;
+    if (limit !== undefined && !request.confidential && request.nIn > limit)
+      throw new PromptTooLongError(request.nIn, limit);
     const refusal = this.refusal(enclave, active);
     if (refusal !== undefined) throw new NotServingError(refusal.reason, refusal.detail);
   }

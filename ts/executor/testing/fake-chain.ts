@@ -20,6 +20,7 @@ export class FakeChain implements ChainPort {
     suspended: false,
     exiting: false,
     keyActive: true,
+    promptLimit: 1_000_000,
   };
 
   async commitBatch(root: Hex, count: number): Promise<{ transactionHash: Hex }> {
