@@ -1,7 +1,7 @@
 import type { Abi, Address, Hex } from "viem";
 import { getBlock, getBlockNumber } from "viem/actions";
 import type { ChainPort, CommittedBatch, ExecutorStanding } from "../executor/ports.ts";
-import type { ChainFacts, ChainFactsSource } from "../sdk/chain-facts.ts";
+import type { ChainFacts, ChainFactsSource, FactsSubject } from "../sdk/chain-facts.ts";
 import { ABIS } from "./abis.ts";
 import { commitBatch } from "./actions/commit-batch.ts";
 import { getPromptLimit } from "./actions/demand.ts";
@@ -115,10 +115,7 @@ export function chainFactsSource(context: OtrContext): ChainFactsSource {
 }
 
 /** What the chain says of an executor and a key, all at one block. */
-export async function chainFacts(
-  context: OtrContext,
-  subject: Pick<ChainFacts, "executor" | "enclaveKey" | "modelId">,
-): Promise<ChainFacts> {
+export async function chainFacts(context: OtrContext, { receiptHash, ...subject }: FactsSubject): Promise<ChainFacts> {
   const { executor, enclaveKey, modelId } = subject;
   const blockNumber = await getBlockNumber(context.client, { cacheTime: 0 });
   const at = { blockNumber };
@@ -134,6 +131,7 @@ export async function chainFacts(
     read(context, "rollup", "inRefundMode", [version], at),
     read(context, "models", "isUsable", [modelId], at),
   ]);
+  const single = receiptHash === undefined ? undefined : await singleBatch(context, receiptHash, blockNumber);
   const { lockPerReceipt, requesterBps, expiryCap, reserve, machineVersion } = rules;
   return {
     ...subject,
@@ -150,5 +148,15 @@ export async function chainFacts(
     suspended: account.convictedAt !== 0,
     exiting: account.exitRequestedAt !== 0,
     keyActive,
+    ...(single === undefined ? {} : { single }),
   };
+}
+
+/** The batch in which a receipt was committed by itself. Only such batches can be scarce. */
+async function singleBatch(context: OtrContext, receiptHash: Hex, blockNumber: bigint) {
+  const batchId = await read(context, "rollup", "singleBatchOf", [receiptHash], { blockNumber });
+  if (batchId === 0n) return undefined;
+  const { count, scarce } = await read(context, "rollup", "batchOf", [batchId], { blockNumber });
+  // Dropped as a duplicate: an earlier batch holds the receipt.
+  return count === 0 ? undefined : { batchId, scarce };
 }

@@ -6,6 +6,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { getBlock } from "viem/actions";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generate } from "../adversary/random-fault.ts";
+import { chainFacts } from "../chain/executor-port.ts";
 import { toHex } from "../commit/bytes.ts";
 import { saltKey, tokenTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
@@ -177,6 +178,29 @@ describe("otr, for executors and fishermen", () => {
       code: 3,
     });
     expect(await otr("fisher", "receipt", "commit", join(folder, "nothing"))).toMatchObject({ code: 2 });
+  });
+
+  it("tells of receipts for which no stake was left to lock", async () => {
+    const poor = await scene.executor();
+    await poor.actions.requestExit();
+    const { exitDueAt } = await poor.actions.getExecutor(poor.address);
+    await scene.chain.setNextBlockTimestamp({ timestamp: exitDueAt });
+    await scene.chain.mine({ blocks: 1 });
+    await poor.actions.withdraw({ to: poor.address });
+    const item = await scene.answer(poor.address, [7], 2, { commitBy: 1n });
+    const path = await bundleFile("scarce.json", poor, item);
+    const stakeLocked = async () => {
+      const { checks } = (await otr("fisher", "receipt", "verify", path)).json() as { checks: { name: string }[] };
+      return checks.find(({ name }) => name === "stake locked");
+    };
+    const { executor: owner, enclaveKey, modelId } = item.receipt;
+    const facts = async () =>
+      chainFacts(fisher.context, { executor: owner, enclaveKey, modelId, receiptHash: item.receiptHash });
+    expect([await stakeLocked(), (await facts()).single]).toMatchObject([{ ok: true }, undefined]);
+    const { batchId, scarce } = (await otr("fisher", "receipt", "commit", path)).json();
+    expect(scarce).toBe(true);
+    expect(await stakeLocked()).toMatchObject({ ok: false, detail: expect.stringContaining(`batch ${batchId}`) });
+    expect((await facts()).single).toEqual({ batchId: BigInt(batchId), scarce: true });
   });
 
   it("compensates the requester of a reverted receipt, once", async () => {

@@ -34,8 +34,14 @@ export function receiptCommands(program: Command, run: Run): void {
         check("enclave signature", await signed(hash, bundle.enclaveSignature, bundle.receipt.enclaveKey));
         check("operator signature", await signed(hash, bundle.operatorSignature, bundle.receipt.executor));
         const { otr } = await session.reader();
-        const facts = await chainFacts(otr, bundle.receipt);
+        const { executor, enclaveKey, modelId } = bundle.receipt;
+        const facts = await chainFacts(otr, { executor, enclaveKey, modelId, receiptHash: hash });
         check("enclave key active", facts.keyActive ? undefined : `${bundle.receipt.enclaveKey} is not`);
+        const { batchId, scarce } = facts.single ?? { scarce: false };
+        check(
+          "stake locked",
+          scarce ? `batch ${batchId} was committed while the stake was taken: it locks nothing` : undefined,
+        );
         check("executor serves", facts.suspended ? "it was convicted" : facts.exiting ? "it is leaving" : undefined);
         if (options.model !== undefined) check("re-execution", await reexecute(session, bundle, options.model));
         session.output.result({ receiptHash: hash, ok: checks.every(({ ok }) => ok), checks }, () =>
