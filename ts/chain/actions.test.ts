@@ -186,6 +186,12 @@ describe("actions on a deployment", () => {
     ).rejects.toMatchObject({ errorName: "EnclaveSignature" });
     const { batchId } = await executor.commitReceipt({ receipt, enclaveSignature, operatorSignature });
     expect(await executor.statusOf(openReceipt(batchId, receipt, [hashOf(receipt)], 0))).toBe("provisional");
+    const context = { ...executor.otr, sender: executor.otr.sender };
+    const port = new ExecutorPort({ context, executor: executorAccount.address, fromBlock: 0n });
+    const [first, second] = await port.ownBatches();
+    expect([first, second]).toMatchObject([{ batchId: 1n }, { batchId, single: hashOf(receipt) }]);
+    expect(first).not.toHaveProperty("single");
+    expect(await port.committedAt(batchId)).toBe((await executor.getBatch(batchId))!.committedAt);
   });
 
   const domain = () => ({ chainId: CHAIN, rollup: deployment.addresses.rollup });

@@ -1,11 +1,12 @@
 import type { Abi, Address, Hex } from "viem";
 import { getBlock, getBlockNumber } from "viem/actions";
-import type { ChainPort, CommittedBatch, ExecutorStanding } from "../executor/ports.ts";
+import type { ChainPort, CommittedBatch, ExecutorStanding, OwnBatch } from "../executor/ports.ts";
 import type { ChainFacts, ChainFactsSource, FactsSubject } from "../sdk/chain-facts.ts";
 import { ABIS } from "./abis.ts";
 import { commitBatch } from "./actions/commit-batch.ts";
 import { getPromptLimit } from "./actions/demand.ts";
 import { getRules } from "./actions/rules.ts";
+import { sameAddress } from "./client.ts";
 import { type EventArgs, type OtrContext, read } from "./context.ts";
 import { systemClock } from "./time.ts";
 import type { Transactor } from "./transactor.ts";
@@ -31,8 +32,8 @@ export interface ExecutorPortOptions {
 /** The chain as an executor needs it, over a transactor. */
 export class ExecutorPort implements ChainPort {
   readonly #o: ExecutorPortOptions;
-  /** This executor's batches by root: block and number. */
-  readonly #batches = new Map<Hex, { block: bigint; batchId: bigint }>();
+  /** This executor's batches by root. */
+  readonly #batches = new Map<Hex, OwnBatch & { readonly block: bigint }>();
   readonly #watcher: Watcher;
   /** By court, which is immutable. */
   readonly #promptLimits = new Map<Address, number>();
@@ -51,11 +52,15 @@ export class ExecutorPort implements ChainPort {
       ...(maxRange === undefined ? {} : { maxRange }),
       ...(lagMs === undefined ? {} : { lagMs }),
       onRange: (logs) => {
-        for (const { eventName, args, blockNumber } of logs) {
+        // A receipt's own event comes right before that of its batch.
+        let alone: EventArgs<"rollup", "ReceiptCommittedAlone"> | undefined;
+        for (const { eventName, args, blockNumber: block } of logs) {
+          if (eventName === "ReceiptCommittedAlone") alone = args as EventArgs<"rollup", "ReceiptCommittedAlone">;
           if (eventName !== "BatchCommitted") continue;
-          const batch = args as EventArgs<"rollup", "BatchCommitted">;
-          if (batch.executor.toLowerCase() !== executor.toLowerCase()) continue;
-          this.#batches.set(batch.root, { block: blockNumber, batchId: batch.batchId });
+          const { executor: owner, root, batchId } = args as EventArgs<"rollup", "BatchCommitted">;
+          if (!sameAddress(owner, executor)) continue;
+          const single = alone?.batchId === batchId ? { single: alone.receiptHash } : {};
+          this.#batches.set(root, { block, batchId, root, ...single });
         }
       },
       onRewind: (block) => {
@@ -77,6 +82,15 @@ export class ExecutorPort implements ChainPort {
     const found = this.#batches.get(root);
     if (head === undefined || found === undefined) return undefined;
     return { confirmations: Number(head.number - found.block) + 1, batchId: found.batchId };
+  }
+
+  async ownBatches(): Promise<readonly OwnBatch[]> {
+    await this.#head();
+    return [...this.#batches.values()].sort((a, b) => Number(a.batchId - b.batchId));
+  }
+
+  async committedAt(batchId: bigint): Promise<bigint> {
+    return BigInt((await read(this.#o.context, "rollup", "batchOf", [batchId])).committedAt);
   }
 
   /** Newest block read. Batches are asked for one after the other: those of one pass share a look. */

@@ -71,6 +71,10 @@ export const configSchema = z.strictObject({
         .string()
         .optional()
         .describe("Key file of the development evidence's root; development chains only"),
+      acceptUnknownBatches: z
+        .boolean()
+        .default(false)
+        .describe("Start although the chain has batches of this executor that its database does not know"),
       shutdownSeconds: seconds.default(30).describe("For answers under way when the process is asked to stop"),
       requests: z
         .strictObject({

@@ -139,6 +139,8 @@ async function serve(name: string, { blind = false } = {}): Promise<Serving> {
     terms: { commitWithinSeconds: 600, lifetimeSeconds: 3600 },
     batches: { intervalMs: 0, pollMs: 20, confirmations: 1 },
     standingPollMs: 50,
+    // The tests have a database each.
+    acceptUnknownBatches: true,
   });
   await executor.start({ host: "127.0.0.1", port: 0 });
   return { executor, asked: new AskedStore(database, systemClock.now), store, stop: () => executor.stop(5000) };
