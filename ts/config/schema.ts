@@ -117,6 +117,10 @@ export const configSchema = z.strictObject({
         .boolean()
         .default(false)
         .describe("Demand confidential requests too: their fields can be judged, their prompts stay hidden"),
+      bundlesDir: z
+        .string()
+        .optional()
+        .describe("Folder of bundles of confidential answers, as their requesters handed them to this watcher"),
       suspects: z
         .record(z.string().regex(/^0x[0-9a-fA-F]{64}$/), z.array(z.string()))
         .default({})

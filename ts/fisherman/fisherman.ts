@@ -33,6 +33,7 @@ import { Demands } from "./demands.ts";
 import { Disputes, disputeOf, EVIDENCE_MS } from "./disputes.ts";
 import { BundleError, UnstableReplayError } from "./errors.ts";
 import { Frauds } from "./frauds.ts";
+import { HandedBundles } from "./handed-bundles.ts";
 import { FishermanStore, type WatchedBatch } from "./store.ts";
 import type { SuspectSource } from "./suspects.ts";
 import { findTwice, type Twice } from "./twice.ts";
@@ -92,6 +93,7 @@ export class Fisherman {
   readonly #demands: Demands;
   readonly #collector: Collector | undefined;
   readonly #domain: Domain;
+  readonly #handed: HandedBundles | undefined;
   #unstable = 0;
 
   constructor(options: FishermanOptions) {
@@ -100,6 +102,8 @@ export class Fisherman {
     this.#store = new FishermanStore(database);
     this.#games = new GameStore(database);
     this.#domain = { chainId: context.client.chain.id, rollup: context.addresses.rollup };
+    const { bundlesDir } = settings;
+    this.#handed = bundlesDir === undefined ? undefined : new HandedBundles(bundlesDir, this.#domain, log);
     this.#cases = new CaseStore(database);
     this.#dues = new DueStore(database);
     const [store, cases, dues] = [this.#store, this.#cases, this.#dues];
@@ -253,7 +257,16 @@ export class Fisherman {
     }
   }
 
+  /** A receipt that could not be judged is looked at again once its content was handed over. */
+  #takeUpHanded(): void {
+    for (const receiptHash of this.#handed?.takeUp() ?? []) {
+      const known = this.#store.verdict(receiptHash);
+      if (known?.verdict === "unavailable") this.#store.checkAgain(known.batchId);
+    }
+  }
+
   async #checkDue(signal: AbortSignal): Promise<void> {
+    this.#takeUpHanded();
     for (;;) {
       const batch = this.#store.nextBatch(this.#o.clock.now());
       if (batch === undefined || signal.aborted) return;
@@ -280,7 +293,8 @@ export class Fisherman {
       if (known !== undefined && known.verdict !== "unavailable") continue;
       const leaf = { receiptHash: downloaded.hashes[index], index, siblings: downloaded.siblings(index) };
       try {
-        const conclusion = await this.#judge(batch, leaf, item);
+        const handed = "bundle" in item ? undefined : this.#handed?.get(leaf.receiptHash);
+        const conclusion = await this.#judge(batch, leaf, handed === undefined ? item : { bundle: handed });
         if (conclusion.obstacle === "content") failure ??= new BundleError(downloaded.url, conclusion.reason!);
         if (conclusion.obstacle === "unstable") this.#unstable++;
         if (conclusion.obstacle === "unstable") failure ??= new UnstableReplayError(leaf.receiptHash);
@@ -322,7 +336,8 @@ export class Fisherman {
     const batch = this.#store.batch(batchId);
     if (batch === undefined) return;
     const receiptHash = hashReceipt(this.#domain, receipt);
-    const bundle = postedBundle(this.#domain, receiptHash, committed.receipt, request, input);
+    const posted = () => postedBundle(this.#domain, receiptHash, committed.receipt, request, input);
+    const bundle = (request.confidential ? this.#handed?.get(receiptHash) : undefined) ?? posted();
     await this.#judge(batch, { receiptHash, index, siblings }, { bundle });
   }
 
