@@ -7,6 +7,7 @@ import {
   NotServingError,
   OperatorSignerError,
   OverloadedError,
+  PromptTooLongError,
 } from "../executor/errors.ts";
 import { ChatTemplateError } from "../model/errors.ts";
 import { InvalidChatError } from "../sdk/errors.ts";
@@ -86,6 +87,7 @@ export function apiErrorOf(error: unknown): ApiError {
   const unavailable = { status: 503, type: "server_error" };
   if (error instanceof ChatTemplateError) return make({ ...invalid, param: "messages", code: "invalid_messages" });
   if (error instanceof EnclaveOrderError) return make({ ...invalid, param: error.field, code: "invalid_order" });
+  if (error instanceof PromptTooLongError) return make({ ...invalid, param: "messages", code: "prompt_too_long" });
   if (error instanceof OverloadedError)
     return make({ status: 429, type: "rate_limit_error", code: "overloaded", shouldRetry: true, retryAfterSeconds: 1 });
   if (error instanceof NotServingError)

@@ -1,11 +1,22 @@
 import OpenAI from "openai";
+import { privateKeyToAccount } from "viem/accounts";
 import { afterEach, describe, expect, it } from "vitest";
+import { toHex } from "../commit/bytes.ts";
 import { STOP_REASON } from "../commit/typed-data.ts";
 import { FakeChain } from "../executor/testing/fake-chain.ts";
 import { FakeEngine } from "../executor/testing/fake-engine.ts";
-import { scriptOf, TEST_DOMAIN, TEST_MODEL, testExecutor, until } from "../executor/testing/setup.ts";
+import {
+  OPERATOR_KEY,
+  random,
+  scriptOf,
+  TEST_DOMAIN,
+  TEST_MODEL,
+  testExecutor,
+  until,
+} from "../executor/testing/setup.ts";
 import { adoptRequest } from "../sdk/adopt-request.ts";
 import { fetchReceipt } from "../sdk/fetch-bundles.ts";
+import { prepareRequest } from "../sdk/prepare-request.ts";
 
 const TEXT = "Hello, wörld!";
 const messages = [{ role: "user" as const, content: "hi" }];
@@ -205,6 +216,31 @@ describe("errors", () => {
     const response = await fetch(`${url}/v1/chat/completions`, { method: "POST", headers, body: "{" });
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ error: { type: "invalid_request_error" } });
+  });
+
+  it("refuses prompts above the limit of the court for demands before anything is computed, unless confidential", async () => {
+    const chain = new FakeChain();
+    chain.standingNow = { ...chain.standingNow, promptLimit: 4 };
+    const { client, engine } = await serve({ chain });
+    await expect(client.chat.completions.create(ask)).rejects.toMatchObject({
+      status: 400,
+      type: "invalid_request_error",
+      code: "prompt_too_long",
+      param: "messages",
+      message: expect.stringContaining("Tokens: 5, at most 4"),
+    });
+    expect(engine).toMatchObject({ made: 0, open: 0 });
+    const hidden = await prepareRequest({
+      model: TEST_MODEL,
+      domain: TEST_DOMAIN,
+      body: { messages, temperature: 0 },
+      seed: toHex(random(32)),
+      deadline: BigInt(Math.floor(Date.now() / 1000)) + 600n,
+      confidential: true,
+      account: privateKeyToAccount(OPERATOR_KEY),
+    });
+    const answer = await client.chat.completions.create(ask, { headers: hidden.headers });
+    expect(answer.choices[0].message.content).toBe(TEXT);
   });
 
   it("fails a request whose engine fails, and the client retries", async () => {

@@ -16,6 +16,7 @@ import { cacheRowCount } from "../machine/program.ts";
 import { type Anvil, anvilKey, startAnvil } from "./anvil.ts";
 import { type ChainClient, connect } from "./client.ts";
 import { openReceipt } from "./committed.ts";
+import { read } from "./context.ts";
 import { deploy } from "./deploy.ts";
 import { type Deployment, deploymentPath } from "./deployment.ts";
 import { SOFTWARE_MEASUREMENT } from "./dev-evidence.ts";
@@ -158,6 +159,8 @@ describe("actions on a deployment", () => {
     const root = batchRoot(hashes);
     const context = { ...executor.otr, sender: executor.otr.sender };
     const port = new ExecutorPort({ context, executor: executorAccount.address, fromBlock: 0n });
+    const { promptLimit } = await port.standing(enclave.address, modelId);
+    expect(promptLimit).toBe(Number(await read(context, "availability", "PROMPT_LIMIT", [])));
     expect(await port.findBatch(root)).toBeUndefined();
     const first = await port.commitBatch(root, 2);
     expect(await port.commitBatch(root, 2)).toEqual(first);
@@ -183,6 +186,12 @@ describe("actions on a deployment", () => {
     ).rejects.toMatchObject({ errorName: "EnclaveSignature" });
     const { batchId } = await executor.commitReceipt({ receipt, enclaveSignature, operatorSignature });
     expect(await executor.statusOf(openReceipt(batchId, receipt, [hashOf(receipt)], 0))).toBe("provisional");
+    const context = { ...executor.otr, sender: executor.otr.sender };
+    const port = new ExecutorPort({ context, executor: executorAccount.address, fromBlock: 0n });
+    const [first, second] = await port.ownBatches();
+    expect([first, second]).toMatchObject([{ batchId: 1n }, { batchId, single: hashOf(receipt) }]);
+    expect(first).not.toHaveProperty("single");
+    expect(await port.committedAt(batchId)).toBe((await executor.getBatch(batchId))!.committedAt);
   });
 
   const domain = () => ({ chainId: CHAIN, rollup: deployment.addresses.rollup });

@@ -21,6 +21,18 @@ export class ContractRevertError extends BaseError {
   }
 }
 
+/** A court did not say how long the parts are that it takes. */
+export class PartSizeError extends BaseError {
+  constructor(call: string, cause: unknown) {
+    super(`The court does not say how long the parts of ${call} are.`, {
+      code: "chain.parts",
+      metaMessages: [at("Answer", cause instanceof Error ? cause.message : "none")],
+      retryable: true,
+      cause,
+    });
+  }
+}
+
 /** A transaction was mined and reverted, though its simulation passed: the state changed in between. */
 export class TransactionRevertedError extends BaseError {
   readonly hash: string;

@@ -1,9 +1,12 @@
 import type { Abi, Address, Hex } from "viem";
 import { getBlock, getBlockNumber } from "viem/actions";
-import type { ChainPort, CommittedBatch, ExecutorStanding } from "../executor/ports.ts";
-import type { ChainFacts, ChainFactsSource } from "../sdk/chain-facts.ts";
+import type { ChainPort, CommittedBatch, ExecutorStanding, OwnBatch } from "../executor/ports.ts";
+import type { ChainFacts, ChainFactsSource, FactsSubject } from "../sdk/chain-facts.ts";
 import { ABIS } from "./abis.ts";
 import { commitBatch } from "./actions/commit-batch.ts";
+import { getPromptLimit } from "./actions/demand.ts";
+import { getRules } from "./actions/rules.ts";
+import { sameAddress } from "./client.ts";
 import { type EventArgs, type OtrContext, read } from "./context.ts";
 import { systemClock } from "./time.ts";
 import type { Transactor } from "./transactor.ts";
@@ -29,9 +32,11 @@ export interface ExecutorPortOptions {
 /** The chain as an executor needs it, over a transactor. */
 export class ExecutorPort implements ChainPort {
   readonly #o: ExecutorPortOptions;
-  /** This executor's batches by root: block and number. */
-  readonly #batches = new Map<Hex, { block: bigint; batchId: bigint }>();
+  /** This executor's batches by root. */
+  readonly #batches = new Map<Hex, OwnBatch & { readonly block: bigint }>();
   readonly #watcher: Watcher;
+  /** By court, which is immutable. */
+  readonly #promptLimits = new Map<Address, number>();
   #looked: { readonly at: number; readonly head: Promise<Checkpoint | undefined> } | undefined;
 
   constructor(options: ExecutorPortOptions) {
@@ -47,11 +52,15 @@ export class ExecutorPort implements ChainPort {
       ...(maxRange === undefined ? {} : { maxRange }),
       ...(lagMs === undefined ? {} : { lagMs }),
       onRange: (logs) => {
-        for (const { eventName, args, blockNumber } of logs) {
+        // A receipt's own event comes right before that of its batch.
+        let alone: EventArgs<"rollup", "ReceiptCommittedAlone"> | undefined;
+        for (const { eventName, args, blockNumber: block } of logs) {
+          if (eventName === "ReceiptCommittedAlone") alone = args as EventArgs<"rollup", "ReceiptCommittedAlone">;
           if (eventName !== "BatchCommitted") continue;
-          const batch = args as EventArgs<"rollup", "BatchCommitted">;
-          if (batch.executor.toLowerCase() !== executor.toLowerCase()) continue;
-          this.#batches.set(batch.root, { block: blockNumber, batchId: batch.batchId });
+          const { executor: owner, root, batchId } = args as EventArgs<"rollup", "BatchCommitted">;
+          if (!sameAddress(owner, executor)) continue;
+          const single = alone?.batchId === batchId ? { single: alone.receiptHash } : {};
+          this.#batches.set(root, { block, batchId, root, ...single });
         }
       },
       onRewind: (block) => {
@@ -75,6 +84,15 @@ export class ExecutorPort implements ChainPort {
     return { confirmations: Number(head.number - found.block) + 1, batchId: found.batchId };
   }
 
+  async ownBatches(): Promise<readonly OwnBatch[]> {
+    await this.#head();
+    return [...this.#batches.values()].sort((a, b) => Number(a.batchId - b.batchId));
+  }
+
+  async committedAt(batchId: bigint): Promise<bigint> {
+    return BigInt((await read(this.#o.context, "rollup", "batchOf", [batchId])).committedAt);
+  }
+
   /** Newest block read. Batches are asked for one after the other: those of one pass share a look. */
   async #head(): Promise<Checkpoint | undefined> {
     const now = systemClock.now();
@@ -91,7 +109,13 @@ export class ExecutorPort implements ChainPort {
 
   async standing(enclaveKey: Hex, modelId: Hex): Promise<ExecutorStanding> {
     const { context, executor } = this.#o;
-    return chainFacts(context, { executor, enclaveKey, modelId });
+    const [facts, { availability }] = await Promise.all([
+      chainFacts(context, { executor, enclaveKey, modelId }),
+      getRules(context),
+    ]);
+    const promptLimit = this.#promptLimits.get(availability) ?? (await getPromptLimit(context, availability));
+    this.#promptLimits.set(availability, promptLimit);
+    return { ...facts, promptLimit };
   }
 
   close(): Promise<void> {
@@ -105,10 +129,7 @@ export function chainFactsSource(context: OtrContext): ChainFactsSource {
 }
 
 /** What the chain says of an executor and a key, all at one block. */
-export async function chainFacts(
-  context: OtrContext,
-  subject: Pick<ChainFacts, "executor" | "enclaveKey" | "modelId">,
-): Promise<ChainFacts> {
+export async function chainFacts(context: OtrContext, { receiptHash, ...subject }: FactsSubject): Promise<ChainFacts> {
   const { executor, enclaveKey, modelId } = subject;
   const blockNumber = await getBlockNumber(context.client, { cacheTime: 0 });
   const at = { blockNumber };
@@ -124,6 +145,7 @@ export async function chainFacts(
     read(context, "rollup", "inRefundMode", [version], at),
     read(context, "models", "isUsable", [modelId], at),
   ]);
+  const single = receiptHash === undefined ? undefined : await singleBatch(context, receiptHash, blockNumber);
   const { lockPerReceipt, requesterBps, expiryCap, reserve, machineVersion } = rules;
   return {
     ...subject,
@@ -140,5 +162,15 @@ export async function chainFacts(
     suspended: account.convictedAt !== 0,
     exiting: account.exitRequestedAt !== 0,
     keyActive,
+    ...(single === undefined ? {} : { single }),
   };
+}
+
+/** The batch in which a receipt was committed by itself. Only such batches can be scarce. */
+async function singleBatch(context: OtrContext, receiptHash: Hex, blockNumber: bigint) {
+  const batchId = await read(context, "rollup", "singleBatchOf", [receiptHash], { blockNumber });
+  if (batchId === 0n) return undefined;
+  const { count, scarce } = await read(context, "rollup", "batchOf", [batchId], { blockNumber });
+  // Dropped as a duplicate: an earlier batch holds the receipt.
+  return count === 0 ? undefined : { batchId, scarce };
 }

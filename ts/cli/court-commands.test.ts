@@ -1,9 +1,18 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseEther } from "viem";
+import { type Hex, parseEther } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { getBlock } from "viem/actions";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { generate } from "../adversary/random-fault.ts";
+import { chainFacts } from "../chain/executor-port.ts";
+import { toHex } from "../commit/bytes.ts";
+import { saltKey, tokenTree } from "../commit/record.ts";
+import { TAGS } from "../commit/tags.ts";
+import { hashRequest } from "../commit/typed-data.ts";
 import { type Actor, Scene, TURN } from "../fisherman/testing/scene.ts";
+import { type Bundle, bundleJson } from "../sdk/bundle.ts";
 import { main } from "./program.ts";
 
 describe("otr, for executors and fishermen", () => {
@@ -44,7 +53,15 @@ describe("otr, for executors and fishermen", () => {
       "executor release",
     ];
     commands.push("executor delegate add", "executor delegate remove", "fisherman games", "fisherman claims");
-    commands.push("fisherman claim", "demand", "payouts", "batch status", "status");
+    commands.push(
+      "receipt commit",
+      "receipt compensate",
+      "fisherman claim",
+      "demand",
+      "payouts",
+      "batch status",
+      "status",
+    );
     for (const command of commands) {
       const { code, lines } = await otr("fisher", ...command.split(" "), "--help");
       expect([command, code]).toEqual([command, 0]);
@@ -118,6 +135,117 @@ describe("otr, for executors and fishermen", () => {
     expect(before).toBeGreaterThan((await fisher.actions.getRules()).demandBond);
     expect((await otr("fisher", "fisherman", "claim")).json().claimed).toBe(before.toString());
     expect((await otr("executor", "executor", "claim")).json().claimed).toBe("0");
+  });
+
+  /** Writes a bundle with both signatures to a file: enclave and operator are one key here. */
+  const bundleFile = async (name: string, signer: Actor, bundle: Bundle) => {
+    const signature = await privateKeyToAccount(signer.key).sign({ hash: bundle.receiptHash });
+    const path = join(folder, name);
+    const signed = { ...bundle, enclaveSignature: signature, operatorSignature: signature };
+    writeFileSync(path, JSON.stringify(bundleJson(signed)));
+    return path;
+  };
+
+  it("commits a receipt that its executor left out, once its time has come", async () => {
+    const owner = await scene.executor();
+    const { timestamp } = await getBlock(scene.client);
+    const commitBy = timestamp + 1000n;
+    const left = await scene.answer(owner.address, [7], 2, { commitBy, expiry: commitBy + 1000n });
+    const path = await bundleFile("left.json", owner, left);
+    expect(await otr("fisher", "receipt", "commit", path)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(new Date(Number(commitBy) * 1000).toISOString()),
+    });
+    await scene.chain.increaseTime({ seconds: 1001 });
+    await scene.chain.mine({ blocks: 1 });
+    const dry = await otr("fisher", "receipt", "commit", path, "--dry-run");
+    expect(dry.json()).toMatchObject({ dryRun: true, call: "rollup.commitReceipt" });
+    expect((await otr("fisher", "receipt", "status", path)).json()).toMatchObject({ status: "none", batchId: null });
+    const sent = (await otr("fisher", "receipt", "commit", path)).json();
+    expect(sent).toMatchObject({ receiptHash: left.receiptHash, index: 0, sent: true, scarce: false });
+    expect((await otr("fisher", "receipt", "commit", path)).json()).toMatchObject({
+      sent: false,
+      batchId: sent.batchId,
+    });
+    expect((await fisher.actions.getBatch(BigInt(sent.batchId)))?.executor).toBe(owner.address);
+    // In a batch that the endpoint serves it is found as well.
+    const batched = await scene.answer(owner.address, [8]);
+    const { batchId } = await scene.commit(owner, [batched]);
+    const known = await otr("fisher", "receipt", "commit", await bundleFile("batched.json", owner, batched));
+    expect(known.json()).toMatchObject({ sent: false, batchId: batchId.toString(), index: 0 });
+    const late = await scene.answer(owner.address, [9], 2, { commitBy: 1n, expiry: 2n });
+    expect(await otr("fisher", "receipt", "commit", await bundleFile("late.json", owner, late))).toMatchObject({
+      code: 3,
+    });
+    expect(await otr("fisher", "receipt", "commit", join(folder, "nothing"))).toMatchObject({ code: 2 });
+  });
+
+  it("tells of receipts for which no stake was left to lock", async () => {
+    const poor = await scene.executor();
+    await poor.actions.requestExit();
+    const { exitDueAt } = await poor.actions.getExecutor(poor.address);
+    await scene.chain.setNextBlockTimestamp({ timestamp: exitDueAt });
+    await scene.chain.mine({ blocks: 1 });
+    await poor.actions.withdraw({ to: poor.address });
+    const item = await scene.answer(poor.address, [7], 2, { commitBy: 1n });
+    const path = await bundleFile("scarce.json", poor, item);
+    const stakeLocked = async () => {
+      const { checks } = (await otr("fisher", "receipt", "verify", path)).json() as { checks: { name: string }[] };
+      return checks.find(({ name }) => name === "stake locked");
+    };
+    const { executor: owner, enclaveKey, modelId } = item.receipt;
+    const facts = async () =>
+      chainFacts(fisher.context, { executor: owner, enclaveKey, modelId, receiptHash: item.receiptHash });
+    expect([await stakeLocked(), (await facts()).single]).toMatchObject([{ ok: true }, undefined]);
+    const { batchId, scarce } = (await otr("fisher", "receipt", "commit", path)).json();
+    expect(scarce).toBe(true);
+    expect(await stakeLocked()).toMatchObject({ ok: false, detail: expect.stringContaining(`batch ${batchId}`) });
+    expect((await facts()).single).toEqual({ batchId: BigInt(batchId), scarce: true });
+  });
+
+  it("compensates the requester of a reverted receipt, once", async () => {
+    const owner = await scene.executor();
+    const asked = scene.ask(scene.model, [1, 2], 2);
+    const request = { ...asked.request, requester: fisher.address.toLowerCase() as Hex };
+    const key = saltKey({ ...request, secret: request.seed });
+    const inputRoot = toHex(tokenTree(key, "input", [1, 2]).root(TAGS.input));
+    const whole = { ...request, inputRoot };
+    const input = { ...asked.input, saltKey: key, requestHash: hashRequest(scene.domain, whole) };
+    const { outputs, records } = await generate(scene.engine, input, 2);
+    const item = scene.item(owner.address, { request: whole, input }, outputs, records);
+    const { batchId } = await scene.commit(owner, [await scene.answer(owner.address), item]);
+    const path = await bundleFile("compensate.json", owner, item);
+    const standing = await otr("fisher", "receipt", "compensate", path);
+    expect(standing).toMatchObject({ code: 3 });
+    const nobodys = await bundleFile("nobody.json", owner, await scene.answer(owner.address));
+    expect(await otr("fisher", "receipt", "compensate", nobodys)).toMatchObject({ code: 3 });
+    expect(await otr("executor", "receipt", "compensate", path)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining(whole.requester),
+    });
+
+    const rules = await fisher.actions.getRules();
+    const { availability, airGap, lockPerReceipt, requesterBps } = rules;
+    await fisher.actions.demandData({ rules, batchId, index: 0 });
+    await scene.chain.increaseTime({ seconds: TURN + 1 });
+    await scene.chain.mine({ blocks: 1 });
+    await fisher.actions.timeoutDemand({ availability, batchId, index: 0 });
+    const early = await otr("fisher", "receipt", "compensate", path);
+    expect(early).toMatchObject({ code: 1, err: expect.stringContaining("Possible from") });
+    await scene.chain.increaseTime({ seconds: Number(airGap) + 1 });
+    await scene.chain.mine({ blocks: 1 });
+    const before = await fisher.actions.claimableOf(fisher.address);
+    const dry = await otr("fisher", "receipt", "compensate", path, "--dry-run");
+    expect(dry.json()).toMatchObject({ call: "rollup.claimCompensation" });
+    const amount = (lockPerReceipt * BigInt(requesterBps)) / 10_000n;
+    expect((await otr("fisher", "receipt", "compensate", path)).json()).toMatchObject({
+      batchId: batchId.toString(),
+      requester: fisher.address,
+      amount: amount.toString(),
+      sent: true,
+    });
+    expect(await fisher.actions.claimableOf(fisher.address)).toBe(before + amount);
+    expect((await otr("fisher", "receipt", "compensate", path)).json()).toMatchObject({ sent: false });
   });
 
   it("releases the batches that are settled", async () => {

@@ -1,10 +1,12 @@
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { formatEther, parseEther } from "viem";
 import { createLogger } from "../config/logger.ts";
 import { accountFromFile } from "../config/secrets.ts";
-import { loadModels } from "../dispute/load-models.ts";
+import { loadModels, type ReadyModel } from "../dispute/load-models.ts";
 import { openExecutor } from "../executor/open-executor.ts";
 import { openFisherman } from "../fisherman/open-fisherman.ts";
+import { type SuspectSource, suspectsOf } from "../fisherman/suspects.ts";
 import { openHealthServer } from "../metrics/health-server.ts";
 import { UsageError } from "./errors.ts";
 import type { Run } from "./program.ts";
@@ -85,12 +87,13 @@ export function daemonCommands(program: Command, run: Run): void {
         const { config } = session;
         const log = createLogger("fisherman", config.log);
         const signal = shutdownSignal((line) => log.info(line));
-        const { source } = await modelsOf(session);
+        const { models, source } = await modelsOf(session);
         const { run: watch, health } = openFisherman({
           client: await session.client(),
           deployment: await session.deployment(),
           account: options.watchOnly ? undefined : session.account(),
           models: source,
+          suspects: await suspectsFor(session, models),
           config,
           path: session.dataFile("fisherman.sqlite"),
           transactions: session.transactions(),
@@ -104,11 +107,31 @@ export function daemonCommands(program: Command, run: Run): void {
     );
 }
 
-async function modelsOf({ config, output }: Session) {
-  if (config.models.length === 0)
-    throw new UsageError("No model is given.", "Set models, e.g. --set models=./models/tale-2m");
+async function modelsOf(session: Session) {
+  const { models } = session.config;
+  if (models.length === 0) throw new UsageError("No model is given.", "Set models, e.g. --set models=./models/tale-2m");
+  return loaded(session, models);
+}
+
+/** Suspects as the configuration names them. Folders that are loaded already are not loaded twice. */
+async function suspectsFor(session: Session, models: readonly ReadyModel[]): Promise<SuspectSource> {
+  const named = Object.entries(session.config.fisherman.suspects);
+  const known = new Map(models.map(({ loaded: model }) => [resolve(model.dir), model]));
+  const missing = new Set(named.flatMap(([, folders]) => folders.map((folder) => resolve(folder))));
+  for (const folder of known.keys()) missing.delete(folder);
+  for (const { loaded: model } of (await loaded(session, [...missing])).models) known.set(resolve(model.dir), model);
+  const byModel = named.map(([modelId, folders]) => {
+    if (!models.some(({ loaded: model }) => model.modelId === modelId.toLowerCase()))
+      throw new UsageError(`fisherman.suspects names ${modelId}, which is not loaded.`, "Add its folder to models.");
+    return [modelId.toLowerCase(), folders.map((folder) => known.get(resolve(folder))!)] as const;
+  });
+  const checked = models.map(({ loaded: model }) => model);
+  return suspectsOf(checked, new Map(byModel));
+}
+
+function loaded({ config, output }: Session, folders: readonly string[]) {
   const bars = new Map<string, (done: number, total: number) => void>();
-  return loadModels(config.models, config.engine, (folder, _, done, total) => {
+  return loadModels(folders, config.engine, (folder, _, done, total) => {
     const bar = bars.get(folder) ?? output.progress(folder);
     bars.set(folder, bar);
     bar(done, total);

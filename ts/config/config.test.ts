@@ -52,6 +52,21 @@ describe("loadConfig", () => {
     ]);
   });
 
+  it("takes maps as JSON, from file, environment and flags alike", () => {
+    const modelId = `0x${"ab".repeat(32)}`;
+    const suspects = { [modelId]: ["models/small", "models/int4"] };
+    const text = JSON.stringify(suspects);
+    for (const options of [
+      { file: file("map.json", { fisherman: { suspects } }), environment: {} },
+      { environment: { OTR_FISHERMAN_SUSPECTS: text } },
+      { environment: {}, flags: [`fisherman.suspects=${text}`] },
+    ])
+      expect(loadConfig(options).config.fisherman.suspects).toEqual(suspects);
+    const wrong = (value: string) => problems(() => loadConfig({ environment: { OTR_FISHERMAN_SUSPECTS: value } }));
+    expect(wrong("models/small")).toContain("fisherman.suspects");
+    expect(wrong('{"0x12": []}')).toContain("fisherman.suspects");
+  });
+
   it("refuses unknown keys wherever they stand, and says which", () => {
     expect(problems(() => loadConfig({ file: file("b.json", { rpc: { ulr: "x" } }), environment: {} }))).toContain(
       "rpc.ulr",

@@ -140,7 +140,16 @@ function fromText(text: string, type: z.ZodType): unknown {
   if (inner instanceof z.ZodNumber) return text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
   if (inner instanceof z.ZodBoolean) return text === "true" ? true : text === "false" ? false : text;
   if (inner instanceof z.ZodArray) return text === "" ? [] : text.split(",").map((part) => part.trim());
+  if (inner instanceof z.ZodRecord) return jsonOr(text);
   return text;
+}
+
+function jsonOr(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function isGroup(path: string, keys: ReadonlyMap<string, z.ZodType>): boolean {

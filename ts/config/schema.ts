@@ -82,6 +82,10 @@ export const configSchema = z.strictObject({
         .string()
         .optional()
         .describe("Key file of the development evidence's root; development chains only"),
+      acceptUnknownBatches: z
+        .boolean()
+        .default(false)
+        .describe("Start although the chain has batches of this executor that its database does not know"),
       shutdownSeconds: seconds.default(30).describe("For answers under way when the process is asked to stop"),
       requests: z
         .strictObject({
@@ -124,6 +128,16 @@ export const configSchema = z.strictObject({
         .boolean()
         .default(false)
         .describe("Demand confidential requests too: their fields can be judged, their prompts stay hidden"),
+      bundlesDir: z
+        .string()
+        .optional()
+        .describe("Folder of bundles of confidential answers, as their requesters handed them to this watcher"),
+      suspects: z
+        .record(z.string().regex(/^0x[0-9a-fA-F]{64}$/), z.array(z.string()))
+        .default({})
+        .describe(
+          "By model id: folders of the models that may stand in for it; games against them end sooner. Default for a model that is not named: every other loaded one with its tokenizer",
+        ),
       maxDemands: z.number().int().min(1).default(4).describe("Demands open at a time: bounds the bonds at risk"),
       maxDemandBondEther: z.number().positive().default(0.1).describe("No demand is made that costs more"),
     })

@@ -12,6 +12,15 @@ import { type PlainRecord, UNKNOWN_STEP } from "./view.ts";
 /** What a challenger knows of an answer whose records its executor hides: all but them. */
 export type RecordlessBundle = Omit<Bundle, "records" | "outputTokens">;
 
+/** What may have made somebody's answer instead of the model that its receipt names, e.g. a smaller sibling. */
+export interface Suspects {
+  readonly engines: readonly Engine[];
+  /** Told of each suspect that cannot run the answer's step. */
+  readonly onUnfit?: (error: unknown) => void;
+}
+
+const NOBODY: Suspects = { engines: [] };
+
 /** The executor's side of a game on one step of its answer: re-executes the step once. A walk down the trace needs the records only. */
 export async function responderMind(model: PlayableModel, bundle: Bundle, step: number): Promise<GameMind> {
   const answer = committedAnswer(bundle);
@@ -27,13 +36,13 @@ export async function responderMind(model: PlayableModel, bundle: Bundle, step: 
 /**
  * The challenger's side of a game on one step of somebody's answer: re-executes the answer and the step once.
  *
- * @param suspects Engines that may have made the answer instead, e.g. of the model's smaller siblings. If one did, the game is shorter.
+ * @param suspects What may have made the answer instead. If something of it did, the game is shorter.
  */
 export async function challengerMind(
   model: PlayableModel,
   bundle: Bundle,
   step: number,
-  suspects: readonly Engine[] = [],
+  suspects: Suspects = NOBODY,
 ): Promise<GameMind> {
   const answer = committedAnswer(bundle);
   const replay = await model.engine.replay(answer.input, answer.outputs);
@@ -55,7 +64,7 @@ export async function hiddenAnswerMind(
   model: PlayableModel,
   bundle: RecordlessBundle,
   step: number,
-  suspects: readonly Engine[] = [],
+  suspects: Suspects = NOBODY,
 ): Promise<GameMind> {
   const answer = await honestAnswer(model, bundle);
   if (step === UNKNOWN_STEP) {
@@ -70,7 +79,7 @@ interface StepMind {
   readonly answer: CommittedAnswer;
   readonly step: number;
   readonly record: PlainRecord;
-  readonly suspects: readonly Engine[];
+  readonly suspects: Suspects;
 }
 
 async function stepMind(
@@ -80,7 +89,14 @@ async function stepMind(
 ): Promise<GameMind> {
   const trace = await StepTrace.build(disputed, engine, answer, step);
   const suspected: StepTrace[] = [];
-  for (const suspect of suspects) suspected.push(await StepTrace.build(disputed, suspect, answer, step));
+  for (const suspect of suspects.engines) {
+    try {
+      suspected.push(await StepTrace.build(disputed, suspect, answer, step));
+    } catch (error) {
+      // What cannot run this prompt did not make the answer, and must not keep the game from being played.
+      suspects.onUnfit?.(error);
+    }
+  }
   const knowledge = { trace, record, request, secret, suspects: suspected };
   return { move: (view) => nextChallengerMove(view, knowledge) };
 }

@@ -72,6 +72,7 @@ export class Answerer {
   /**
    * Starts, joins or replays the answer to an order.
    * @throws NotServingError, OverloadedError if new work is refused.
+   * @throws PromptTooLongError if no executor should answer the request.
    * @throws AlreadyAnsweredError if the request's answer was cut short, or was forgotten since.
    */
   begin(order: Order, idempotency?: IdempotencyKey): Chat {
@@ -144,7 +145,7 @@ export class Answerer {
     if (store.wasAnswered(order.requestHash)) throw new AlreadyAnsweredError(order.requestHash);
     if (this.#closed) throw new NotServingError("shutting_down", "Ask another executor, or again after the restart.");
     const enclave = this.#options.enclaves.find(({ modelId }) => modelId === order.request.modelId)!;
-    standing.admit(enclave, this.#runs.size);
+    standing.admit(enclave, this.#runs.size, order.request);
     if (this.#runs.size >= maxRunning + maxWaiting) throw new OverloadedError(this.#waiting.length);
     const run = new Run(order);
     this.#runs.set(order.requestHash, run);

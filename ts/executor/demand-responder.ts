@@ -3,16 +3,19 @@ import { getBlock } from "viem/actions";
 import { ABIS } from "../chain/abis.ts";
 import { getBatch } from "../chain/actions/batch.ts";
 import { answerCall, type DemandKey, getDemand } from "../chain/actions/demand.ts";
+import { answerOfPartsCall, fitsOneTransaction, postedParts, promptParts } from "../chain/actions/parts.ts";
 import { sameAddress } from "../chain/client.ts";
 import { openReceipt } from "../chain/committed.ts";
 import { type EventArgs, type OtrContext, read } from "../chain/context.ts";
 import { DueStore } from "../chain/due-store.ts";
-import { NoSenderError } from "../chain/errors.ts";
+import { NoSenderError, TransactorClosedError } from "../chain/errors.ts";
 import { GameContracts } from "../chain/game-contracts.ts";
+import type { Sender } from "../chain/sender.ts";
 import { SqliteCursorStore } from "../chain/sqlite.ts";
 import { type Clock, systemClock } from "../chain/time.ts";
 import { type WatchedLog, Watcher } from "../chain/watch.ts";
 import type { Logger } from "../config/logger.ts";
+import type { Bundle } from "../sdk/bundle.ts";
 import type { Database, SqlRow } from "../store/database.ts";
 import { EvidenceMissingError } from "./errors.ts";
 import type { DisputeResponder, EvidenceSource } from "./ports.ts";
@@ -126,11 +129,29 @@ export class DemandResponder implements DisputeResponder {
     const committed = openReceipt(batchId, receipt, hashes, index);
     // Of a confidential answer the prompt stays hidden.
     const input = request.confidential ? [] : bundle.inputTokens;
-    const call = answerCall({ availability, committed, request, input });
-    if (context.sender === undefined) throw new NoSenderError(call.name);
-    const { transactionHash, gasUsed } = await context.sender.send(call, { id: `answer:${batchId}:${index}` });
+    const whole = answerCall({ availability, committed, request, input });
+    const { sender } = context;
+    if (sender === undefined) throw new NoSenderError(whole.name);
+    const call = fitsOneTransaction(whole) ? whole : answerOfPartsCall({ availability, committed, request });
+    if (call !== whole) await this.#postParts(sender, demand, bundle);
+    const { transactionHash, gasUsed } = await sender.send(call, { id: `answer:${batchId}:${index}` });
     log.warn({ batch: batchId, index, hash: transactionHash, gas: gasUsed }, "demand answered");
     this.#over(demand);
+  }
+
+  /** Posts what is missing of a prompt that no single transaction holds. Parts count for their sender, whatever was posted before a crash. */
+  async #postParts(sender: Sender, { availability, block }: OpenDemand, { receipt, request, inputTokens }: Bundle) {
+    const { context, log } = this.#o;
+    const { requestHash } = receipt;
+    const by = sender.address;
+    const parts = await promptParts(context, { availability, request, input: inputTokens });
+    const posted = await postedParts(context, { availability, requestHash, by }, block);
+    for (const { part, call } of parts) {
+      if (posted.has(part)) continue;
+      if (this.#stop.signal.aborted) throw new TransactorClosedError();
+      const { gasUsed } = await sender.send(call, { id: `part:${availability}:${by}:${requestHash}:${part}` });
+      log.info({ requestHash, part, of: parts.length, gas: gasUsed }, "part of a demanded prompt posted");
+    }
   }
 
   #single(batchId: bigint): readonly Hex[] | undefined {

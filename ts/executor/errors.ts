@@ -55,11 +55,28 @@ const NOT_SERVING = {
   executor_suspended: "it is suspended",
   executor_exiting: "it is leaving",
   enclave_key_inactive: "its enclave key is not active",
+  database_outdated: "its database does not know all of its batches on the chain",
   insufficient_stake: "its free stake, less the reserve, covers no more receipts",
 } as const;
 
 /** Why an executor takes no new work. */
 export type NotServingReason = keyof typeof NOT_SERVING;
+
+/**
+ * The prompt is longer than `PROMPT_LIMIT` of the court that demands are made at: posting it would cost more than half of the bond pays.
+ * Confidential prompts are never posted, and have no such limit.
+ */
+export class PromptTooLongError extends BaseError {
+  constructor(tokens: number, limit: number) {
+    super("The prompt is longer than executors answer.", {
+      code: "executor.prompt",
+      metaMessages: [
+        `Tokens: ${tokens}, at most ${limit}`,
+        "Shorten it: if its data were demanded on the chain, posting it would cost more than the bond pays.",
+      ],
+    });
+  }
+}
 
 /** More requests than the executor queues. */
 export class OverloadedError extends BaseError {
@@ -78,6 +95,25 @@ export class AlreadyAnsweredError extends BaseError {
     super("This request was answered before; the answer was cut short by a cancellation, or forgotten long after.", {
       code: "executor.answered",
       metaMessages: [`Request: ${requestHash}`, "Ask again with another nonce: no request has two receipts."],
+    });
+  }
+}
+
+/**
+ * The chain has batches of this executor that its database does not know: the database is older than what it signed, or another's. What it has
+ * forgotten it could answer once more, and two receipts for one request convict.
+ */
+export class DatabaseOutdatedError extends BaseError {
+  constructor(unknown: number, newest: bigint) {
+    super("The chain has batches of this executor that its database does not know.", {
+      code: "executor.database",
+      metaMessages: [
+        `Unknown batches: ${unknown}, the newest is ${newest}`,
+        "Restore the newest copy of the database (with its -wal file), and stop whatever else runs with this account.",
+        "If it is lost: leave with this account (`otr executor exit`), and serve with another one. A new enclave key is not enough.",
+        "To answer games and demands with what there is, or if other software commits batches in this executor's name, set " +
+          "executor.acceptUnknownBatches: requests that were answered before may then be answered twice.",
+      ],
     });
   }
 }

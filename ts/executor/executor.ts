@@ -12,6 +12,7 @@ import type { ExecutorStore } from "../store/executor-store.ts";
 import { Answerer } from "./answerer.ts";
 import { Batcher } from "./batcher.ts";
 import type { Enclave } from "./enclave.ts";
+import { requireHistory } from "./history.ts";
 import type { ChainPort, DisputeResponder, EvidenceSource, OperatorSigner, Random, RequestServer } from "./ports.ts";
 import { ReceiptIssuer, type TermsPolicy } from "./receipts.ts";
 import { StandingMonitor } from "./standing.ts";
@@ -55,6 +56,8 @@ export interface ExecutorOptions {
     readonly pollMs?: number;
     readonly maxBackoffMs?: number;
   };
+  /** Serve although the chain has batches of this executor that the store does not know. */
+  readonly acceptUnknownBatches?: boolean;
   /** Between two looks at the executor's standing. */
   readonly standingPollMs?: number;
   /** Settled answers are forgotten after this long. */
@@ -100,6 +103,7 @@ export class Executor implements Health {
       clock,
       log,
       pollMs: options.standingPollMs ?? 5000,
+      requireHistory: () => this.#requireHistory(),
       maxSilenceMs: terms.commitWithinSeconds * 1000,
     });
     this.#issuer = new ReceiptIssuer({
@@ -137,12 +141,17 @@ export class Executor implements Health {
     this.#server = createApiServer({ ...options.http, backend: this.#backend(), clock, random, log });
   }
 
-  /** Takes up what an earlier process left, and listens. Resolves to the server's URL. */
+  /**
+   * Takes up what an earlier process left, and listens. Resolves to the server's URL.
+   *
+   * @throws DatabaseOutdatedError if the chain knows more of this executor than the database. While the chain is away nothing is served.
+   */
   async start(listen: { host: string; port: number }): Promise<string> {
     const { store, log, responders = [], requests, upkeep = [] } = this.#options;
+    await this.#standing.refresh();
+    this.#standing.requireWhole();
     const lost = store.loseSealed();
     if (lost > 0) log.warn({ answers: lost }, "answers were lost with the enclave that made them");
-    await this.#standing.refresh();
     this.#standing.start();
     this.#batcher.start();
     for (const work of upkeep) work.start();
@@ -239,6 +248,12 @@ export class Executor implements Health {
       if (answers > 0) log.info({ answers }, "settled answers forgotten");
     }
     await this.#issuer.completeAttested();
+  }
+
+  async #requireHistory(): Promise<void> {
+    const { chain, store, clock, terms, acceptUnknownBatches, retentionMs = RETENTION_MS } = this.#options;
+    if (acceptUnknownBatches) return;
+    await requireHistory({ chain, store, clock, retentionMs, commitSeconds: terms.lifetimeSeconds });
   }
 
   #backend(): ApiBackend {

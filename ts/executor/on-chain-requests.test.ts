@@ -13,7 +13,7 @@ import {
   type TestClient,
 } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { getBlock } from "viem/actions";
+import { getBlock, getCode } from "viem/actions";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generate } from "../adversary/random-fault.ts";
 import { type Anvil, anvilKey, startAnvil } from "../chain/anvil.ts";
@@ -139,6 +139,8 @@ async function serve(name: string, { blind = false } = {}): Promise<Serving> {
     terms: { commitWithinSeconds: 600, lifetimeSeconds: 3600 },
     batches: { intervalMs: 0, pollMs: 20, confirmations: 1 },
     standingPollMs: 50,
+    // The tests have a database each.
+    acceptUnknownBatches: true,
   });
   await executor.start({ host: "127.0.0.1", port: 0 });
   return { executor, asked: new AskedStore(database, systemClock.now), store, stop: () => executor.stop(5000) };
@@ -216,6 +218,29 @@ describe("an executor and requests on the chain", () => {
     await actions.refundRequest({ requestHash: cheap.requestHash });
     expect((await actions.getRequest(cheap.requestHash)).state).toBe("refunded");
     expect(await readClaim(customer.address)).toBe(30n);
+  }, 120_000);
+
+  it("leaves alone, before it computes, what it could not afford to post on demand", async () => {
+    const actions = actionsOf(customer);
+    const ask = async (input: readonly number[]) =>
+      (await actions.ask({ request: await requestOf(), input, finality: "final", payment: 100n })).requestHash;
+    const long = await ask([1, 2, 3, 4]);
+    const short = await ask([1, 2, 3]);
+    const { availability } = await actions.getRules();
+    const code = await getCode(client, { address: availability });
+    // Returns 3 whatever it is asked: the limit is the court's, not ours.
+    await chain.setCode({ address: availability, bytecode: "0x60035f5260205ff3" });
+    const serving = await serve("limit.sqlite");
+    try {
+      const state = (hash: Hex) => serving.asked.stateOf(hash);
+      await until(() => state(long) !== undefined && state(long)!.state !== "open");
+      expect(state(long)).toMatchObject({ state: "left", note: expect.stringContaining("Tokens: 4, at most 3") });
+      expect(serving.store.answerOf(long)).toBeUndefined();
+      await until(() => serving.store.answerOf(short) !== undefined);
+    } finally {
+      await serving.stop();
+      await chain.setCode({ address: availability, bytecode: code! });
+    }
   }, 120_000);
 
   it("goes on after a death between commitment and delivery, with the one receipt that there is", async () => {

@@ -20,7 +20,13 @@ import type { Database } from "../store/database.ts";
 import type { Answer } from "../store/executor-rows.ts";
 import type { ExecutorStore } from "../store/executor-store.ts";
 import { type AskedRequest, AskedStore } from "./asked-store.ts";
-import { AlreadyAnsweredError, EnclaveOrderError, NotServingError, OverloadedError } from "./errors.ts";
+import {
+  AlreadyAnsweredError,
+  EnclaveOrderError,
+  NotServingError,
+  OverloadedError,
+  PromptTooLongError,
+} from "./errors.ts";
 import { type Offer, refusalOf } from "./offer.ts";
 import type { AnswerSource, ChainPort, RequestServer } from "./ports.ts";
 
@@ -150,6 +156,7 @@ export class OnChainRequests implements RequestServer {
     const { log } = this.#o;
     if (err instanceof ContractRevertError && err.errorName !== undefined && FOR_GOOD.has(err.errorName))
       this.#leave(requestHash, `the coordinator refuses: ${err.errorName}`);
+    else if (err instanceof PromptTooLongError) this.#leave(requestHash, err.message.replaceAll("\n", " "));
     else if (err instanceof NotServingError || err instanceof OverloadedError)
       log.debug({ requestHash, err }, "a request waits for this executor");
     else log.warn({ requestHash, err }, "a request waits");

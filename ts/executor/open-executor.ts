@@ -137,6 +137,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
       }),
     ],
     ...(requests === undefined ? {} : { requests }),
+    acceptUnknownBatches: config.executor.acceptUnknownBatches,
     store,
     upkeep: keys === undefined ? [pulse] : [pulse, keys],
     metrics: () => [

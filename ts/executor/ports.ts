@@ -22,6 +22,8 @@ export interface ExecutorStanding {
   readonly exiting: boolean;
   /** The key is registered for this executor and model, not revoked and not expired. */
   readonly keyActive: boolean;
+  /** Tokens of the longest prompt whose data half of a demand's bond pays for posting, by the rules that new batches get. */
+  readonly promptLimit: number;
 }
 
 /** A batch that the chain has. */
@@ -30,6 +32,14 @@ export interface CommittedBatch {
   readonly confirmations: number;
   /** Its number. */
   readonly batchId: bigint;
+}
+
+/** A batch of this executor, whoever committed it. */
+export interface OwnBatch {
+  readonly batchId: bigint;
+  readonly root: Hex;
+  /** If somebody committed one receipt by itself: its hash. */
+  readonly single?: Hex;
 }
 
 /** What an executor needs of the chain. Every method may fail while the chain is out of reach, and is then called again. */
@@ -41,6 +51,10 @@ export interface ChainPort {
   commitBatch(root: Hex, count: number): Promise<{ transactionHash: Hex }>;
   /** This executor's batch of that root, if the chain has it. */
   findBatch(root: Hex): Promise<CommittedBatch | undefined>;
+  /** All batches of this executor, the oldest first. */
+  ownBatches(): Promise<readonly OwnBatch[]>;
+  /** When a batch was committed, in seconds since 1970. */
+  committedAt(batchId: bigint): Promise<bigint>;
   /** Standing of this executor and of the given key for the given model. */
   standing(enclaveKey: Hex, modelId: Hex): Promise<ExecutorStanding>;
   /** Stops waiting; nothing is sent any more. Calls under way reject. */

@@ -1,9 +1,10 @@
 import type { Clock } from "../chain/time.ts";
 import type { Hex } from "../commit/bytes.ts";
+import type { Request } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
 import type { ExecutorStore } from "../store/executor-store.ts";
 import type { Enclave } from "./enclave.ts";
-import { NotServingError, type NotServingReason } from "./errors.ts";
+import { DatabaseOutdatedError, NotServingError, type NotServingReason, PromptTooLongError } from "./errors.ts";
 import type { ChainPort, ExecutorStanding } from "./ports.ts";
 
 export interface StandingMonitorOptions {
@@ -14,6 +15,8 @@ export interface StandingMonitorOptions {
   readonly log: Logger;
   /** Between two looks at the chain, in milliseconds. */
   readonly pollMs: number;
+  /** Holds the database against the chain, once. @throws DatabaseOutdatedError */
+  readonly requireHistory: () => Promise<void>;
   /** After this long without an answer from the chain no new work is taken, in milliseconds. */
   readonly maxSilenceMs: number;
 }
@@ -30,6 +33,8 @@ export class StandingMonitor {
   readonly #stop = new AbortController();
   #loop: Promise<void> = Promise.resolve();
   #isLow = false;
+  /** What is known of the database: nothing yet, that it is whole, or what it lacks. */
+  #history: "unknown" | "whole" | DatabaseOutdatedError = "unknown";
 
   constructor(options: StandingMonitorOptions) {
     this.#options = options;
@@ -44,9 +49,15 @@ export class StandingMonitor {
     await this.#loop;
   }
 
+  /** @throws DatabaseOutdatedError if the chain has shown that the database is. */
+  requireWhole(): void {
+    if (this.#history instanceof DatabaseOutdatedError) throw this.#history;
+  }
+
   /** Asks the chain now; a failure is logged and leaves what was known. */
   async refresh(): Promise<void> {
     const { chain, enclaves, clock, log } = this.#options;
+    if (this.#history === "unknown") await this.#compareHistory();
     for (const { address, modelId } of enclaves) {
       try {
         const standing = await chain.standing(address, modelId);
@@ -67,7 +78,9 @@ export class StandingMonitor {
   refusal(enclave: Enclave, active: number): { reason: NotServingReason; detail: string } | undefined {
     const { clock, maxSilenceMs, store } = this.#options;
     const known = this.#known.get(enclave.address);
-    if (known === undefined)
+    if (this.#history instanceof DatabaseOutdatedError)
+      return { reason: "database_outdated", detail: this.#history.metaMessages.join(" ") };
+    if (known === undefined || this.#history === "unknown")
       return { reason: "chain_unreachable", detail: "The chain has not answered since the start." };
     const { standing, at } = known;
     if (standing.suspended) return { reason: "executor_suspended", detail: "It was convicted; use another executor." };
@@ -89,10 +102,30 @@ export class StandingMonitor {
     return undefined;
   }
 
-  /** @throws NotServingError if a further request would be refused. */
-  admit(enclave: Enclave, active: number): void {
+  /**
+   * @throws PromptTooLongError if nobody should answer such a request.
+   * @throws NotServingError if a further request would be refused.
+   */
+  admit(enclave: Enclave, active: number, request: Pick<Request, "nIn" | "confidential">): void {
+    const limit = this.standing(enclave)?.promptLimit;
+    if (limit !== undefined && !request.confidential && request.nIn > limit)
+      throw new PromptTooLongError(request.nIn, limit);
     const refusal = this.refusal(enclave, active);
     if (refusal !== undefined) throw new NotServingError(refusal.reason, refusal.detail);
+  }
+
+  async #compareHistory(): Promise<void> {
+    const { requireHistory, log } = this.#options;
+    try {
+      await requireHistory();
+      this.#history = "whole";
+    } catch (err) {
+      if (err instanceof DatabaseOutdatedError) this.#history = err;
+      log[err instanceof DatabaseOutdatedError ? "error" : "warn"](
+        { err },
+        "the database is not compared with the chain",
+      );
+    }
   }
 
   /** Warns once while the stake runs low, before work is refused. */

@@ -16,12 +16,15 @@ import { challengerMind, hiddenAnswerMind } from "../dispute/minds.ts";
 import { EvidenceGoneError } from "./errors.ts";
 import { isOneShot } from "./proof.ts";
 import type { Evidence, FishermanStore, StoredVerdict } from "./store.ts";
+import type { SuspectSource } from "./suspects.ts";
 import { leadsToTrace } from "./verify.ts";
 
 /** What the fisherman's disputes need. */
 export interface DisputesOptions {
   readonly context: OtrContext;
   readonly models: ModelSource;
+  /** Left out, nothing is suspected: every game is walked to its end. */
+  readonly suspects?: SuspectSource | undefined;
   readonly store: FishermanStore;
   readonly games: GameStore;
   readonly clock: Clock;
@@ -140,7 +143,12 @@ export class Disputes {
     const model = evidence && (await this.#o.models(evidence.bundle.receipt.modelId));
     if (evidence === undefined || model === undefined) throw new EvidenceGoneError(game.receiptHash);
     const { bundle } = evidence;
-    return leadsToTrace(bundle) ? challengerMind(model, bundle, step) : hiddenAnswerMind(model, bundle, step);
+    const suspects = {
+      engines: this.#o.suspects?.(bundle.receipt.modelId) ?? [],
+      onUnfit: (err: unknown) => this.#o.log.info({ game: game.gameId, err }, "a suspect cannot have made this answer"),
+    };
+    const mind = leadsToTrace(bundle) ? challengerMind : hiddenAnswerMind;
+    return mind(model, bundle, step, suspects);
   }
 
   async #over(game: TrackedGame, outcome: GameOutcome | undefined): Promise<void> {

@@ -33,7 +33,9 @@ import { Demands } from "./demands.ts";
 import { Disputes, disputeOf, EVIDENCE_MS } from "./disputes.ts";
 import { BundleError, UnstableReplayError } from "./errors.ts";
 import { Frauds } from "./frauds.ts";
+import { HandedBundles } from "./handed-bundles.ts";
 import { FishermanStore, type WatchedBatch } from "./store.ts";
+import type { SuspectSource } from "./suspects.ts";
 import { findTwice } from "./twice.ts";
 
 /** What a fisherman is made of. */
@@ -41,6 +43,8 @@ export interface FishermanOptions {
   /** Its sender pays the bonds; a `Transactor`, so that nothing is sent twice. Without a sender it only reports. */
   readonly context: OtrContext;
   readonly models: ModelSource;
+  /** What may have made answers instead of the models that they name: makes games shorter. */
+  readonly suspects?: SuspectSource | undefined;
   /** From `openFishermanDatabase`. */
   readonly database: Database;
   readonly settings: Config["fisherman"];
@@ -88,6 +92,7 @@ export class Fisherman {
   readonly #demands: Demands;
   readonly #collector: Collector | undefined;
   readonly #domain: Domain;
+  readonly #handed: HandedBundles | undefined;
   #unstable = 0;
 
   constructor(options: FishermanOptions) {
@@ -96,6 +101,8 @@ export class Fisherman {
     this.#store = new FishermanStore(database);
     this.#games = new GameStore(database);
     this.#domain = { chainId: context.client.chain.id, rollup: context.addresses.rollup };
+    const { bundlesDir } = settings;
+    this.#handed = bundlesDir === undefined ? undefined : new HandedBundles(bundlesDir, this.#domain, log);
     this.#cases = new CaseStore(database);
     this.#dues = new DueStore(database);
     const [store, cases, dues] = [this.#store, this.#cases, this.#dues];
@@ -116,6 +123,7 @@ export class Fisherman {
     this.#frauds = frauds;
     this.#disputes = new Disputes({
       ...shared,
+      suspects: this.#o.suspects,
       games: this.#games,
       maxGames: settings.maxGames,
       retryMs: settings.retrySeconds * 1000,
@@ -248,7 +256,16 @@ export class Fisherman {
     }
   }
 
+  /** A receipt that could not be judged is looked at again once its content was handed over. */
+  #takeUpHanded(): void {
+    for (const receiptHash of this.#handed?.takeUp() ?? []) {
+      const known = this.#store.verdict(receiptHash);
+      if (known?.verdict === "unavailable") this.#store.checkAgain(known.batchId);
+    }
+  }
+
   async #checkDue(signal: AbortSignal): Promise<void> {
+    this.#takeUpHanded();
     for (;;) {
       const batch = this.#store.nextBatch(this.#o.clock.now());
       if (batch === undefined || signal.aborted) return;
@@ -275,7 +292,8 @@ export class Fisherman {
       if (known !== undefined && known.verdict !== "unavailable") continue;
       const leaf = { receiptHash: downloaded.hashes[index], index, siblings: downloaded.siblings(index) };
       try {
-        const conclusion = await this.#judge(batch, leaf, item);
+        const handed = "bundle" in item ? undefined : this.#handed?.get(leaf.receiptHash);
+        const conclusion = await this.#judge(batch, leaf, handed === undefined ? item : { bundle: handed });
         if (conclusion.obstacle === "content") failure ??= new BundleError(downloaded.url, conclusion.reason!);
         if (conclusion.obstacle === "unstable") this.#unstable++;
         if (conclusion.obstacle === "unstable") failure ??= new UnstableReplayError(leaf.receiptHash);
@@ -317,7 +335,8 @@ export class Fisherman {
     const batch = this.#store.batch(batchId);
     if (batch === undefined) return;
     const receiptHash = hashReceipt(this.#domain, receipt);
-    const bundle = postedBundle(this.#domain, receiptHash, committed.receipt, request, input);
+    const posted = () => postedBundle(this.#domain, receiptHash, committed.receipt, request, input);
+    const bundle = (request.confidential ? this.#handed?.get(receiptHash) : undefined) ?? posted();
     await this.#judge(batch, { receiptHash, index, siblings }, { bundle });
   }
 

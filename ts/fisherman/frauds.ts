@@ -1,6 +1,7 @@
 import { getBlock } from "viem/actions";
 import { errorsAbi } from "../chain/abis.ts";
 import { announcementOf, announceProof, getAnnouncement } from "../chain/actions/fraud-proof.ts";
+import { notedParts, outputPartSize, outputParts } from "../chain/actions/parts.ts";
 import { getRules } from "../chain/actions/rules.ts";
 import { type OtrContext, read } from "../chain/context.ts";
 import { ContractRevertError, NoSenderError } from "../chain/errors.ts";
@@ -8,9 +9,11 @@ import type { Call } from "../chain/sender.ts";
 import type { Clock } from "../chain/time.ts";
 import type { Logger } from "../config/logger.ts";
 import type { ModelSource } from "../dispute/answer.ts";
+import type { Engine } from "../engine/types.ts";
+import type { Bundle } from "../sdk/bundle.ts";
 import type { CaseStore, StoredProof } from "./case-store.ts";
 import { EvidenceGoneError } from "./errors.ts";
-import { isOneShot, type OneShotFault, proofOfContent, proofOfTwo } from "./proof.ts";
+import { isOneShot, type OneShotFault, outputEvidence, proofOfContent, proofOfTwo } from "./proof.ts";
 import type { FishermanStore, StoredVerdict } from "./store.ts";
 import { describeFault } from "./verify.ts";
 
@@ -32,6 +35,9 @@ export interface FraudsOptions {
 const RETRY_MS = 2000;
 /** Seconds before its end at which an announcement is made anew: the proof must still be mined within its time. */
 const MARGIN_S = 30n;
+
+/** The proof that compares noted parts. */
+const OF_PARTS = "frauds.proveOutputOfParts";
 
 /** Refusals that time does not heal. */
 const FINAL = new Set([
@@ -140,6 +146,8 @@ export class Frauds {
     const call: Call = { ...proof, value: 0n, abi: errorsAbi };
     const { timestamp } = await getBlock(context.client);
     const announcedAt = await this.#announced(proof, call, timestamp);
+    // Parts tell everybody what is about to be proven: the announcement is made before the first of them.
+    if (proof.name === OF_PARTS) await this.#noteParts(verdict, proof);
     // The proof is taken at a later timestamp only.
     if (timestamp <= announcedAt) return;
     const id = `prove:${batchId}:${receiptHash}:${cases.proof(receiptHash, batchId)!.announcements}`;
@@ -165,8 +173,34 @@ export class Frauds {
     return (await getAnnouncement(context, { frauds: to, announcement })).announcedAt;
   }
 
+  /** Notes the parts of a long output that nobody has noted yet. */
+  async #noteParts({ receiptHash, batchId }: StoredVerdict, { to: frauds }: StoredProof): Promise<void> {
+    const { context, store, log } = this.#o;
+    const evidence = store.evidence(receiptHash, batchId);
+    if (evidence === undefined) throw new EvidenceGoneError(receiptHash);
+    const { bundle } = evidence;
+    const { receipt, request } = bundle;
+    const subject = { frauds, receipt, request, secret: bundle.secret ?? request.seed };
+    const noted = await notedParts(context, { frauds, receiptHash }, store.batch(batchId)?.block ?? 0n);
+    const size = await outputPartSize(context, subject);
+    if (noted.size === Math.ceil(receipt.nOut / size)) return;
+    const { records, opening } = await outputEvidence(bundle, () => this.#engine(bundle));
+    const parts = outputParts(subject, size, records, opening);
+    for (const { part, call } of parts) {
+      if (noted.has(part)) continue;
+      const { gasUsed } = await context.sender!.send(call, { id: `note:${frauds}:${receiptHash}:${part}` });
+      log.info({ receipt: receiptHash, part, of: parts.length, gas: gasUsed }, "part of an output noted");
+    }
+  }
+
+  async #engine({ receipt, receiptHash }: Bundle): Promise<Engine> {
+    const model = await this.#o.models(receipt.modelId);
+    if (model === undefined) throw new EvidenceGoneError(receiptHash);
+    return model.engine;
+  }
+
   async #build(verdict: StoredVerdict, fault: OneShotFault, frauds: `0x${string}`): Promise<Call> {
-    const { store, cases, models } = this.#o;
+    const { store, cases } = this.#o;
     const { receiptHash, batchId, index } = verdict;
     if (fault.kind === "twice") {
       const [accused, witness] = [cases.receipt(receiptHash, batchId), cases.receipt(fault.other)];
@@ -176,11 +210,7 @@ export class Frauds {
     const evidence = store.evidence(receiptHash, batchId);
     if (evidence === undefined) throw new EvidenceGoneError(receiptHash);
     const place = { frauds, batchId, index, siblings: evidence.siblings };
-    return proofOfContent(place, fault, evidence.bundle, async () => {
-      const model = await models(evidence.bundle.receipt.modelId);
-      if (model === undefined) throw new EvidenceGoneError(receiptHash);
-      return model.engine;
-    });
+    return proofOfContent(place, fault, evidence.bundle, () => this.#engine(evidence.bundle));
   }
 
   /** Whether it was this account's proof on this batch that convicted. */

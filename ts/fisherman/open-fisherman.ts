@@ -13,6 +13,7 @@ import { TransactionLog } from "../metrics/transaction-log.ts";
 import type { Database, DatabaseHooks } from "../store/database.ts";
 import { Fisherman } from "./fisherman.ts";
 import { openFishermanDatabase } from "./store.ts";
+import type { SuspectSource } from "./suspects.ts";
 
 /** What a fisherman over a chain is opened with. */
 export interface OpenFishermanOptions {
@@ -21,6 +22,8 @@ export interface OpenFishermanOptions {
   /** Pays bonds and gas. Left out, it only reports. */
   readonly account?: LocalAccount | undefined;
   readonly models: ModelSource;
+  /** What may have made answers instead of the models that they name. */
+  readonly suspects?: SuspectSource;
   readonly config: Pick<Config, "fisherman" | "collector" | "rpc" | "fromBlock">;
   /** Database file. */
   readonly path: string;
@@ -55,6 +58,7 @@ export function openFisherman(options: OpenFishermanOptions): OpenFisherman {
   const fisherman = new Fisherman({
     context,
     models,
+    suspects: options.suspects,
     database,
     settings: config.fisherman,
     collector: config.collector,

@@ -1,5 +1,6 @@
 import type { Address } from "viem";
 import { fieldProof, outputProof, secondAnswerProof, seqReuseProof, stopProof } from "../chain/actions/fraud-proof.ts";
+import { fitsOneTransaction, outputOfPartsProof } from "../chain/actions/parts.ts";
 import type { CommittedReceipt } from "../chain/committed.ts";
 import type { Call } from "../chain/sender.ts";
 import { toHex } from "../commit/bytes.ts";
@@ -27,7 +28,10 @@ export interface ProofPlace {
   readonly siblings: SeenReceipt["siblings"];
 }
 
-/** The call that proves a contradiction between a receipt, its request and its answer. `engine` makes again what is not in the bundle. */
+/**
+ * The call that proves a contradiction between a receipt, its request and its answer; of a long output all parts must be noted before it.
+ * `engine` makes again what is not in the bundle.
+ */
 export async function proofOfContent(
   place: ProofPlace,
   fault: Exclude<OneShotFault, { kind: "twice" }>,
@@ -39,10 +43,7 @@ export async function proofOfContent(
   const base = { frauds, committed: { receipt, batchId, index, siblings }, request };
   if (fault.kind === "field" && fault.token === undefined) return fieldProof(base);
   const key = bundleSaltKey(bundle);
-  const answer = async () => {
-    if (leadsToTrace(bundle)) return { records: bundle.records, outputs: recordedTokens(bundle) };
-    return honestAnswer(await engine(), bundle);
-  };
+  const answer = () => committedRecords(bundle, engine);
   if (fault.kind === "field") {
     const place = fault.token!;
     const shown = tokenTree(key, "output", bundle.outputTokens);
@@ -56,17 +57,27 @@ export async function proofOfContent(
     };
     return stopProof({ ...base, index: place, ...opened });
   }
-  const { records } = await answer();
-  const first = receipt.nIn - 1;
-  const range = traceTree(records)
-    .range(first, records.length - 1)
-    .map(toHex);
-  return outputProof({
-    ...base,
-    secret: bundle.secret ?? request.seed,
-    records: records.slice(first),
-    siblings: range,
-  });
+  const { secret, records, opening } = await outputEvidence(bundle, engine);
+  const whole = outputProof({ ...base, secret, records, siblings: opening(0, records.length - 1) });
+  return fitsOneTransaction(whole) ? whole : outputOfPartsProof(base);
+}
+
+/** The records that emit the output tokens, and what opens a range of them under `traceRoot`. */
+export async function outputEvidence(bundle: Bundle, engine: () => Promise<Engine>) {
+  const { records } = await committedRecords(bundle, engine);
+  const start = bundle.receipt.nIn - 1;
+  const tree = traceTree(records);
+  return {
+    secret: bundle.secret ?? bundle.request.seed,
+    records: records.slice(start),
+    opening: (first: number, last: number) => tree.range(start + first, start + last).map(toHex),
+  };
+}
+
+/** The records behind the receipt's trace root: those that were served, else the honest ones, made again. */
+async function committedRecords(bundle: Bundle, engine: () => Promise<Engine>) {
+  if (leadsToTrace(bundle)) return { records: bundle.records, outputs: recordedTokens(bundle) };
+  return honestAnswer(await engine(), bundle);
 }
 
 /** The call that proves that an executor made two receipts where only one can be. Signatures outlast a reorganisation, a batch may not. */

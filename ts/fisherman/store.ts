@@ -177,6 +177,11 @@ export class FishermanStore {
     );
   }
 
+  /** Something that a verdict lacked is there now: the batch is checked once more. */
+  checkAgain(id: bigint): void {
+    this.#database.run("UPDATE batches SET status = 'new', due_at = 0 WHERE id = ?", id.toString());
+  }
+
   /** Every receipt of the batch has a verdict that stays. */
   batchChecked(id: bigint): void {
     this.#database.run("UPDATE batches SET status = 'checked', reason = NULL WHERE id = ?", id.toString());

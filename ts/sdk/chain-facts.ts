@@ -21,6 +21,11 @@ export interface ChainFacts {
   readonly expiryCap: bigint;
   /** What the requester of a reverted receipt is paid of that lock. The burnt part, at least half, and the challenger's share never count. */
   readonly coverage: bigint;
+  /**
+   * The batch of one in which somebody committed the receipt, if the facts were asked for a receipt and there is such a batch. `scarce`: the
+   * executor's stake was taken, so that nothing is locked for the receipt and its requester is paid nothing.
+   */
+  readonly single?: { readonly batchId: bigint; readonly scarce: boolean };
   /** The rules are in refund mode: verdicts pay nobody any more. */
   readonly refunding: boolean;
   /** Machine that the rules' judge decides about. */
@@ -29,7 +34,10 @@ export interface ChainFacts {
   readonly modelUsable: boolean;
 }
 
+/** What facts are about. With `receiptHash` they say, too, whether that receipt was committed by itself, and what is locked for it. */
+export type FactsSubject = Pick<ChainFacts, "executor" | "enclaveKey" | "modelId"> & { readonly receiptHash?: Hex };
+
 /** Where the facts come from. Ask while the answer streams: they only have to be fresh, not of the last block. */
 export interface ChainFactsSource {
-  facts(subject: Pick<ChainFacts, "executor" | "enclaveKey" | "modelId">): Promise<ChainFacts>;
+  facts(subject: FactsSubject): Promise<ChainFacts>;
 }

@@ -157,7 +157,7 @@ const BREAKS: Record<ReceiptCheckName, Break> = {
   "not-suspended": () => ({ facts: { ...good.facts, suspended: true } }),
   "free-stake": () => ({ facts: { ...good.facts, freeStake: 9n } }),
   reserve: () => ({ facts: { ...good.facts, freeStake: 29n } }),
-  coverage: () => ({ risk: 6n }),
+  coverage: () => ({ facts: { ...good.facts, single: { batchId: 7n, scarce: true } } }),
   "refund-mode": () => ({ facts: { ...good.facts, refunding: true } }),
 };
 
@@ -211,6 +211,17 @@ describe("verifyReceipt", () => {
     const error = await assertReceipt({ ...good, risk: 6n }).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(ReceiptInvalidError);
     expect(error).toMatchObject({ failed: ["coverage"], code: "sdk.receipt" });
+  });
+
+  it("does not ask for free stake behind a receipt that is committed, and finds what is not locked for it", async () => {
+    const single = { batchId: 7n, scarce: false };
+    const poor = { ...good.facts, freeStake: 0n };
+    expect(await failed({ ...good, facts: poor })).toEqual(["free-stake"]);
+    expect(await failed({ ...good, facts: { ...poor, single } })).toEqual([]);
+    const scarce = { ...poor, single: { ...single, scarce: true } };
+    expect(await failed({ ...good, facts: scarce })).toEqual(["coverage"]);
+    expect(await failed({ ...good, facts: scarce, risk: 0n })).toEqual([]);
+    expect((await assertReceipt({ ...good, facts: scarce }).catch((e: Error) => e))?.message).toContain("batch 7");
   });
 
   it("does not take signatures made for another chain or rollup", async () => {

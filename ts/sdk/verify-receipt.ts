@@ -215,8 +215,11 @@ function chainChecks(
 > {
   const subject = ({ executor, enclaveKey, modelId }: Receipt | ChainFacts) =>
     [executor, enclaveKey, modelId].join(" ").toLowerCase();
-  const { freeStake, lockPerReceipt, reserve, coverage, blockTime } = facts;
-  const left = freeStake - lockPerReceipt;
+  const { freeStake, lockPerReceipt, reserve, blockTime, single } = facts;
+  // What is committed has taken its lock, or will never have one.
+  const left = single === undefined ? freeStake - lockPerReceipt : undefined;
+  const coverage = single?.scarce ? 0n : facts.coverage;
+  const scarce = single?.scarce ? ` by batch ${single.batchId}, for which no stake was left to lock` : "";
   return {
     // What the court cannot judge stands for nothing, whoever signed it.
     decidable:
@@ -230,10 +233,13 @@ function chainChecks(
     "key-active": unless(facts.keyActive, `enclave key ${receipt.enclaveKey} is not active`),
     "not-exiting": unless(!facts.exiting, `executor ${receipt.executor} is leaving`),
     "not-suspended": unless(!facts.suspended, `executor ${receipt.executor} was convicted`),
-    "free-stake": unless(left >= 0n, `free ${freeStake} wei, needed ${lockPerReceipt} wei`),
+    "free-stake": unless(left === undefined || left >= 0n, `free ${freeStake} wei, needed ${lockPerReceipt} wei`),
     // Without it the executor cannot commit the receipt, and challengers are not repaid.
-    reserve: unless(left < 0n || left >= reserve, `${left} wei are left beside the lock, the rules ask for ${reserve}`),
-    coverage: unless(coverage >= risk, `covered ${coverage} wei, at risk ${risk} wei`),
+    reserve: unless(
+      left === undefined || left < 0n || left >= reserve,
+      `${left} wei are left beside the lock, the rules ask for ${reserve}`,
+    ),
+    coverage: unless(coverage >= risk, `covered ${coverage} wei${scarce}, at risk ${risk} wei`),
     "refund-mode": unless(!facts.refunding, "the rules are in refund mode: a wrong answer pays nobody"),
   };
 }

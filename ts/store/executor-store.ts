@@ -134,6 +134,12 @@ export class ExecutorStore {
     return this.database.get("SELECT 1 AS one FROM answered WHERE request_hash = ?", requestHash) !== undefined;
   }
 
+  /** Whether a receipt with both signatures is in the store. */
+  hasSigned(receiptHash: Hex): boolean {
+    const sql = "SELECT 1 AS one FROM answers WHERE receipt_hash = ? AND operator_signature IS NOT NULL";
+    return this.database.get(sql, receiptHash) !== undefined;
+  }
+
   /** Answers in a state, oldest first. */
   answersIn(state: AnswerState): Answer[] {
     return this.database.all("SELECT * FROM answers WHERE state = ? ORDER BY rowid", state).map(answerOf);

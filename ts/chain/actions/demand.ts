@@ -35,6 +35,11 @@ export async function getDemand(context: OtrContext, key: DemandKey): Promise<De
   return { state: DEMAND_STATES[state], demander, openedAt: BigInt(openedAt), deadline: BigInt(deadline), bond };
 }
 
+/** Tokens of the longest prompt that executors answer under rules with this court; confidential prompts are never posted. */
+export async function getPromptLimit(context: OtrContext, availability: Address): Promise<number> {
+  return Number(await read(context, "availability", "PROMPT_LIMIT", [], { address: availability }));
+}
+
 /** Which leaf's data is demanded. */
 export interface DemandDataParameters {
   /** Rules of the batch: `getRules`. They name court and bond. */

@@ -1,5 +1,5 @@
 import type { Hex } from "../../commit/bytes.ts";
-import type { ChainPort, CommittedBatch, ExecutorStanding } from "../ports.ts";
+import type { ChainPort, CommittedBatch, ExecutorStanding, OwnBatch } from "../ports.ts";
 
 /** Test double of the chain: keeps batches in memory, can be cut off, and counts what was asked of it. */
 export class FakeChain implements ChainPort {
@@ -7,6 +7,10 @@ export class FakeChain implements ChainPort {
   readonly batches = new Map<Hex, number>();
   /** Calls of `commitBatch` that took effect, by root. */
   readonly commits: Hex[] = [];
+  /** Receipts that somebody committed by itself, by root. */
+  readonly singles = new Map<Hex, { readonly single: Hex }>();
+  /** When batches were committed, in seconds since 1970; now if left out. */
+  readonly times = new Map<bigint, bigint>();
   down = false;
   confirmations = 1;
   /** Runs after a batch took effect and before its sender is told: throw to simulate a lost answer. */
@@ -20,6 +24,7 @@ export class FakeChain implements ChainPort {
     suspended: false,
     exiting: false,
     keyActive: true,
+    promptLimit: 1_000_000,
   };
 
   async commitBatch(root: Hex, count: number): Promise<{ transactionHash: Hex }> {
@@ -35,6 +40,16 @@ export class FakeChain implements ChainPort {
     this.#reach();
     if (!this.batches.has(root)) return undefined;
     return { confirmations: this.confirmations, batchId: BigInt([...this.batches.keys()].indexOf(root) + 1) };
+  }
+
+  async ownBatches(): Promise<readonly OwnBatch[]> {
+    this.#reach();
+    return [...this.batches.keys()].map((root, i) => ({ root, batchId: BigInt(i + 1), ...this.singles.get(root) }));
+  }
+
+  async committedAt(batchId: bigint): Promise<bigint> {
+    this.#reach();
+    return this.times.get(batchId) ?? BigInt(Math.floor(Date.now() / 1000));
   }
 
   async standing(_enclaveKey: Hex, _modelId: Hex): Promise<ExecutorStanding> {

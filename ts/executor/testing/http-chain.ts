@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Hex } from "../../commit/bytes.ts";
-import type { ChainPort, CommittedBatch, ExecutorStanding } from "../ports.ts";
+import type { ChainPort, CommittedBatch, ExecutorStanding, OwnBatch } from "../ports.ts";
 import { type FakeChain, FakeChainError } from "./fake-chain.ts";
 
 const encode = (value: unknown) =>
@@ -43,6 +43,14 @@ export class HttpChain implements ChainPort {
 
   async findBatch(root: Hex) {
     return (await this.#call<CommittedBatch | null>("findBatch", root)) ?? undefined;
+  }
+
+  ownBatches() {
+    return this.#call<readonly OwnBatch[]>("ownBatches");
+  }
+
+  committedAt(batchId: bigint) {
+    return this.#call<bigint>("committedAt", batchId);
   }
 
   standing(enclaveKey: Hex, modelId: Hex) {

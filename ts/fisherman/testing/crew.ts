@@ -19,6 +19,7 @@ import { Responder } from "../../executor/responder.ts";
 import type { Bundle } from "../../sdk/bundle.ts";
 import { Database } from "../../store/database.ts";
 import { type OpenFisherman, openFisherman } from "../open-fisherman.ts";
+import type { SuspectSource } from "../suspects.ts";
 import type { Actor, Scene } from "./scene.ts";
 
 /** Milliseconds between two looks of any daemon. */
@@ -32,6 +33,7 @@ export interface FishOptions {
   readonly life?: Lifeline;
   readonly client?: ChainClient;
   readonly models?: ModelSource;
+  readonly suspects?: SuspectSource;
   readonly settings?: Record<string, unknown>;
   readonly transactions?: Partial<TransactorOptions>;
 }
@@ -88,6 +90,7 @@ export class Crew {
       deployment,
       account,
       models: options.models ?? this.models(),
+      ...(options.suspects === undefined ? {} : { suspects: options.suspects }),
       config: configSchema.parse({
         // Tests make chains shorter.
         rpc: { pollMs: POLL_MS, lagSeconds: 0 },

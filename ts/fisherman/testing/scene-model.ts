@@ -10,9 +10,12 @@ import { ELEMENT_CODE, rowBytes } from "../../machine/types.ts";
 /** Which random model the scene plays with. */
 const SEED = 4;
 
+/** Its geometry. */
+export const SCENE_CONFIG = randomConfig(SEED);
+
 /** The scene's model, the same in every process: its content, its instructions, and the manifest to register. */
 export function sceneModel() {
-  const config = randomConfig(SEED);
+  const config = SCENE_CONFIG;
   const { program, weights } = compileLlama(config, randomTensors(config, SEED));
   const instructions = program.instructions.map(encodeInstruction);
   const tree = programTree(instructions);

@@ -1,0 +1,66 @@
+import { downgradeEngine } from "../adversary/downgrade.ts";
+import type { Hex } from "../commit/bytes.ts";
+import { referenceEngine } from "../engine/reference.ts";
+import type { Engine } from "../engine/types.ts";
+import type { Program } from "../machine/program.ts";
+import type { Weights } from "../machine/weights.ts";
+
+/** Engines that may have made the answers which claim to be a model's; the likelier ones first. */
+export type SuspectSource = (modelId: Hex) => readonly Engine[];
+
+/** What a model is suspected by. */
+export interface SuspectModel {
+  readonly modelId: Hex;
+  readonly program: Program;
+  readonly weights: Weights;
+  readonly manifest: { readonly tokenizerHash: Hex };
+}
+
+/**
+ * The suspects of each loaded model: those that the operator names for it, else every other loaded model with the same tokenizer, since
+ * whoever sells a model and runs a cheaper one must show text that clients can read.
+ *
+ * A suspect that made the answer ends its game with a jump, at half the gas. One that did not costs the computation of one step.
+ *
+ * @param named Models by the id, in lower case, of the one that they may stand in for; an empty list: none.
+ */
+export function suspectsOf(
+  loaded: readonly SuspectModel[],
+  named: ReadonlyMap<string, readonly SuspectModel[]> = new Map(),
+): SuspectSource {
+  const engines = new Map<Hex, readonly Engine[]>();
+  return (id) => {
+    const modelId = id.toLowerCase() as Hex;
+    const known = engines.get(modelId);
+    if (known !== undefined) return known;
+    const claimed = loaded.find((model) => model.modelId === modelId);
+    if (claimed === undefined) return [];
+    const { tokenizerHash } = claimed.manifest;
+    const siblings = named.get(modelId) ?? loaded.filter(({ manifest }) => manifest.tokenizerHash === tokenizerHash);
+    const others = siblings.filter((sibling) => sibling.modelId !== modelId);
+    const made = others.flatMap((sibling) => enginesOf(claimed, sibling));
+    engines.set(modelId, made);
+    return made;
+  };
+}
+
+/**
+ * How an executor may answer a game for the sibling's answer: with the claimed model's rows, and the sibling's where its records bind it;
+ * or, if these have the same shapes, with the sibling's rows throughout.
+ */
+function enginesOf(claimed: SuspectModel, sibling: SuspectModel): Engine[] {
+  const bound = downgradeEngine(claimed, sibling);
+  if (!sameGeometry(claimed.program, sibling.program)) return [bound];
+  return [bound, referenceEngine(sibling.program, sibling.weights)];
+}
+
+/** Whether all rows of two programs have the same types, lengths and roles. */
+function sameGeometry(a: Program, b: Program): boolean {
+  return (
+    a.instructions.length === b.instructions.length &&
+    a.instructions.every(({ outType, outLength, role }, i) => {
+      const other = b.instructions[i]!;
+      return outType === other.outType && outLength === other.outLength && role === other.role;
+    })
+  );
+}
