@@ -4309,7 +4309,6 @@ export const modelRegistryAbi = [
         ],
       },
       { name: 'weightsRoot', internalType: 'bytes32', type: 'bytes32' },
-      { name: 'programRoot', internalType: 'bytes32', type: 'bytes32' },
     ],
     stateMutability: 'view',
   },

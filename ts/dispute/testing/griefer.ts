@@ -33,8 +33,7 @@ export function griefingMove(view: GameView, griefing: Griefing): Move | undefin
   if (view.tree === "fine") {
     const atTop = view.level === step.fine.depth;
     if (atTop && view.leaves.cache > 0 && random.int(0, 4) === 0) return { call: "chooseCache" };
-    if (!canChoose(view) || random.int(0, 3) === 0)
-      return { call: "chooseRow", ...openInstruction(step, leaf) };
+    if (!canChoose(view) || random.int(0, 3) === 0) return { call: "chooseRow", ...openInstruction(step, leaf) };
   }
   return canChoose(view) ? choose(view, leaf, random) : undefined;
 }
