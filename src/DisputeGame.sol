@@ -50,6 +50,8 @@ contract DisputeGame is IDisputeGame, GameBase {
     /// @inheritdoc IDisputeGame
     uint256 public constant REVEAL_LEVELS = WalkLib.REVEAL_LEVELS;
     /// @inheritdoc IDisputeGame
+    uint256 public constant LAST_LEVELS = WalkLib.LAST_LEVELS;
+    /// @inheritdoc IDisputeGame
     uint256 public constant EXECUTOR_GAS = GasSchedule.EXECUTOR;
     /// @notice The code of the moves that few games need, which this contract delegates to.
     GameExtension public immutable EXTENSION;
@@ -89,9 +91,7 @@ contract DisputeGame is IDisputeGame, GameBase {
         _requireTurn(game, Phase.FinePost);
         // INVARIANT: an executor that does not know what it committed to cannot answer.
         _requireRecordIs(subject, record);
-        bytes32 top = WalkLib.topOf(nodes, game.leaves);
-        _claim(subject, _fineKey(_hash(subject), subject.step), top);
-        game.node = top;
+        _claim(subject, _fineKey(_hash(subject), subject.step), WalkLib.topOf(nodes, game.leaves));
         _pass(game, Phase.Fine);
         emit FinePosted(gameId, record, nodes);
     }
@@ -116,13 +116,23 @@ contract DisputeGame is IDisputeGame, GameBase {
         Phase phase = game.phase;
         if (phase == Phase.RowNodesReveal) {
             // The leaves of a row are shown in plain, by `revealChunks`.
-            if (game.level <= WalkLib.REVEAL_LEVELS) revert LevelMismatch(game.level);
+            if (game.level <= WalkLib.LAST_LEVELS) revert LevelMismatch(game.level);
         } else if (phase != Phase.TraceNodesReveal && phase != Phase.CacheNodesReveal) {
             phase = Phase.FineReveal;
         }
         _requireTurn(game, phase);
-        game.arrive(siblings, nodes);
+        game.arrive(game.node, siblings, nodes);
         _pass(game, Phase(uint8(phase) - 1));
+        emit NodesRevealed(gameId, nodes);
+    }
+
+    /// @inheritdoc IDisputeGame
+    function revealFine(Subject calldata subject, bytes calldata siblings, bytes32[] calldata nodes) external {
+        (GameId gameId, Game storage game) = _subject(subject);
+        _requireTurn(game, Phase.FineReveal);
+        // A choice below another node than the top does not open to the top.
+        game.arrive(_fineTop(subject), siblings, nodes);
+        _pass(game, Phase.Fine);
         emit NodesRevealed(gameId, nodes);
     }
 
@@ -133,6 +143,7 @@ contract DisputeGame is IDisputeGame, GameBase {
         game.requireBelow(opened.row);
         bytes32 leaf = _requireInstruction(subject.receipt.modelId, opened, game.leaves);
         (uint8 elementType, uint256 length) = _judge.rowShape(opened.instruction, subject.step);
+        if (game.isAtTop()) game.node = _fineTop(subject);
         game.row = opened.row;
         game.rowType = elementType;
         game.rowLength = uint32(length);
@@ -213,7 +224,7 @@ contract DisputeGame is IDisputeGame, GameBase {
         _requireChosen(gameId, game, instruction);
         _requirePosted(game, opened.accumulators);
         Block memory block_ = _blockOf(game, instruction, subject.step, opened);
-        bytes32 computed = _evaluateBlock(_context(subject, request), instruction, game.element, block_, witness);
+        bytes32 computed = _evaluateBlock(_context(subject, request), instruction, game.index, block_, witness);
         if (computed == block_.claim) revert NothingProven();
         _prove(gameId, game);
     }
@@ -398,9 +409,11 @@ contract DisputeGame is IDisputeGame, GameBase {
 
     function _executorLoses(GameId gameId, Game storage game, Subject calldata subject) private {
         // INVARIANT: a conviction is replaced by an earlier-opened case only; a proof that came second gets its bond back.
-        if (_isMoot(subject, _conviction(subject))) return _moot(gameId, game, subject);
-        _end(gameId, game, Phase.Won, Outcome.ExecutorLost);
-        _rollup.convict(subject.batchId, _hash(subject), subject.challenger, subject.openedAt);
+        if (_rollup.convict(subject.batchId, _hash(subject), subject.challenger, subject.openedAt)) {
+            _end(gameId, game, Phase.Won, Outcome.ExecutorLost);
+        } else {
+            _end(gameId, game, Phase.Moot, Outcome.Moot);
+        }
     }
 
     function _moot(GameId gameId, Game storage game, Subject calldata subject) private {
@@ -436,8 +449,6 @@ contract DisputeGame is IDisputeGame, GameBase {
             return(buffer, returndatasize())
         }
     }
-
-    // ---------------------------------------------------------------- internals: claims
 
     // ---------------------------------------------------------------- internals: checks
 
@@ -487,7 +498,7 @@ contract DisputeGame is IDisputeGame, GameBase {
         returns (Block memory block_)
     {
         (uint256 blocks, uint256 size) = _judge.blocks(instruction, step);
-        FoldLib.Span memory span = FoldLib.span(blocks, game.part);
+        FoldLib.Span memory span = FoldLib.span(blocks, game.leaves);
         if (span.stride != 1) revert BlockCount(blocks);
         block_.number = span.first + opened.index;
         block_.claim = keccak256(FoldLib.at(opened.accumulators, size, opened.index));
@@ -504,7 +515,8 @@ contract DisputeGame is IDisputeGame, GameBase {
         view
         returns (StepContext memory context)
     {
-        (IModelRegistry.Dimensions memory model, bytes32 weightsRoot) = _models.judgingOf(subject.receipt.modelId);
+        IModelRegistry.Dimensions memory model;
+        (model, context.weightsRoot) = _models.judgingOf(subject.receipt.modelId);
         context.step = subject.step;
         context.nIn = subject.receipt.nIn;
         context.steps = subject.receipt.steps();
@@ -513,7 +525,6 @@ contract DisputeGame is IDisputeGame, GameBase {
         context.weightRows = model.weightRows;
         context.fineTop = _fineTop(subject);
         context.traceRoot = subject.receipt.traceRoot;
-        context.weightsRoot = weightsRoot;
         context.inputRoot = subject.receipt.inputRoot;
         context.requestHash = RequestHash.unwrap(subject.receipt.requestHash);
         if (request.length == 0) return context;

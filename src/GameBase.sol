@@ -159,7 +159,7 @@ abstract contract GameBase {
 
     /// @dev The walk has not left the fine tree's top.
     function _requireTop(Game storage game) internal view {
-        if (game.level != BinaryTree.depth(game.leaves)) revert IDisputeGame.LevelMismatch(game.level);
+        if (!game.isAtTop()) revert IDisputeGame.LevelMismatch(game.level);
     }
 
     function _requireInstruction(ModelId modelId, OpenedInstruction calldata opened, uint256 count)
@@ -200,7 +200,7 @@ abstract contract GameBase {
 
     function _requirePosted(Game storage game, bytes calldata accumulators) internal view {
         bytes32 got = keccak256(accumulators);
-        if (got != game.accumulators) revert IDisputeGame.AccumulatorsMismatch(game.accumulators, got);
+        if (got != game.node) revert IDisputeGame.AccumulatorsMismatch(game.node, got);
     }
 
     function _requireEqual(bytes32 expected, bytes32 got) internal pure {

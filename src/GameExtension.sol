@@ -155,7 +155,7 @@ contract GameExtension is GameBase {
         if (subject.step >= subject.receipt.nIn - 1) {
             uint256 rows = game.leaves;
             bytes32 leaf = RowLib.leaf(ElementTypes.I64, TOKEN_ROW_LENGTH, sha256(abi.encode(chunk)));
-            WalkLib.requireOpensToTop(game.node, leaf, rows - 1, rows, siblings);
+            WalkLib.requireOpensToTop(_fineTop(subject), leaf, rows - 1, rows, siblings);
             token = _clampToken(RowLib.elementAt(chunk, ElementTypes.I64, 0));
         }
         if (token == record.token) revert IDisputeGame.NothingProven();
@@ -189,8 +189,10 @@ contract GameExtension is GameBase {
         (uint256 blocks,) = _judge.blocks(instruction, subject.step);
         if (blocks < 2) revert IDisputeGame.BlockCount(blocks);
         int256 value = game.openElement(opened);
-        game.element = opened.element;
-        game.value = int64(value);
+        // The walk is over: its slots hold the fold from now on.
+        game.index = opened.element;
+        game.leaves = 0;
+        game.node = bytes32(uint256(value));
         _pass(game, Phase.AccumulatorsPost);
         emit IDisputeGame.ElementChosen(gameId, opened.element, value);
     }
@@ -203,12 +205,12 @@ contract GameExtension is GameBase {
         _requireTurn(game, Phase.AccumulatorsPost);
         _requireChosen(gameId, game, instruction);
         (uint256 blocks, uint256 size) = _judge.blocks(instruction, subject.step);
-        uint256 count = FoldLib.span(blocks, game.part).count;
+        uint256 count = FoldLib.span(blocks, game.leaves).count;
         if (accumulators.length != count * size) revert IDisputeGame.ItemCount(count * size, accumulators.length);
         _requireTarget(game, instruction, FoldLib.at(accumulators, size, count - 1));
         bytes32 claim = keccak256(accumulators);
         _claim(subject, _accumulatorsKey(_hash(subject), subject.step, game), claim);
-        game.accumulators = claim;
+        game.node = claim;
         _pass(game, Phase.Blocks);
         emit IDisputeGame.AccumulatorsPosted(gameId, accumulators);
     }
@@ -222,11 +224,11 @@ contract GameExtension is GameBase {
         _requireChosen(gameId, game, instruction);
         _requirePosted(game, accumulators);
         (uint256 blocks, uint256 size) = _judge.blocks(instruction, subject.step);
-        FoldLib.Span memory span = FoldLib.span(blocks, game.part);
+        FoldLib.Span memory span = FoldLib.span(blocks, game.leaves);
         if (span.stride == 1) revert IDisputeGame.BlockCount(blocks);
         game.accumulatorAfter = bytes16(FoldLib.at(accumulators, size, part));
         if (part != 0) game.accumulatorBefore = bytes16(FoldLib.at(accumulators, size, part - 1));
-        game.part = uint16(part + 1);
+        game.leaves = uint32(part + 1);
         _pass(game, Phase.AccumulatorsPost);
         emit IDisputeGame.PartChosen(gameId, part);
     }
@@ -265,15 +267,16 @@ contract GameExtension is GameBase {
 
     /// @dev INVARIANT: the last accumulator of a post gives what the executor claimed before it.
     function _requireTarget(Game storage game, bytes calldata instruction, bytes calldata last) private view {
-        if (game.part == 0) {
-            int256 value = _judge.finish(instruction, game.element, last);
-            if (value != game.value) revert IDisputeGame.AccumulatorsContradictClaim(game.value, value);
+        if (game.leaves == 0) {
+            int256 claimed = int256(uint256(game.node));
+            int256 value = _judge.finish(instruction, game.index, last);
+            if (value != claimed) revert IDisputeGame.AccumulatorsContradictClaim(claimed, value);
         } else if (bytes16(last) != game.accumulatorAfter) {
             revert IDisputeGame.AccumulatorsMismatch(game.accumulatorAfter, bytes16(last));
         }
     }
 
     function _accumulatorsKey(ReceiptHash receiptHash, uint32 step, Game storage game) private view returns (bytes32) {
-        return keccak256(abi.encode(receiptHash, step, game.row, game.element, game.part));
+        return keccak256(abi.encode(receiptHash, step, game.row, game.index, game.leaves));
     }
 }

@@ -132,14 +132,15 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         Batch memory batch = RollupState.batchOf($, batchId);
         Rules storage rules = Cases.onlyCourt($, batch.rules);
         terms.receiptHash = committed.receipt.hash(address(this));
-        Status status = Standing.standingOf($, _neighbours(), batch, committed, terms.receiptHash);
+        IModelRegistry.Dimensions memory model = MODELS.dimensionsOf(committed.receipt.modelId);
+        Status status = Standing.standingOf($, VAULT, model, batch, committed, terms.receiptHash);
         Timestamp windowEnd = RollupState.windowOf($, rules, batch.committedAt, batchId, committed.index);
         // INVARIANT: games open within the window only, and never on what is final, reverted or undecidable.
         if (windowEnd.hasCome() || (status != Status.Provisional && status != Status.Challenged)) {
             revert NotChallengeable(terms.receiptHash, status);
         }
         terms.bond = rules.bond;
-        terms.instructions = MODELS.dimensionsOf(committed.receipt.modelId).instructions;
+        terms.instructions = model.instructions;
         Cases.countGame($, batchId, batch.openGames);
         ++$.disputes[RollupState.disputeKey(batchId, terms.receiptHash)].openGames;
     }
@@ -155,12 +156,17 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
     }
 
     /// @inheritdoc IOtrRollup
-    function convict(BatchId batchId, ReceiptHash receiptHash, address challenger, Timestamp openedAt) external {
+    function convict(BatchId batchId, ReceiptHash receiptHash, address challenger, Timestamp openedAt)
+        external
+        returns (bool won)
+    {
         RollupState.Layout storage $ = RollupState.layout();
         (Batch storage batch, Rules storage rules, RollupState.Dispute storage dispute) =
             Cases.endGame($, batchId, receiptHash);
-        emit ReceiptConvicted(batchId, receiptHash, batch.executor, challenger);
-        Timestamp convictedAt = Cases.convict($, VAULT, batch.executor, Cases.verdictOf(batchId, challenger, openedAt));
+        address executor = batch.executor;
+        Timestamp convictedAt;
+        (won, convictedAt) = Cases.convict($, VAULT, executor, Cases.verdictOf(batchId, challenger, openedAt));
+        if (won) emit ReceiptConvicted(batchId, receiptHash, executor, challenger);
         Cases.revertUnderChallenge($, batchId, rules, dispute, convictedAt);
     }
 
@@ -341,7 +347,9 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
             scarce: scarce
         });
         emit BatchCommitted(batchId, executor, root, count, version);
-        VAULT.lock(executor, scarce ? 0 : count * $.rules[version].lockPerReceipt, reserve);
+        if (VAULT.lock(executor, scarce ? 0 : count * $.rules[version].lockPerReceipt, reserve)) {
+            $.verdicts[executor].reserved = true;
+        }
     }
 
     function _singleRoot(ReceiptHash receiptHash) private pure returns (bytes32) {

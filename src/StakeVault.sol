@@ -17,12 +17,18 @@ contract StakeVault is IStakeVault, AccessManagedUpgradeable, UUPSUpgradeable {
     using Checkpoints for Checkpoints.Trace208;
     using SafeCast for uint256;
 
+    /// @dev Bonds of a holder. `used` stays set: a bond put up while no other is held writes no fresh slot.
+    struct Bucket {
+        uint128 held;
+        bool used;
+    }
+
     /// @custom:storage-location erc7201:otr.storage.StakeVault
     struct Layout {
         mapping(address executor => Executor) executors;
         mapping(address executor => mapping(address account => bool)) delegates;
         mapping(address account => uint256) claimable;
-        mapping(address holder => uint256) bonds;
+        mapping(address holder => Bucket) bonds;
         uint128 liabilities;
         uint128 burnt;
         address rollup;
@@ -127,17 +133,17 @@ contract StakeVault is IStakeVault, AccessManagedUpgradeable, UUPSUpgradeable {
     /// @inheritdoc IStakeVault
     function depositBond() external payable {
         Layout storage $ = _layout();
-        $.bonds[msg.sender] += msg.value;
+        $.bonds[msg.sender] = Bucket($.bonds[msg.sender].held + msg.value.toUint128(), true);
         $.liabilities += msg.value.toUint128();
     }
 
     /// @inheritdoc IStakeVault
     function payBond(address to, uint256 amount, uint256 burn) external {
         Layout storage $ = _layout();
-        uint256 held = $.bonds[msg.sender];
+        uint256 held = $.bonds[msg.sender].held;
         // INVARIANT: a holder spends its own bucket only.
         if (held < amount + burn) revert InsufficientBond(amount + burn, held);
-        $.bonds[msg.sender] = held - amount - burn;
+        $.bonds[msg.sender].held = uint128(held - amount - burn);
         $.claimable[to] += amount;
         emit BondPaid(msg.sender, to, amount);
         if (burn != 0) {
@@ -159,7 +165,7 @@ contract StakeVault is IStakeVault, AccessManagedUpgradeable, UUPSUpgradeable {
     // ---------------------------------------------------------------- rollup
 
     /// @inheritdoc IStakeVault
-    function lock(address executor, uint256 amount, uint256 reserve) external {
+    function lock(address executor, uint256 amount, uint256 reserve) external returns (bool first) {
         Layout storage $ = _onlyRollup();
         Executor storage account = $.executors[executor];
         // INVARIANT: a convicted executor takes on nothing new.
@@ -167,6 +173,7 @@ contract StakeVault is IStakeVault, AccessManagedUpgradeable, UUPSUpgradeable {
         uint256 free = account.stake - account.locked;
         // INVARIANT: the sum of locks never exceeds the stake, and gas of challengers can be repaid from what is left.
         if (amount + reserve > free) revert InsufficientFreeStake(amount + reserve, free);
+        first = account.locked == 0;
         account.locked += uint88(amount);
         emit Locked(executor, amount);
     }
@@ -268,7 +275,7 @@ contract StakeVault is IStakeVault, AccessManagedUpgradeable, UUPSUpgradeable {
 
     /// @inheritdoc IStakeVault
     function bondsOf(address holder) external view returns (uint256) {
-        return _layout().bonds[holder];
+        return _layout().bonds[holder].held;
     }
 
     /// @inheritdoc IStakeVault

@@ -49,7 +49,7 @@ contract DeployTest is Test {
         assertEq(rules.turnDuration.inSeconds(), 1 days);
         assertEq(address(d.models.validatorOf(1)), address(d.validator));
         assertEq(d.vault.rollup(), address(d.rollup));
-        assertEq(d.vault.exitDelay().inSeconds(), 1 days + 7 days + 1 days + 46 days);
+        assertEq(d.vault.exitDelay().inSeconds(), 1 days + 7 days + 1 days + 42 days);
         vm.prank(_governance);
         vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, _governance));
         d.rollup.unpause();

@@ -35,7 +35,8 @@ contract GameJumpTest is GameTest {
         assertEq(g.level, level);
         assertEq(g.index, node);
         assertEq(g.jump, levels);
-        game.reveal(gameId, fine.range(node, node, level, fine.depthOf()), fine.descendants(level, node, level));
+        bytes memory siblings = fine.range(node, node, level, fine.depthOf());
+        game.revealFine(subject, siblings, fine.descendants(level, node, level));
     }
 
     function _finishRow(uint256 row, uint256 element, uint256 level) private {
@@ -97,8 +98,8 @@ contract GameJumpTest is GameTest {
         // The siblings of all five levels are due, and only these.
         Trees.Tree memory fine = _fineTree(0);
         vm.expectPartialRevert(bytes4(keccak256("OpeningTooShort(uint256,uint256)")));
-        game.reveal(gameId, fine.range(19, 19, 1, 3), fine.descendants(1, 19, 1));
-        game.reveal(gameId, fine.range(19, 19, 1, 6), fine.descendants(1, 19, 1));
+        game.revealFine(subject, fine.range(19, 19, 1, 3), fine.descendants(1, 19, 1));
+        game.revealFine(subject, fine.range(19, 19, 1, 6), fine.descendants(1, 19, 1));
         assertPhase(Phase.Fine);
     }
 
@@ -336,7 +337,7 @@ contract WalkTest is Test {
     }
 
     function arrive(bytes calldata siblings, bytes32[] calldata nodes) external {
-        WalkLib.arrive(_game, siblings, nodes);
+        WalkLib.arrive(_game, _game.node, siblings, nodes);
     }
 
     function requireLeaf(bytes32 leaf, uint256 index, bytes calldata siblings) external view {
@@ -355,19 +356,25 @@ contract WalkTest is Test {
         uint256 level = tree.depthOf();
         WalkLib.enterTree(_game, n);
         _game.node = tree.top();
-        while (level > 4 && seed % 8 != 0) {
+        uint256 top = level;
+        while (level > 4 && (level > 6 || level == top) && seed % 8 != 0) {
             uint256 levels = 4 + (seed >> 3) % (level - 4);
             uint256 below = level - levels;
             uint256 node = leaf >> below;
             this.descend(levels, node - ((leaf >> level) << levels));
             bytes memory siblings = tree.range(node, node, below, level);
-            bytes32[] memory nodes = tree.descendants(below, node, below < 4 ? below : 4);
+            bytes32[] memory nodes = tree.descendants(below, node, below <= 6 ? below : 4);
             nodes[seed % nodes.length] ^= bytes32(uint256(1));
             vm.expectRevert();
             this.arrive(siblings, nodes);
             nodes[seed % nodes.length] ^= bytes32(uint256(1));
             this.arrive(siblings, nodes);
             (level, seed) = (below, uint256(keccak256(abi.encode(seed))));
+        }
+        if (level < top && level <= 6) {
+            // Its leaves are shown: another choice would only take turns.
+            vm.expectRevert(abi.encodeWithSelector(IDisputeGame.LevelMismatch.selector, level));
+            this.descend(4, 0);
         }
         bytes memory opening = tree.range(leaf, leaf, 0, level);
         this.requireLeaf(leaves[leaf], leaf, opening);

@@ -167,7 +167,7 @@ contract GameMovesTest is GameTest {
 
     // ---------------------------------------------------------------- reveals
 
-    function test_reveal_wrongNodes_reverts() public {
+    function test_revealFine_wrongNodes_reverts() public {
         _start(0);
         _postFine();
         _choose(9);
@@ -176,12 +176,18 @@ contract GameMovesTest is GameTest {
         bytes memory siblings = tree.range(9, 9, 2, 6);
         // Another child's nodes.
         vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
-        game.reveal(gameId, tree.range(8, 8, 2, 6), tree.descendants(2, 8, 2));
+        game.revealFine(subject, tree.range(8, 8, 2, 6), tree.descendants(2, 8, 2));
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.ItemCount.selector, 4, 3));
-        game.reveal(gameId, siblings, new bytes32[](3));
+        game.revealFine(subject, siblings, new bytes32[](3));
         vm.expectPartialRevert(BinaryTree.OpeningTooLong.selector);
-        game.reveal(gameId, bytes.concat(siblings, bytes32(0)), nodes);
+        game.revealFine(subject, bytes.concat(siblings, bytes32(0)), nodes);
+        // The top is the executor's claim: the game itself knows no node yet.
+        vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
         game.reveal(gameId, siblings, nodes);
+        game.revealFine(subject, siblings, nodes);
+        assertEq(_state().node, tree.levels[2][9]);
+        _wrongPhase(Phase.FineReveal, Phase.Fine);
+        game.revealFine(subject, siblings, nodes);
         _wrongPhase(Phase.FineReveal, Phase.Fine);
         game.reveal(gameId, siblings, nodes);
     }

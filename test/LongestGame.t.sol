@@ -2,7 +2,15 @@
 pragma solidity ^0.8.30;
 
 import {GameTest} from "./utils/GameTest.sol";
-import {Game, OpenedBlock, OpenedElement, OpenedInstruction, Phase, Record} from "src/interfaces/IDisputeGame.sol";
+import {
+    Game,
+    IDisputeGame,
+    OpenedBlock,
+    OpenedElement,
+    OpenedInstruction,
+    Phase,
+    Record
+} from "src/interfaces/IDisputeGame.sol";
 import {IModelRegistry} from "src/interfaces/IModelRegistry.sol";
 import {BinaryTree} from "src/libraries/BinaryTree.sol";
 import {Tags} from "src/libraries/Tags.sol";
@@ -72,20 +80,38 @@ contract LongestGameTest is GameTest {
         vm.mockCall(at, abi.encodeCall(models.programRootOf, (modelId)), abi.encode(_root(Tags.PROGRAM, leaf, ROWS)));
     }
 
-    /// @dev Choose and reveal until the leaves are near.
+    /// @dev Choose and reveal until the leaves are shown.
     function _walkDown(bytes32 leaf, uint256 n) private {
-        for (Game memory g = _state(); g.level > 4; g = _state()) {
+        uint256 top = BinaryTree.depth(n);
+        for (Game memory g = _state(); g.level > 6; g = _state()) {
             _choose(0);
             ++_turns;
             uint256 level = g.level - 4;
             bytes memory siblings = _siblings(leaf, n, level, g.level);
-            if (_phase() == Phase.RowNodesReveal && level <= 4) {
+            if (_phase() == Phase.RowNodesReveal && level <= 6) {
                 game.revealChunks(gameId, siblings, new bytes(32 << level));
             } else {
-                game.reveal(gameId, siblings, _below(leaf, n, level, level < 4 ? level : 4));
+                bytes32[] memory nodes = _below(leaf, n, level, level <= 6 ? level : 4);
+                bool fine = _phase() == Phase.FineReveal;
+                if (fine && g.level != top) {
+                    // A node below another than the top does not open to the executor's claim.
+                    vm.expectPartialRevert(IDisputeGame.NodeMismatch.selector);
+                    game.revealFine(subject, siblings, nodes);
+                }
+                if (fine && g.level == top) game.revealFine(subject, siblings, nodes);
+                else game.reveal(gameId, siblings, nodes);
             }
             ++_turns;
         }
+        if (_phase() != Phase.Chunks) _assertNoFurtherChoice();
+    }
+
+    /// @dev INVARIANT: once leaves are shown, a choice would only take turns.
+    function _assertNoFurtherChoice() private {
+        uint256 level = _state().level;
+        vm.prank(challenger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.LevelMismatch.selector, level));
+        game.choose(gameId, 4, 0);
     }
 
     function test_longestGame_takesMaxTurns() public {

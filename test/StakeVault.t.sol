@@ -163,12 +163,12 @@ contract StakeVaultTest is OtrTest {
     function testFuzz_lock_neverBeyondStake(uint256 first, uint256 second) public {
         first = bound(first, 0, STAKE);
         vm.startPrank(_rollup);
-        vault.lock(executor, first, 0);
+        assertTrue(vault.lock(executor, first, 0), "nothing was locked before");
         if (second > STAKE - first) {
             vm.expectRevert(abi.encodeWithSelector(IStakeVault.InsufficientFreeStake.selector, second, STAKE - first));
             vault.lock(executor, second, 0);
         } else {
-            vault.lock(executor, second, 0);
+            assertEq(vault.lock(executor, second, 0), first == 0, "first lock");
             assertEq(vault.freeStakeOf(executor), STAKE - first - second);
         }
         assertSolvent();

@@ -77,6 +77,28 @@ contract VerdictsTest is OtrTest {
         assertSolvent();
     }
 
+    /// @dev A case that was not opened before the one that convicted ends without a conviction of its own.
+    function test_convict_notEarlier_changesNothing() public {
+        CommittedReceipt memory c = _commit();
+        CommittedReceipt memory other = _second();
+        Timestamp first = _enter(c);
+        _enter(other);
+        _skip(1 hours);
+        Timestamp second = _enter(other);
+        _convict(c, early, first);
+        ReceiptHash hash = rollup.hashReceipt(other.receipt);
+        bytes32 verdict = keccak256(abi.encode(rollup.convictionOf(executor)));
+        vm.recordLogs();
+        vm.startPrank(address(game));
+        assertFalse(rollup.convict(other.batchId, hash, late, second), "opened later");
+        assertFalse(rollup.convict(other.batchId, hash, late, first), "opened with it");
+        vm.stopPrank();
+        assertEq(vm.getRecordedLogs().length, 0, "no verdict, no event");
+        assertEq(keccak256(abi.encode(rollup.convictionOf(executor))), verdict);
+        assertEq(rollup.openGamesOn(other.batchId, hash), 0, "both ended");
+        assertStatus(other, Status.Reverted);
+    }
+
     function test_payReward_notConvicted_reverts() public {
         vm.expectRevert(abi.encodeWithSelector(IOtrRollup.NothingToReward.selector, executor));
         rollup.payReward(executor);

@@ -67,18 +67,16 @@ struct Subject {
 /// @notice What changes during a game.
 /// @param deadline Until when the next move can be made; once the game is decided, when it was.
 /// @param level Level, and `index` the place, of the node that is known (challenger's turn) or chosen (executor's turn).
-/// @param leaves Leaves of the tree that is walked.
+/// @param leaves Leaves of the tree that is walked. In a long fold: the chosen part, plus one; zero if none.
 /// @param moves Moves of the challenger, for the gas that is repaid.
-/// @param index See `level`.
+/// @param index See `level`. In a long fold: the fixed element.
 /// @param jump Levels from the known node down to the chosen one.
 /// @param instruction First bytes of `keccak256(abi.encode(gameId, leaf of the chosen row's instruction))`: bound to the game, so that nobody
 ///        can look for two instructions with the same bytes before it is open.
-/// @param node The last proven node; in phase `CacheReveal` the cache root.
-/// @param accumulators keccak256 of the accumulators posted last.
+/// @param node The last proven node; zero at the fine top, which is the executor's claim (`fineTopOf`); in phase `CacheReveal` the cache root.
+///        In a long fold: the fixed element's value in the executor's row, then keccak256 of the accumulators posted last.
 /// @param accumulatorBefore Accumulator before the chosen part, left-aligned.
 /// @param accumulatorAfter Accumulator after it.
-/// @param part Chosen part of a long fold, plus one; zero if none.
-/// @param value The fixed element's value in the executor's row.
 struct Game {
     address challenger;
     Timestamp deadline;
@@ -93,12 +91,8 @@ struct Game {
     uint8 rowType;
     bytes18 instruction;
     bytes32 node;
-    bytes32 accumulators;
     bytes16 accumulatorBefore;
     bytes16 accumulatorAfter;
-    uint32 element;
-    uint16 part;
-    int64 value;
 }
 
 /// @notice A row's instruction with its opening in the program tree.
@@ -274,11 +268,15 @@ interface IDisputeGame {
     /// @notice Executor: shows the record in plain and posts the fine tree's top through its first descendants.
     function postFine(Subject calldata subject, Record calldata record, bytes32[] calldata nodes) external;
 
-    /// @notice Challenger: chooses the node `levels` below the current one, 4 or, if it knows the executor's nodes, more; it must not be a leaf.
+    /// @notice Challenger: chooses the node `levels` below the current one, `REVEAL_LEVELS` or, if it knows the executor's nodes, more; it must
+    ///         not be a leaf, nor may leaves be shown already.
     function choose(GameId gameId, uint256 levels, uint256 child) external;
 
     /// @notice Anyone: proves the chosen node by its siblings up to the current one and shows its descendants.
     function reveal(GameId gameId, bytes calldata siblings, bytes32[] calldata nodes) external;
+
+    /// @notice Anyone: the same for the first node that is chosen in the fine tree, which opens to the executor's claim.
+    function revealFine(Subject calldata subject, bytes calldata siblings, bytes32[] calldata nodes) external;
 
     /// @notice Challenger: chooses a row below the current node.
     function chooseRow(Subject calldata subject, OpenedInstruction calldata opened) external;
@@ -385,8 +383,11 @@ interface IDisputeGame {
     /// @notice Time for a move.
     function TURN_DURATION() external view returns (Duration);
 
-    /// @notice Most levels that one move shows.
+    /// @notice Levels that one move shows below a tree's top or a chosen node, and that a choice descends at least.
     function REVEAL_LEVELS() external view returns (uint256);
+
+    /// @notice Below a node that was chosen at this level, or a lower one, its leaves are shown.
+    function LAST_LEVELS() external view returns (uint256);
 
     /// @notice Gas that is repaid for a game that took the challenger `moves` moves besides opening and conclusion.
     function gasOf(uint256 moves) external view returns (uint256);

@@ -26,7 +26,7 @@ enum Status {
 /// @param game Decides a wrong step (`IDisputeGame`).
 /// @param challengeWindow Time to open a game.
 /// @param turnDuration Time for a move.
-/// @param claimPeriod Time after a conviction in which requesters can claim compensation.
+/// @param machineVersion Machine that the judge judges.
 /// @param judge Decides single steps; the one that `game` asks.
 /// @param lockPerReceipt Wei of stake that each receipt locks.
 /// @param frauds Decides what needs no game (`IFraudProofs`).
@@ -36,7 +36,7 @@ enum Status {
 /// @param uptime Knows outages of the chain's sequencer (`IUptime`).
 /// @param gasPrice Wei per gas at which moves are repaid.
 /// @param airGap Time between a verdict and its payouts, longer than governance's timelock.
-/// @param machineVersion Machine that the judge judges.
+/// @param claimPeriod Time after a conviction in which requesters can claim compensation.
 /// @param expiryCap Longest time from answer to a receipt's expiry that clients accept; exits wait for it.
 /// @param demandBond Wei that a demand for data puts up.
 /// @param challengerBps Share of the convicted receipt's lock for the challenger.
@@ -45,7 +45,7 @@ struct Rules {
     address game;
     Duration challengeWindow;
     Duration turnDuration;
-    Duration claimPeriod;
+    uint32 machineVersion;
     address judge;
     uint96 lockPerReceipt;
     address frauds;
@@ -55,7 +55,7 @@ struct Rules {
     address uptime;
     uint64 gasPrice;
     Duration airGap;
-    uint32 machineVersion;
+    Duration claimPeriod;
     Duration expiryCap;
     uint96 demandBond;
     uint16 challengerBps;
@@ -243,7 +243,10 @@ interface IOtrRollup {
     function leaveGame(BatchId batchId, ReceiptHash receiptHash) external;
 
     /// @notice The case convicts the batch's executor; `challenger` earns its share unless an earlier-opened case wins too.
-    function convict(BatchId batchId, ReceiptHash receiptHash, address challenger, Timestamp openedAt) external;
+    /// @return won False if a case that was not opened after this one had convicted it before: then this one ends without a conviction.
+    function convict(BatchId batchId, ReceiptHash receiptHash, address challenger, Timestamp openedAt)
+        external
+        returns (bool won);
 
     /// @notice A court demands the data of leaf `index`. In the first half of the window, once for each leaf.
     function enterDemand(BatchId batchId, uint256 index) external returns (DemandTerms memory terms);

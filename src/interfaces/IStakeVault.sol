@@ -109,7 +109,8 @@ interface IStakeVault {
     function payBond(address to, uint256 amount, uint256 burn) external;
 
     /// @notice Locks part of `executor`'s free stake, of which `reserve` must be left. Rollup only.
-    function lock(address executor, uint256 amount, uint256 reserve) external;
+    /// @return first Nothing was locked before.
+    function lock(address executor, uint256 amount, uint256 reserve) external returns (bool first);
 
     /// @notice Frees locked stake. Rollup only.
     function unlock(address executor, uint256 amount) external;

@@ -6,17 +6,20 @@ import {BinaryTree} from "./BinaryTree.sol";
 import {RowLib} from "./RowLib.sol";
 
 /// @title A game's walk down a tree
-/// @notice The walk knows one node and the nodes `REVEAL_LEVELS` below it (fewer near the leaves) that were shown last. A choice names a
+/// @notice The walk knows one node and those of its descendants that were shown last. A choice names a
 ///         node below the known one; the next reveal rebuilds it from its own descendants and proves it by siblings against the known
 ///         node. So nothing shown needs to be stored, and whoever shows cannot cheat. A challenger that knows the executor's nodes may
 ///         jump below the shown ones.
 library WalkLib {
-    /// @notice Most levels that one move shows.
+    /// @notice Levels that one move shows below a tree's top or a chosen node, and that a choice descends at least.
     uint256 internal constant REVEAL_LEVELS = 4;
-    /// @notice Most turns of a game: revealTrace, 5 times choose and reveal in a trace of 2^22 records, chooseStep; postFine; 7 times choose
-    ///         and reveal in a fine tree of 2^32 rows; chooseRow, revealRow; 6 times choose and reveal in a row of 2^26 chunks;
+    /// @notice Below a node that was chosen at this level, or a lower one, its leaves are shown: 64 of them cost less than another turn of both sides.
+    ///         Not so below a top, of which a challenger that jumps needs nothing.
+    uint256 internal constant LAST_LEVELS = 6;
+    /// @notice Most turns of a game: revealTrace, 4 times choose and reveal in a trace of 2^22 records, chooseStep; postFine; 7 times choose
+    ///         and reveal in a fine tree of 2^32 rows; chooseRow, revealRow; 5 times choose and reveal in a row of 2^26 chunks;
     ///         chooseElement, postAccumulators, choosePart, postAccumulators, settleBlock.
-    uint256 internal constant MAX_TURNS = 46;
+    uint256 internal constant MAX_TURNS = 42;
 
     // ---------------------------------------------------------------- any tree
 
@@ -27,14 +30,15 @@ library WalkLib {
         game.index = 0;
     }
 
-    /// @notice Levels that are shown below a node at `level`.
-    function shownLevels(uint256 level) internal pure returns (uint256) {
-        return level < REVEAL_LEVELS ? level : REVEAL_LEVELS;
+    /// @notice Whether the known node is the tree's top.
+    function isAtTop(Game storage game) internal view returns (bool) {
+        return game.level == BinaryTree.depth(game.leaves);
     }
 
     /// @notice A tree's top from its first descendants.
     function topOf(bytes32[] calldata nodes, uint256 leaves) internal pure returns (bytes32) {
-        return _fold(nodes, leaves, BinaryTree.depth(leaves), 0);
+        uint256 depth = BinaryTree.depth(leaves);
+        return _fold(nodes, leaves, depth, 0, depth < REVEAL_LEVELS ? depth : REVEAL_LEVELS);
     }
 
     /// @notice Chooses the node `levels` below the known one, `child` counting the known one's descendants there.
@@ -42,7 +46,8 @@ library WalkLib {
         (uint256 level, uint256 index) = (game.level, game.index);
         // INVARIANT: a choice goes down as far as a reveal shows, so that turns are bounded; and never to a leaf, for which each tree has
         // a move of its own.
-        if (levels < REVEAL_LEVELS || levels >= level) revert IDisputeGame.LevelMismatch(level);
+        bool shownToLeaves = level <= LAST_LEVELS && !isAtTop(game);
+        if (levels < REVEAL_LEVELS || levels >= level || shownToLeaves) revert IDisputeGame.LevelMismatch(level);
         uint256 available = BinaryTree.descendants(game.leaves, level, index, levels);
         // INVARIANT: only nodes that exist can be chosen, so that every choice can be answered.
         if (child >= available) revert IDisputeGame.ChoiceOutOfRange(child, available);
@@ -52,11 +57,12 @@ library WalkLib {
     }
 
     /// @notice Proves the chosen node by its descendants, which then are known.
-    function arrive(Game storage game, bytes calldata siblings, bytes32[] calldata nodes) internal {
+    /// @param known The node that the choice was made below.
+    function arrive(Game storage game, bytes32 known, bytes calldata siblings, bytes32[] calldata nodes) internal {
         uint256 leaves = game.leaves;
         (uint256 level, uint256 index) = (game.level, game.index);
-        bytes32 node = _fold(nodes, leaves, level, index);
-        requireOpens(game.node, node, index, leaves, level, level + game.jump, siblings);
+        bytes32 node = _fold(nodes, leaves, level, index, level <= LAST_LEVELS ? level : REVEAL_LEVELS);
+        requireOpens(known, node, index, leaves, level, level + game.jump, siblings);
         game.node = node;
     }
 
@@ -118,7 +124,7 @@ library WalkLib {
     function arriveAtChunks(Game storage game, bytes calldata siblings, bytes calldata chunks) internal {
         uint256 leaves = game.leaves;
         (uint256 level, uint256 index) = (game.level, game.index);
-        if (level > REVEAL_LEVELS) revert IDisputeGame.LevelMismatch(level);
+        if (level > LAST_LEVELS) revert IDisputeGame.LevelMismatch(level);
         bytes32 node = _foldChunks(chunks, leaves, level, index);
         requireOpens(game.node, node, index, leaves, level, level + game.jump, siblings);
         game.node = node;
@@ -148,26 +154,25 @@ library WalkLib {
             return (count, Phase.Chunks, _foldChunks(chunks, count, depth, 0));
         }
         if (chunks.length != 0) revert IDisputeGame.ItemCount(0, chunks.length);
-        return (count, Phase.RowNodes, _fold(nodes, count, depth, 0));
+        return (count, Phase.RowNodes, topOf(nodes, count));
     }
 
-    /// @dev The node (`level`, `index`) from its descendants that a move shows.
-    function _fold(bytes32[] calldata nodes, uint256 leaves, uint256 level, uint256 index)
+    /// @dev The node (`level`, `index`) from its descendants `levels` below.
+    function _fold(bytes32[] calldata nodes, uint256 leaves, uint256 level, uint256 index, uint256 levels)
         private
         pure
         returns (bytes32)
     {
-        uint256 levels = shownLevels(level);
         uint256 expected = BinaryTree.descendants(leaves, level, index, levels);
         // INVARIANT: a move shows exactly the nodes that exist; the others are zero nodes.
         if (nodes.length != expected) revert IDisputeGame.ItemCount(expected, nodes.length);
         return BinaryTree.fold(nodes, levels);
     }
 
-    /// @dev The node (`level`, `index`), `level <= REVEAL_LEVELS`, of a row's tree from the chunks below it.
+    /// @dev The node (`level`, `index`), `level <= LAST_LEVELS`, of a row's tree from the chunks below it.
     function _foldChunks(bytes calldata chunks, uint256 leaves, uint256 level, uint256 index)
         private
-        pure
+        view
         returns (bytes32)
     {
         uint256 expected = BinaryTree.descendants(leaves, level, index, level) * RowLib.CHUNK;

@@ -9,22 +9,25 @@ import {RollupState} from "./RollupState.sol";
 
 /// @title What games, fraud proofs and demands have in common: they open, end, and may convict
 library Cases {
-    /// @dev Suspends the executor, or notes that an earlier-opened case won too. Returns when the executor was convicted.
+    /// @dev Suspends the executor, or notes that an earlier-opened case won too. Returns whether it did either, and when the executor was
+    ///      convicted.
     function convict(
         RollupState.Layout storage $,
         IStakeVault vault,
         address executor,
         RollupState.Verdict memory verdict
-    ) internal returns (Timestamp at) {
-        at = vault.convictedAt(executor);
+    ) internal returns (bool won, Timestamp at) {
         RollupState.Verdict memory standing = $.verdicts[executor];
-        if (!at.isSet()) {
+        if (!standing.openedAt.isSet()) {
             $.verdicts[executor] = verdict;
             vault.convict(executor);
-            return Clock.current();
+            return (true, Clock.current());
         }
+        at = vault.convictedAt(executor);
+        // INVARIANT: a conviction is replaced by an earlier-opened case only.
+        won = verdict.openedAt.isBefore(standing.openedAt);
         // INVARIANT: the challenger's share goes to the earliest-opened winning case, so that a sham case opened later gains nothing.
-        if (standing.batchId != 0 && verdict.openedAt.isBefore(standing.openedAt)) {
+        if (won && standing.batchId != 0) {
             $.verdicts[executor] = verdict;
             emit IOtrRollup.ConvictionMoved(executor, verdict.challenger, BatchId.wrap(verdict.batchId));
         }
@@ -66,7 +69,10 @@ library Cases {
         RollupState.Dispute storage dispute,
         Timestamp convictedAt
     ) internal {
-        if (dispute.reverted) return;
+        // Within the plain window no mark is needed: every receipt of the batch is reverted.
+        if (convictedAt.isBefore(RollupState.windowEndOf($.batches[batchId].committedAt, rules)) || dispute.reverted) {
+            return;
+        }
         dispute.reverted = true;
         countReverted($, batchId, rules, convictedAt);
     }
@@ -92,6 +98,6 @@ library Cases {
         pure
         returns (RollupState.Verdict memory)
     {
-        return RollupState.Verdict(challenger, openedAt, uint56(BatchId.unwrap(batchId)));
+        return RollupState.Verdict(challenger, openedAt, uint48(BatchId.unwrap(batchId)), true);
     }
 }

@@ -56,7 +56,8 @@ library Demands {
     ) external {
         (Batch storage batch, Rules storage rules, RollupState.Demand storage demand) = _endDemand($, batchId, index);
         emit IOtrRollup.DemandLeft(batchId, index, false);
-        Timestamp convictedAt = Cases.convict($, vault, batch.executor, Cases.verdictOf(batchId, challenger, openedAt));
+        (, Timestamp convictedAt) =
+            Cases.convict($, vault, batch.executor, Cases.verdictOf(batchId, challenger, openedAt));
         _revertDemanded($, batchId, rules, demand, convictedAt);
     }
 

@@ -40,11 +40,13 @@ library RollupState {
         Timestamp extendedTo;
     }
 
-    /// @dev `Conviction` in one slot; `batchId` is zero once the challenger's share is paid.
+    /// @dev `Conviction` in one slot; `batchId` is zero once the challenger's share is paid. `reserved` is set by the executor's commits, so that
+    ///      a conviction, which a challenger pays for, writes no fresh slot.
     struct Verdict {
         address challenger;
         Timestamp openedAt;
-        uint56 batchId;
+        uint48 batchId;
+        bool reserved;
     }
 
     /// @custom:storage-location erc7201:otr.storage.OtrRollup

@@ -104,7 +104,14 @@ library Settlement {
     ) external {
         Batch memory batch = RollupState.unreleased($, committed.batchId);
         ReceiptHash receiptHash = committed.receipt.hash(address(this));
-        Status status = Standing.standingOf($, neighbours, batch, committed, receiptHash);
+        Status status = Standing.standingOf(
+            $,
+            neighbours.vault,
+            neighbours.models.dimensionsOf(committed.receipt.modelId),
+            batch,
+            committed,
+            receiptHash
+        );
         if (status != Status.Reverted) revert IOtrRollup.NotReverted(receiptHash, status);
         RequestHash requestHash = request.hash(address(this));
         if (RequestHash.unwrap(requestHash) != RequestHash.unwrap(committed.receipt.requestHash)) {

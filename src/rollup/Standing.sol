@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {Batch, CommittedReceipt, Rules, Status} from "../interfaces/IOtrRollup.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {IStakeVault} from "../interfaces/IStakeVault.sol";
 import {BinaryTree} from "../libraries/BinaryTree.sol";
 import {Clock, Timestamp} from "../libraries/Clock.sol";
 import {ReceiptLib} from "../libraries/ReceiptLib.sol";
@@ -22,7 +23,14 @@ library Standing {
     ) internal view returns (Status status) {
         Batch memory batch = $.batches[committed.batchId];
         Receipt calldata receipt = committed.receipt;
-        status = standingOf($, neighbours, batch, committed, receipt.hash(address(this)));
+        status = standingOf(
+            $,
+            neighbours.vault,
+            neighbours.models.dimensionsOf(receipt.modelId),
+            batch,
+            committed,
+            receipt.hash(address(this))
+        );
         // INVARIANT: receipts of keys that were not active when they were committed are liabilities, never Final.
         if (
             (status == Status.Provisional || status == Status.Final)
@@ -34,7 +42,8 @@ library Standing {
     /// @notice Where the receipt stands, whatever its enclave key.
     function standingOf(
         RollupState.Layout storage $,
-        RollupState.Neighbours memory neighbours,
+        IStakeVault vault,
+        IModelRegistry.Dimensions memory model,
         Batch memory batch,
         CommittedReceipt calldata committed,
         ReceiptHash receiptHash
@@ -44,12 +53,12 @@ library Standing {
         if (
             receipt.executor != batch.executor || Clock.fromSeconds(receipt.expiry).isBefore(batch.committedAt)
                 || !_isInBatch(batch, receiptHash, committed.index, committed.siblings)
-                || !_isDecidable(neighbours.models, receipt, rules.machineVersion, batch.committedAt)
+                || !_isDecidable(model, receipt, rules.machineVersion, batch.committedAt)
         ) return Status.None;
         RollupState.Dispute storage dispute = $.disputes[RollupState.disputeKey(committed.batchId, receiptHash)];
         RollupState.DemandState demand = $.demands[RollupState.demandKey(committed.batchId, committed.index)].state;
         Timestamp windowEnd = RollupState.windowOf($, rules, batch.committedAt, committed.batchId, committed.index);
-        Timestamp convictedAt = neighbours.vault.convictedAt(batch.executor);
+        Timestamp convictedAt = vault.convictedAt(batch.executor);
         bool underChallenge = dispute.openGames != 0 || demand == RollupState.DemandState.Open;
         // INVARIANT: after a conviction nothing becomes final, and nothing final is reverted.
         if (
@@ -62,12 +71,12 @@ library Standing {
 
     /// @dev INVARIANT: what no game could decide never stands. A model that became usable after the commit does not count, else a
     ///      lie about an unusable model could wait out its window.
-    function _isDecidable(IModelRegistry models, Receipt calldata receipt, uint32 machineVersion, Timestamp committedAt)
-        internal
-        view
-        returns (bool)
-    {
-        IModelRegistry.Dimensions memory model = models.dimensionsOf(receipt.modelId);
+    function _isDecidable(
+        IModelRegistry.Dimensions memory model,
+        Receipt calldata receipt,
+        uint32 machineVersion,
+        Timestamp committedAt
+    ) internal pure returns (bool) {
         return model.usableAt.isSet() && !committedAt.isBefore(model.usableAt)
             && receipt.machineVersion == model.machineVersion && receipt.machineVersion == machineVersion
             && receipt.nIn != 0 && receipt.nOut != 0 && uint256(receipt.nIn) + receipt.nOut - 1 <= model.contextLength;

@@ -112,7 +112,7 @@ abstract contract GameTest is OtrTest {
         if (depth <= 4) return;
         assertEq(depth, 6, "two levels of walking");
         _choose(row >> 2);
-        game.reveal(gameId, tree.range(row >> 2, row >> 2, 2, 6), tree.descendants(2, row >> 2, 2));
+        game.revealFine(subject, tree.range(row >> 2, row >> 2, 2, 6), tree.descendants(2, row >> 2, 2));
     }
 
     function _opened(uint256 row) internal view returns (OpenedInstruction memory) {

@@ -64,14 +64,18 @@ abstract contract Players is GameTest {
         if (g.phase == Phase.AccumulatorsPost) return _answerAccumulators(g);
         Trees.Tree memory tree = _treeOf(g);
         bytes memory siblings = tree.range(g.index, g.index, g.level, g.level + g.jump);
-        if (g.phase == Phase.RowNodesReveal && g.level <= 4) {
+        if (g.phase == Phase.RowNodesReveal && g.level <= 6) {
             uint256 chunks = tree.descendants(g.level, g.index, g.level).length;
             return
                 game.revealChunks(
                     gameId, siblings, _plain(_row(subject.step, g.row), uint256(g.index) << g.level, chunks)
                 );
         }
-        game.reveal(gameId, siblings, tree.descendants(g.level, g.index, g.level < 4 ? g.level : 4));
+        bytes32[] memory nodes = tree.descendants(g.level, g.index, g.level <= 6 ? g.level : 4);
+        if (g.phase == Phase.FineReveal && g.level + g.jump == tree.depthOf()) {
+            return game.revealFine(subject, siblings, nodes);
+        }
+        game.reveal(gameId, siblings, nodes);
     }
 
     function _answerRow(Game memory g) private {
@@ -85,13 +89,14 @@ abstract contract Players is GameTest {
     function _answerAccumulators(Game memory g) private {
         bytes memory instruction = program[g.row];
         (uint256 blocks, uint256 size) = judge.blocks(instruction, subject.step);
-        FoldLib.Span memory span = FoldLib.span(blocks, g.part);
+        FoldLib.Span memory span = FoldLib.span(blocks, g.leaves);
         bytes memory all;
-        int256 delta = g.value - judge.valueAfter(instruction, subject.step, g.element, blocks - 1);
+        if (g.leaves == 0) _claimed = int256(uint256(g.node));
+        int256 delta = _claimed - judge.valueAfter(instruction, subject.step, g.index, blocks - 1);
         for (uint256 i; i < span.count; ++i) {
             uint256 last = span.first + (i + 1) * span.stride - 1;
             if (last >= blocks) last = blocks - 1;
-            int256 value = judge.valueAfter(instruction, subject.step, g.element, last);
+            int256 value = judge.valueAfter(instruction, subject.step, g.index, last);
             if (last >= accumulatorLie) value += delta;
             all = bytes.concat(all, abi.encodePacked(int64(value)));
             if (size == 16) all = bytes.concat(all, abi.encodePacked(int64(-1 - int256(last))));
@@ -103,6 +108,8 @@ abstract contract Players is GameTest {
 
     /// @dev The accumulators posted last.
     bytes internal posted;
+    /// @dev The fixed element's value in the executor's row.
+    int256 private _claimed;
 
     function _treeOf(Game memory g) internal view returns (Trees.Tree memory) {
         if (g.phase <= Phase.TraceNodesReveal) return _traceTree();
@@ -167,7 +174,7 @@ abstract contract Players is GameTest {
 
     function _findBlocks(Game memory g) private {
         (uint256 blocks,) = judge.blocks(program[g.row], subject.step);
-        FoldLib.Span memory span = FoldLib.span(blocks, g.part);
+        FoldLib.Span memory span = FoldLib.span(blocks, g.leaves);
         for (uint256 i; i < span.count; ++i) {
             _found.push(Move(span.stride == 1 ? Kind.SettleBlock : Kind.ChoosePart, i, 0));
         }

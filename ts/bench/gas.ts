@@ -14,7 +14,7 @@ import { referenceEngine } from "../engine/reference.ts";
 import { INSTRUCTIONS, type InstructionName, instructionName } from "../machine/table.ts";
 import { elementAt } from "../machine/types.ts";
 import { loadModel } from "../model/load.ts";
-import { DisputeBench, type DisputeFigures } from "./disputes.ts";
+import { DisputeBench, type DisputeFigures, type Way } from "./disputes.ts";
 import { LEAVES_24, LLAMA_70B, SMOL_135M } from "./geometries.ts";
 import { SteadyTime } from "./steady-time.ts";
 
@@ -33,6 +33,8 @@ export interface GasFigures {
   readonly dispute70B: DisputeGas;
   /** One in which the challenger knows the executor's rows, at 2^24 leaves. */
   readonly disputeJump: DisputeGas;
+  /** Gas of whole disputes at 2^24 leaves by instruction: walked, and by a challenger that knows the executor's rows. */
+  readonly byInstruction: Readonly<Record<Way, Readonly<Record<string, number>>>>;
 }
 
 /** A whole dispute in figures: without the single transactions. */
@@ -55,6 +57,12 @@ const DISPUTES = {
   disputeJump: { geometry: LEAVES_24, instruction: "rescale", way: "jump" },
 } as const;
 type DisputeName = keyof typeof DISPUTES;
+
+/** The dearest instruction of a way to play, and its gas. */
+export function dearest(gas: Readonly<Record<string, number>>): { instruction: string; gas: number } {
+  const [instruction, most] = Object.entries(gas).reduce((a, b) => (b[1] > a[1] ? b : a));
+  return { instruction, gas: most };
+}
 
 /** The figures as committed. */
 export function readGasSnapshot(): GasFigures {
@@ -84,6 +92,7 @@ export async function measureGas(onProgress?: (done: number, total: number) => v
       const bench = await DisputeBench.open(court, time, geometry, [instruction]);
       disputes[dispute as DisputeName] = await bench.dispute(instruction, way);
     }
+    const byInstruction = await disputesByInstruction(court, time, names);
     const { dispute24, dispute135M, dispute70B, disputeJump } = disputes;
     const figures = {
       commitPerReceipt,
@@ -92,6 +101,7 @@ export async function measureGas(onProgress?: (done: number, total: number) => v
       dispute135M: withoutCalls(dispute135M),
       dispute70B: withoutCalls(dispute70B),
       disputeJump: withoutCalls(disputeJump),
+      byInstruction,
     };
     return { figures, disputes };
   } finally {
@@ -101,6 +111,14 @@ export async function measureGas(onProgress?: (done: number, total: number) => v
 
 function withoutCalls({ calls: _, ...figures }: DisputeFigures): DisputeGas {
   return figures;
+}
+
+async function disputesByInstruction(court: Court, time: SteadyTime, names: readonly InstructionName[]) {
+  const bench = await DisputeBench.open(court, time, LEAVES_24, names);
+  const gas: Record<Way, Record<string, number>> = { walk: {}, jump: {} };
+  for (const way of ["walk", "jump"] as const)
+    for (const name of names) gas[way][name] = (await bench.dispute(name, way)).gas;
+  return gas;
 }
 
 async function oneStepGas(court: Court, time: SteadyTime, model: CourtModel, name: InstructionName): Promise<number> {

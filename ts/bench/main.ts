@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { cacheFolder } from "../commit/cache-folder.ts";
 import { BaseError } from "../errors.ts";
 import { DEFAULT_INDEX, FETCHABLE, fetchModel } from "../model/fetch.ts";
-import { GAS_SNAPSHOT, measureGas } from "./gas.ts";
+import { dearest, GAS_SNAPSHOT, measureGas } from "./gas.ts";
 
 const USAGE = `Usage: npm run -s bench -- NAME [OPTIONS]
 
@@ -63,6 +63,16 @@ async function gas(values: Values): Promise<void> {
     );
     for (const { call, by, gas: used } of calls)
       console.log(`  ${call.padEnd(18)} ${by.padEnd(11)} ${String(used).padStart(8)}`);
+  }
+  const { walk, jump } = figures.byInstruction;
+  console.log("\nwhole disputes at 2^24 leaves      walk     jump");
+  for (const instruction of Object.keys(walk))
+    console.log(
+      `${instruction.padEnd(30)} ${String(walk[instruction]).padStart(8)} ${String(jump[instruction]).padStart(8)}`,
+    );
+  for (const [way, gas] of Object.entries({ walk, jump })) {
+    const most = dearest(gas);
+    console.log(`dearest ${way}: ${most.instruction}, ${most.gas} gas`);
   }
 }
 

@@ -2,7 +2,7 @@ import { keccak_256 } from "@noble/hashes/sha3.js";
 import { concat, hashWords, word } from "../commit/bytes.ts";
 import { depth, parent, width } from "../commit/tree.ts";
 import type { NodeTree } from "../dispute/node-tree.ts";
-import { REVEAL_LEVELS } from "../dispute/view.ts";
+import { levelsBelowChosen, levelsBelowTop } from "../dispute/view.ts";
 
 /**
  * A tree of which only some leaves are known; all others, and nodes above none of them, are pseudo-random. What a game opens looks the
@@ -15,6 +15,8 @@ export class SparseTree implements NodeTree {
   /** Indices above known leaves, by level. */
   readonly #above: readonly ReadonlySet<number>[];
   readonly #nodes = new Map<string, Uint8Array>();
+  /** Levels of which a walk shows nodes: those may be anything, and the nodes between must follow from them. */
+  readonly #shown: ReadonlySet<number>;
 
   constructor(
     readonly count: number,
@@ -24,6 +26,7 @@ export class SparseTree implements NodeTree {
     this.depth = depth(count);
     this.#known = known;
     this.#seed = keccak_256(new TextEncoder().encode(seed));
+    this.#shown = shownLevels(this.depth);
     this.#above = Array.from(
       { length: this.depth + 1 },
       (_, level) => new Set([...known.keys()].map((leaf) => Math.floor(leaf / 2 ** level))),
@@ -70,10 +73,16 @@ export class SparseTree implements NodeTree {
   #make(level: number, index: number): Uint8Array {
     const above = this.#above[level].has(index);
     if (above && level === 0) return this.#known.get(index)!;
-    // A walk shows nodes four levels apart: those may be anything, and the nodes between must follow from them.
-    const shown = level === 0 || (this.depth - level) % REVEAL_LEVELS === 0;
-    if (!above && shown) return keccak_256(concat([this.#seed, word(level), word(index)]));
+    if (!above && this.#shown.has(level)) return keccak_256(concat([this.#seed, word(level), word(index)]));
     const right = 2 * index + 1 < width(this.count, level - 1) ? this.node(level - 1, 2 * index + 1) : undefined;
     return parent(this.node(level - 1, 2 * index), right);
   }
+}
+
+/** From the top down, as a challenger walks that does not jump. */
+function shownLevels(depth: number): Set<number> {
+  const shown = new Set([0, depth - levelsBelowTop(depth)]);
+  for (let level = depth - levelsBelowTop(depth); level > 0; level -= levelsBelowChosen(level))
+    shown.add(level - levelsBelowChosen(level));
+  return shown;
 }

@@ -48,19 +48,15 @@ export interface GameState {
   readonly deadline: bigint;
   readonly phase: ContractPhase;
   readonly turn: "challenger" | "executor" | "nobody";
-  /** The current node in the current tree: known (challenger's turn), or chosen (executor's). */
+  /** The current node in the current tree: known (challenger's turn), or chosen (executor's). In a long fold `index` is the element. */
   readonly level: number;
   readonly index: number;
-  /** Leaves of the current tree. */
+  /** Leaves of the current tree; in a long fold the chosen part plus one. */
   readonly leaves: number;
   readonly row: number;
   /** Elements and type code of the chosen row. */
   readonly rowLength: number;
   readonly rowType: number;
-  readonly element: number;
-  /** Chosen part plus one. */
-  readonly part: number;
-  readonly value: bigint;
   /** Moves of the challenger. */
   readonly moves: number;
 }

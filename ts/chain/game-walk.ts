@@ -7,8 +7,9 @@ import {
   type GameReveal,
   type GameTree,
   type GameView,
+  levelsBelowChosen,
+  levelsBelowTop,
   type PlainRecord,
-  REVEAL_LEVELS,
   UNKNOWN_STEP,
 } from "../dispute/view.ts";
 import { decodeInstruction } from "../machine/instruction.ts";
@@ -102,8 +103,8 @@ export class GameWalk {
       }
       case "RowRevealed": {
         const top = depth(this.#rowChunks);
-        if (top > REVEAL_LEVELS) {
-          this.#show("row", top, 0, args.nodes as Hex[]);
+        if (levelsBelowTop(top) < top) {
+          this.#show("row", top, 0, args.nodes as Hex[], levelsBelowTop(top));
           return "RowNodes";
         }
         this.#showChunks(top, 0, args.chunks as Hex);
@@ -157,21 +158,16 @@ export class GameWalk {
   }
 
   #showTop(tree: Exclude<GameTree, "row">, nodes: readonly Hex[]): void {
-    this.#show(tree, depth(this.#leaves[tree]), 0, nodes);
+    const level = depth(this.#leaves[tree]);
+    this.#show(tree, level, 0, nodes, levelsBelowTop(level));
   }
 
   #showChosen(nodes: readonly Hex[]): void {
     const { level, index } = this.#chosenNode();
-    this.#show(this.#tree, level, index, nodes);
+    this.#show(this.#tree, level, index, nodes, levelsBelowChosen(level));
   }
 
-  #show(
-    tree: GameTree,
-    level: number,
-    index: number,
-    nodes: readonly Hex[],
-    levels = Math.min(REVEAL_LEVELS, level),
-  ): void {
+  #show(tree: GameTree, level: number, index: number, nodes: readonly Hex[], levels: number): void {
     [this.#tree, this.#level, this.#index, this.#chosen] = [tree, level, index, undefined];
     this.#reveals.push({ tree, level, index, levels, nodes });
   }

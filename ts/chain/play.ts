@@ -25,6 +25,8 @@ export function moveCall(log: Game, view: GameView, move: Move): Call {
       return callOf(address, "game", "choose", [gameId, BigInt(move.levels), BigInt(move.child)]);
     case "reveal":
       return callOf(address, "game", "reveal", [gameId, concatNodes(move.siblings), move.nodes]);
+    case "revealFine":
+      return callOf(address, "game", "revealFine", [subject, concatNodes(move.siblings), move.nodes]);
     case "chooseRow":
       return callOf(address, "game", "chooseRow", [subject, openedInstruction(move)]);
     case "revealRow":

@@ -23,8 +23,8 @@ export const CHALLENGE_WINDOW = 30;
 const TURN = 30;
 /** From a verdict until it is paid. */
 export const AIR_GAP = 60;
-/** From a verdict until the rest of the locks is burnt: no shorter than a longest game of 46 turns. */
-export const CLAIM_PERIOD = 46 * TURN;
+/** From a verdict until the rest of the locks is burnt: no shorter than a longest game of 42 turns. */
+export const CLAIM_PERIOD = 42 * TURN;
 const STAKE = parseEther("1");
 const YEAR = 365 * 24 * 3600;
 /** Milliseconds between looks at the chain; all daemons share this process. */

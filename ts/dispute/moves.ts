@@ -37,7 +37,8 @@ export type Move =
   | { readonly call: "postFine"; readonly record: PlainRecord; readonly nodes: readonly Hex[] }
   /** `child` counts the current node's descendants `levels` below it. */
   | { readonly call: "choose"; readonly levels: number; readonly child: number }
-  | { readonly call: "reveal"; readonly siblings: readonly Hex[]; readonly nodes: readonly Hex[] }
+  /** `revealFine`: of the first node that is chosen in the fine tree. */
+  | { readonly call: "reveal" | "revealFine"; readonly siblings: readonly Hex[]; readonly nodes: readonly Hex[] }
   | ({ readonly call: "chooseRow" } & OpenedInstruction)
   | {
       readonly call: "revealRow";

@@ -4,7 +4,7 @@ import { UnplayableGameError } from "./errors.ts";
 import type { OpenedInstruction } from "./moves.ts";
 import type { NodeTree } from "./node-tree.ts";
 import type { FineStep } from "./source.ts";
-import { type GameReveal, type GameView, REVEAL_LEVELS } from "./view.ts";
+import { type GameReveal, type GameView, levelsBelowTop } from "./view.ts";
 
 /** Nodes as hex. */
 export function hexes(nodes: readonly Uint8Array[]): Hex[] {
@@ -22,7 +22,7 @@ export function openInstruction(step: FineStep, row: number): OpenedInstruction 
 
 /** The first descendants of a tree's top: what a claim or a first reveal shows. */
 export function topNodes(tree: NodeTree): Hex[] {
-  return hexes(tree.descendants(tree.depth, 0, Math.min(REVEAL_LEVELS, tree.depth)));
+  return hexes(tree.descendants(tree.depth, 0, levelsBelowTop(tree.depth)));
 }
 
 /** What was shown last. */

@@ -7,7 +7,7 @@ import type { Move } from "./moves.ts";
 import type { NodeTree } from "./node-tree.ts";
 import { hexes, openInstruction, required, topNodes } from "./openings.ts";
 import type { FineStep } from "./source.ts";
-import { type GameView, type PlainRecord, REVEAL_LEVELS } from "./view.ts";
+import { type GameView, levelsBelowChosen, levelsBelowTop, type PlainRecord } from "./view.ts";
 import { accumulatorsOf } from "./witness.ts";
 
 /** What the executor's side answers from: its record and fine trace of the disputed step, and its folds. */
@@ -37,7 +37,7 @@ export function nextExecutorMove(view: GameView, knowledge: ResponderKnowledge):
       const tree = trace.rowTree(row);
       // The row was chosen below the current node, at whatever level that is.
       const siblings = hexes(trace.fine.siblings(row, 0, view.level));
-      if (tree.depth <= REVEAL_LEVELS)
+      if (levelsBelowTop(tree.depth) === tree.depth)
         return { call: "revealRow", siblings, nodes: [], chunks: chunksOf(trace, row, 0, tree.depth) };
       return { call: "revealRow", siblings, nodes: topNodes(tree), chunks: "0x" };
     }
@@ -66,19 +66,22 @@ export function nextTraceAnswer(view: GameView, records: NodeTree): Move | undef
 }
 
 function reveal(view: GameView, trace: FineStep): Move {
-  if (view.tree === "fine") return revealNode(view, trace.fine);
+  if (view.tree === "fine") {
+    const move = revealNode(view, trace.fine);
+    return view.level === trace.fine.depth ? { ...move, call: "revealFine" } : move;
+  }
   if (view.tree === "cache") return revealNode(view, required(view, trace.cacheTree));
   const row = required(view, view.row);
   const { level, index } = required(view, view.chosen);
-  if (level > REVEAL_LEVELS) return revealNode(view, trace.rowTree(row));
+  if (levelsBelowChosen(level) < level) return revealNode(view, trace.rowTree(row));
   const siblings = hexes(trace.rowTree(row).siblings(index, level, view.level));
   return { call: "revealChunks", siblings, chunks: chunksOf(trace, row, index, level) };
 }
 
-function revealNode(view: GameView, tree: NodeTree): Move {
+function revealNode(view: GameView, tree: NodeTree): Move & { readonly call: "reveal" } {
   const { level, index } = required(view, view.chosen);
   const siblings = hexes(tree.siblings(index, level, view.level));
-  return { call: "reveal", siblings, nodes: hexes(tree.descendants(level, index, Math.min(REVEAL_LEVELS, level))) };
+  return { call: "reveal", siblings, nodes: hexes(tree.descendants(level, index, levelsBelowChosen(level))) };
 }
 
 /** The chunks below the node (`level`, `index`) of a row's tree, whole. */

@@ -1,8 +1,21 @@
 import type { Hex } from "../commit/bytes.ts";
 import type { Receipt } from "../commit/typed-data.ts";
 
-/** Levels that one reveal descends at most, and that one choice descends at least. */
+/** Levels that one move shows below a tree's top or a chosen node, and that a choice descends at least. */
 export const REVEAL_LEVELS = 4;
+
+/** Below a node that was chosen at this level, or a lower one, its leaves are shown. */
+const LAST_LEVELS = 6;
+
+/** Levels that a move shows below a node chosen at `level`. */
+export function levelsBelowChosen(level: number): number {
+  return level <= LAST_LEVELS ? level : REVEAL_LEVELS;
+}
+
+/** Levels that a move shows below the top of a tree of this depth. */
+export function levelsBelowTop(depth: number): number {
+  return Math.min(REVEAL_LEVELS, depth);
+}
 
 /** Step of a game that walks the trace to find it. */
 export const UNKNOWN_STEP = 0xffffffff;

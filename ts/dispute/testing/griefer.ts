@@ -33,17 +33,22 @@ export function griefingMove(view: GameView, griefing: Griefing): Move | undefin
   if (view.tree === "fine") {
     const atTop = view.level === step.fine.depth;
     if (atTop && view.leaves.cache > 0 && random.int(0, 4) === 0) return { call: "chooseCache" };
-    if (view.level <= REVEAL_LEVELS || random.int(0, 3) === 0)
-      return { call: "chooseRow", ...openInstruction(step, leaf) };
+    if (!canChoose(view) || random.int(0, 3) === 0) return { call: "chooseRow", ...openInstruction(step, leaf) };
   }
-  return view.level <= REVEAL_LEVELS ? undefined : choose(view, leaf, random);
+  return canChoose(view) ? choose(view, leaf, random) : undefined;
 }
 
 function inTrace(view: GameView, records: NodeTree, random: Prng): Move {
   const leaf = leafBelow(view, random);
-  if (view.level > REVEAL_LEVELS && random.int(0, 2) > 0) return choose(view, leaf, random);
+  if (canChoose(view) && random.int(0, 2) > 0) return choose(view, leaf, random);
   const siblings = hexes(records.siblings(leaf, 0, view.level));
   return { call: "chooseStep", step: leaf, record: toHex(records.node(0, leaf)), siblings };
+}
+
+/** Once leaves are shown, no node is left to choose. */
+function canChoose(view: GameView): boolean {
+  const { level, levels } = lastReveal(view);
+  return level > levels;
 }
 
 /** Any number of levels down that the contract allows. */
