@@ -43,6 +43,8 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   const port = options.port ?? (await freePort());
   const args = ["--port", String(port), "--host", "127.0.0.1", "--hardfork", "osaka", "--quiet"];
   args.push("--chain-id", String(options.chainId ?? 31337), "--mnemonic", MNEMONIC);
+  // Else a long campaign fills the disk: states that leave memory are written there, megabytes each.
+  args.push("--max-persisted-states", "64");
   if (options.blockTime !== undefined) args.push("--block-time", String(options.blockTime));
   if (options.timestamp !== undefined) args.push("--timestamp", String(options.timestamp));
   const child = spawn(foundryBinary("anvil"), args, { stdio: ["ignore", "ignore", "pipe"] });

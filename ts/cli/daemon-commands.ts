@@ -1,9 +1,13 @@
 import { resolve } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { formatEther, parseEther } from "viem";
+import type { Hex } from "../commit/bytes.ts";
 import { createLogger } from "../config/logger.ts";
+import type { Config } from "../config/schema.ts";
 import { accountFromFile } from "../config/secrets.ts";
 import { loadModels, type ReadyModel } from "../dispute/load-models.ts";
+import { openEngine } from "../engine/backends.ts";
+import { BACKENDS, type BackendName, type Engine } from "../engine/types.ts";
 import { openExecutor } from "../executor/open-executor.ts";
 import { openFisherman } from "../fisherman/open-fisherman.ts";
 import { type SuspectSource, suspectsOf } from "../fisherman/suspects.ts";
@@ -39,9 +43,15 @@ export function daemonCommands(program: Command, run: Run): void {
   executor
     .command("run")
     .description("serve, commit and answer games until stopped")
+    .addOption(
+      new Option("--cross-check <backend>", "compute a share of the answers again before they are committed").choices([
+        ...BACKENDS,
+      ]),
+    )
     .action(
-      run(async (session) => {
+      run(async (session, options: { crossCheck?: BackendName }) => {
         const { config } = session;
+        if (options.crossCheck !== undefined) config.executor.crossCheck.backend = options.crossCheck;
         const log = createLogger("executor", config.log);
         const signal = shutdownSignal((line) => log.info(line));
         const { models, source } = await modelsOf(session);
@@ -56,6 +66,7 @@ export function daemonCommands(program: Command, run: Run): void {
           path: session.dataFile("executor.sqlite"),
           devRoot: devRootFile === undefined ? undefined : accountFromFile("development root key", devRootFile),
           transactions: session.transactions(),
+          crossCheckEngines: await crossCheckers(config, models),
           random,
           log,
         });
@@ -111,6 +122,18 @@ async function modelsOf(session: Session) {
   const { models } = session.config;
   if (models.length === 0) throw new UsageError("No model is given.", "Set models, e.g. --set models=./models/tale-2m");
   return loaded(session, models);
+}
+
+/** Engines that compute a share of an executor's answers again, by model. */
+async function crossCheckers({ executor, engine }: Config, models: readonly ReadyModel[]): Promise<Map<Hex, Engine>> {
+  const { backend } = executor.crossCheck;
+  const engines = new Map<Hex, Engine>();
+  if (backend === undefined) return engines;
+  if (backend === engine.backend)
+    throw new UsageError(`${backend} serves already.`, "Cross-check with another backend: a machine repeats itself.");
+  for (const { loaded } of models)
+    engines.set(loaded.modelId, await openEngine(loaded.program, loaded.weights, { ...engine, backend }));
+  return engines;
 }
 
 /** Suspects as the configuration names them. Folders that are loaded already are not loaded twice. */

@@ -103,6 +103,15 @@ export const configSchema = z.strictObject({
             .describe("Requests whose deadline is nearer are left alone"),
         })
         .prefault({}),
+      crossCheck: z
+        .strictObject({
+          backend: z
+            .enum(BACKENDS)
+            .optional()
+            .describe("Computes answers again before they are committed; default: none"),
+          share: z.number().min(0).max(1).default(0.05).describe("Of the answers that are computed again"),
+        })
+        .prefault({}),
       metricsPort: port.default(8701).describe("Port of health and metrics; 0 takes a free one"),
       batchReceipts: z.number().int().min(1).default(1000).describe("Receipts per batch at most"),
     })

@@ -55,6 +55,7 @@ const NOT_SERVING = {
   executor_suspended: "it is suspended",
   executor_exiting: "it is leaving",
   enclave_key_inactive: "its enclave key is not active",
+  quarantined: "another backend computes other bytes than the one that serves",
   database_outdated: "its database does not know all of its batches on the chain",
   insufficient_stake: "its free stake, less the reserve, covers no more receipts",
 } as const;

@@ -6,11 +6,12 @@ import type { Clock } from "../chain/time.ts";
 import type { Domain } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
 import type { Health, ReadinessCheck } from "../metrics/health-server.ts";
-import { gauge, gaugeBy, type Metric } from "../metrics/metric.ts";
+import { counter, gauge, gaugeBy, type Metric } from "../metrics/metric.ts";
 import type { PromptModel } from "../sdk/prompt-model.ts";
 import type { ExecutorStore } from "../store/executor-store.ts";
 import { Answerer } from "./answerer.ts";
 import { Batcher } from "./batcher.ts";
+import type { CrossCheck } from "./cross-check.ts";
 import type { Enclave } from "./enclave.ts";
 import { requireHistory } from "./history.ts";
 import type { ChainPort, DisputeResponder, EvidenceSource, OperatorSigner, Random, RequestServer } from "./ports.ts";
@@ -58,6 +59,8 @@ export interface ExecutorOptions {
   };
   /** Serve although the chain has batches of this executor that the store does not know. */
   readonly acceptUnknownBatches?: boolean;
+  /** Computes a share of the answers again before they are committed. */
+  readonly crossCheck?: CrossCheck;
   /** Between two looks at the executor's standing. */
   readonly standingPollMs?: number;
   /** Settled answers are forgotten after this long. */
@@ -104,6 +107,7 @@ export class Executor implements Health {
       log,
       pollMs: options.standingPollMs ?? 5000,
       requireHistory: () => this.#requireHistory(),
+      distrusts: (modelId) => options.crossCheck?.distrusts(modelId) ?? false,
       maxSilenceMs: terms.commitWithinSeconds * 1000,
     });
     this.#issuer = new ReceiptIssuer({
@@ -135,7 +139,10 @@ export class Executor implements Health {
       confirmations: batches?.confirmations ?? 12,
       pollMs: batches?.pollMs ?? 1000,
       maxBackoffMs: batches?.maxBackoffMs ?? 60_000,
-      prepare: () => this.#maintain(),
+      prepare: async () => {
+        await this.#maintain();
+        await options.crossCheck?.pass();
+      },
       onCommitted: () => this.#standing.refresh(),
     });
     this.#server = createApiServer({ ...options.http, backend: this.#backend(), clock, random, log });
@@ -197,7 +204,7 @@ export class Executor implements Health {
 
   /** An operator's numbers. */
   metrics(): Metric[] {
-    const { store, metrics } = this.#options;
+    const { store, metrics, crossCheck } = this.#options;
     const { answers, batches } = store.counts();
     const ready = this.readiness().every(({ problem }) => problem === undefined);
     return [
@@ -206,6 +213,9 @@ export class Executor implements Health {
       gaugeBy("otr_answers", "Answers in the store, by state.", "state", answers),
       gaugeBy("otr_batches", "Batches in the store, by state.", "state", batches),
       gauge("otr_store_bytes", "Size of the database.", store.bytes()),
+      ...(crossCheck === undefined
+        ? []
+        : [counter("otr_cross_checks_total", "Answers computed again on another backend.", crossCheck.checked)]),
       ...(metrics?.() ?? []),
     ];
   }
@@ -233,6 +243,7 @@ export class Executor implements Health {
     await chain.close();
     await settled;
     for (const { enclave } of served) await enclave.close();
+    this.#options.crossCheck?.close();
     const { count } = store.queue();
     const open = store.batchesIn("intent").length;
     store.close();

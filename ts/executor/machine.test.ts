@@ -6,20 +6,16 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { toHex } from "../commit/bytes.ts";
 import { saltKey } from "../commit/record.ts";
 import { effectiveTemperature } from "../commit/typed-data.ts";
-import { compileLlama } from "../compiler/llama.ts";
-import { randomConfig, randomTensors } from "../compiler/random.ts";
 import { referenceEngine } from "../engine/reference.ts";
 import type { Engine } from "../engine/types.ts";
-import { type LoadedModel, loadModel } from "../model/load.ts";
-import { packModel, writePackage } from "../model/pack.ts";
-import { byteLevelTokenizer } from "../model/testing/packages.ts";
+import type { LoadedModel } from "../model/load.ts";
 import type { Bundle } from "../sdk/bundle.ts";
 import { fetchReceipt } from "../sdk/fetch-bundles.ts";
 import { prepareRequest } from "../sdk/prepare-request.ts";
 import { verifyReceipt } from "../sdk/verify-receipt.ts";
+import { randomModel } from "./testing/random-model.ts";
 import { random, TEST_DOMAIN, testExecutor } from "./testing/setup.ts";
 
-const VOCAB = 300;
 let dir: string;
 let model: LoadedModel;
 let engine: Engine;
@@ -30,13 +26,7 @@ let executor: ReturnType<typeof testExecutor>["executor"];
 /** A random Llama, compiled, packed, loaded with all its roots, and served. */
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "otr-machine-"));
-  const config = { ...randomConfig(3), vocab_size: VOCAB };
-  const { program, weights } = compileLlama(config, randomTensors(config, 3), { contextLength: 96 });
-  const about = { licence: "MIT", source: "made by a test", notes: [] };
-  const tokenizer = byteLevelTokenizer();
-  const content = { name: "random", program, weights, vocabSize: VOCAB, tokenizer, stopTokens: [3], about };
-  await writePackage(join(dir, "random"), await packModel(content));
-  model = await loadModel(join(dir, "random"));
+  model = await randomModel(dir);
   engine = referenceEngine(model.program, model.weights);
   const test = testExecutor({ model, engine });
   executor = test.executor;

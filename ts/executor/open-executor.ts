@@ -14,10 +14,12 @@ import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import type { ReadyModel } from "../dispute/load-models.ts";
+import type { Engine } from "../engine/types.ts";
 import { ChainPulse } from "../metrics/chain-pulse.ts";
 import { TransactionLog } from "../metrics/transaction-log.ts";
 import { Database, type DatabaseHooks } from "../store/database.ts";
 import { ExecutorStore } from "../store/executor-store.ts";
+import { CrossCheck } from "./cross-check.ts";
 import { DemandResponder } from "./demand-responder.ts";
 import { SoftwareEnclave } from "./enclave.ts";
 import { Executor } from "./executor.ts";
@@ -54,6 +56,8 @@ export interface OpenExecutorOptions {
   /** Milliseconds between two looks at what only metrics need. */
   readonly pulseMs?: number;
   readonly random: Random;
+  /** Engines of another backend, by model: see `CrossCheck`. */
+  readonly crossCheckEngines?: ReadonlyMap<Hex, Engine>;
   /** Tests end the daemon in them. */
   readonly hooks?: DatabaseHooks;
   readonly log: Logger;
@@ -137,6 +141,16 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
       }),
     ],
     ...(requests === undefined ? {} : { requests }),
+    ...(options.crossCheckEngines === undefined
+      ? {}
+      : {
+          crossCheck: new CrossCheck({
+            store,
+            engines: options.crossCheckEngines,
+            share: config.executor.crossCheck.share,
+            log,
+          }),
+        }),
     acceptUnknownBatches: config.executor.acceptUnknownBatches,
     store,
     upkeep: keys === undefined ? [pulse] : [pulse, keys],

@@ -17,6 +17,8 @@ export interface StandingMonitorOptions {
   readonly pollMs: number;
   /** Holds the database against the chain, once. @throws DatabaseOutdatedError */
   readonly requireHistory: () => Promise<void>;
+  /** Whether an answer of this model is in doubt. */
+  readonly distrusts: (modelId: Hex) => boolean;
   /** After this long without an answer from the chain no new work is taken, in milliseconds. */
   readonly maxSilenceMs: number;
 }
@@ -80,6 +82,8 @@ export class StandingMonitor {
     const known = this.#known.get(enclave.address);
     if (this.#history instanceof DatabaseOutdatedError)
       return { reason: "database_outdated", detail: this.#history.metaMessages.join(" ") };
+    if (this.#options.distrusts(enclave.modelId))
+      return { reason: "quarantined", detail: "Use another executor, until this one's operator has looked into it." };
     if (known === undefined || this.#history === "unknown")
       return { reason: "chain_unreachable", detail: "The chain has not answered since the start." };
     const { standing, at } = known;

@@ -18,6 +18,11 @@ export function gauge(name: Metric["name"], help: string, value: number | undefi
   return { name, help, type: "gauge", samples: value === undefined ? [] : [{ value }] };
 }
 
+/** A counter of one number. */
+export function counter(name: Metric["name"], help: string, value: number): Metric {
+  return { name, help, type: "counter", samples: [{ value }] };
+}
+
 /** A gauge with a sample for each value of one label. */
 export function gaugeBy(
   name: Metric["name"],

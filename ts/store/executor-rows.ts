@@ -10,7 +10,7 @@ import type { SqlRow } from "./database.ts";
  * the executor is liable), `batched` (leaf of a batch). `lost`: sealed, but the enclave ended before it signed. `expired`: queued
  * past its receipt's expiry, so that nobody can commit it any more.
  */
-export type AnswerState = "sealed" | "attested" | "queued" | "batched" | "lost" | "expired";
+export type AnswerState = "sealed" | "attested" | "queued" | "batched" | "lost" | "expired" | "quarantined";
 
 /** An answer as it is built: the signatures come later. */
 export interface SealedAnswer {

@@ -186,6 +186,11 @@ export class ExecutorStore {
     return Number(this.database.get(sql)!.n);
   }
 
+  /** A queued receipt that must not be committed: its answer is in doubt. */
+  quarantine(receiptHash: Hex): void {
+    this.moveAnswer(receiptHash, ["queued"], "quarantined");
+  }
+
   /** Gives up queued receipts that nobody can commit any more. Returns how many. */
   expire(nowSeconds: bigint): number {
     const sql = "UPDATE answers SET state = 'expired' WHERE state IN ('queued', 'attested') AND expiry <= ?";
