@@ -4,6 +4,7 @@ import type { WeightStore } from "../machine/weights.ts";
 import { emitAttention, type Tables } from "./attention.ts";
 import type { Activations, Compilation } from "./compilation.ts";
 import { type LlamaConfigInput, parseLlamaConfig } from "./config.ts";
+import { residualFormat } from "./formats.ts";
 import { addVocabularyMatrix, emitEmbedding, emitHead } from "./head.ts";
 import { emitMlp } from "./mlp.ts";
 import { ProgramBuilder } from "./program-builder.ts";
@@ -68,6 +69,7 @@ export function compileProgram(
   const compilation: Compilation = {
     config,
     activations: { ...DEFAULT_ACTIVATIONS, ...options.activations },
+    residual: residualFormat(config.hiddenSize),
     tensors,
     program: new ProgramBuilder(),
     weights: new WeightsBuilder(),
