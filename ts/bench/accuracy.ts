@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { parseLlamaConfig } from "../compiler/config.ts";
-import { type CompileOptions, compileLlama } from "../compiler/llama.ts";
+import { type CompileOptions, compileLlama, PRECISE_ACTIVATIONS } from "../compiler/llama.ts";
 import { scoreTokens } from "../model/score.ts";
 import { openModelSource } from "../model/source.ts";
 import { Tokenizer } from "../model/tokenizer.ts";
@@ -38,7 +38,11 @@ export async function measureAccuracy(options: AccuracyOptions): Promise<Accurac
   const source = await openModelSource(model);
   try {
     const { vocabSize } = parseLlamaConfig(source.config);
-    const { program, weights } = compileLlama(source.config, source.tensors, { contextLength: window, ...compile });
+    const { program, weights } = compileLlama(source.config, source.tensors, {
+      activations: PRECISE_ACTIVATIONS,
+      contextLength: window,
+      ...compile,
+    });
     const text = await readFile(TEXT, "utf8");
     const all = new Tokenizer(source.tokenizer, vocabSize).encode(text);
     let [done, same, ours, theirs] = [0, 0, 0, 0];

@@ -34,6 +34,15 @@ export const DEFAULT_ACTIVATIONS: Activations = {
   head: "i8",
 };
 
+/** Two bytes per activation everywhere: what trained models need to choose as their float weights do (docs/accuracy.md). */
+export const PRECISE_ACTIVATIONS: Activations = {
+  attention: "i16",
+  mixed: "i16",
+  mlp: "i16",
+  gated: "i16",
+  head: "i16",
+};
+
 /** A compiled program whose weights are not built yet. */
 export type CompiledProgram = Omit<CompiledModel, "weights"> & { readonly weights: WeightsBuilder };
 
