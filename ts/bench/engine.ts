@@ -16,7 +16,7 @@ import { commitWeights } from "../model/commitment.ts";
 import { importModel } from "../model/import.ts";
 import { loadModel } from "../model/load.ts";
 import { writePackage } from "../model/pack.ts";
-import { openLlama } from "./llama-cpp.ts";
+import { openLlamaCpp } from "./llama-cpp.ts";
 import { q8Copy } from "./q8-gguf.ts";
 
 export interface EngineBenchOptions {
@@ -55,7 +55,7 @@ const TEXT =
 export async function measureEngine({ gguf, rounds, progress }: EngineBenchOptions): Promise<EngineFigures> {
   const threads = availableParallelism();
   progress("the model");
-  const llama = await openLlama(await q8Copy(gguf, join(cacheFolder(), "bench")), { threads, contextLength: CONTEXT });
+  const llama = await openLlamaCpp(await q8Copy(gguf, join(cacheFolder(), "bench")), CONTEXT, threads);
   const prompt = llama.tokenize(TEXT.repeat(8)).slice(0, PROMPT);
   progress("first commitment to the weights");
   const { folder, commitSeconds } = await pack(gguf);

@@ -9,30 +9,33 @@ import { dearest, GAS_SNAPSHOT, measureGas } from "./gas.ts";
 const USAGE = `Usage: npm run -s bench -- NAME [OPTIONS]
 
 Benches:
-  gas      gas of commitments, of the one-step transaction of every instruction and of whole disputes, as whole transactions
-  engine   speed, memory and tracing of the backends against llama.cpp, with SmolLM2; wants the native backend (npm run native) and
-           node-llama-cpp (npm install --no-save node-llama-cpp@3)
+  gas       gas of commitments, of the one-step transaction of every instruction and of whole disputes, as whole transactions
+            (build the contracts first: npx forge build)
+  engine    speed, memory and tracing of the backends against llama.cpp, with SmolLM2 (build the native backend first: npm run native)
+  accuracy  the canonical machine against llama.cpp on one GGUF file and text: perplexity ratio, greedy agreement
+
+engine and accuracy want the peer, beside the project: npm install --no-save node-llama-cpp@3.22.1
 
 Options:
   --json         print one JSON line
   --write        gas: write ${GAS_SNAPSHOT}
-  --gguf PATH    engine: the model; default: that of "otr model fetch smollm2"
+  --model FILE   engine, accuracy: GGUF file; default: that of "otr model fetch smollm2"
   --rounds N     engine: measurements of each, in turn; default 5
-  --help         this text
-
-Build the contracts first for gas: npx forge build`;
+  --tokens N     accuracy: predictions to compare; default 8192
+  --help         this text`;
 
 const OPTIONS = {
   json: { type: "boolean" },
   write: { type: "boolean" },
-  gguf: { type: "string" },
+  model: { type: "string" },
+  tokens: { type: "string" },
   rounds: { type: "string" },
   help: { type: "boolean" },
 } as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
-const BENCHES: Readonly<Record<string, (values: Values) => Promise<void>>> = { gas, engine };
+const BENCHES: Readonly<Record<string, (values: Values) => Promise<void>>> = { gas, engine, accuracy };
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: OPTIONS });
@@ -78,12 +81,48 @@ async function gas(values: Values): Promise<void> {
 
 async function engine(values: Values): Promise<void> {
   const { measureEngine } = await import("./engine.ts");
-  const gguf =
-    values.gguf ?? (await fetchModel(FETCHABLE.smollm2!, { index: DEFAULT_INDEX, cacheDir: cacheFolder() })).path;
-  const figures = await measureEngine({ gguf, rounds: Number(values.rounds ?? 5), progress });
+  const rounds = wholeNumber("rounds", values.rounds ?? "5");
+  const figures = await measureEngine({ gguf: await modelFile(values), rounds, progress });
   progress("\n");
   if (values.json) console.log(JSON.stringify(figures));
   else console.dir(figures);
+}
+
+async function accuracy(values: Values): Promise<void> {
+  const { measureAccuracy } = await import("./accuracy.ts");
+  const tokens = wholeNumber("tokens", values.tokens ?? "8192");
+  const figures = await measureAccuracy({
+    model: await modelFile(values),
+    tokens,
+    onProgress: (done, total) => progress(`${done}/${total} predictions${done === total ? "\n" : ""}`),
+  });
+  if (values.json) {
+    console.log(JSON.stringify(figures));
+    return;
+  }
+  const { perplexityRatio, agreement, perplexity, llamaCppPerplexity } = figures;
+  console.log(
+    `perplexity ${perplexity.toFixed(3)}, llama.cpp ${llamaCppPerplexity.toFixed(3)}: ${perplexityRatio.toFixed(4)}`,
+  );
+  console.log(`same greedy token at ${(100 * agreement).toFixed(2)}% of ${figures.tokens} positions`);
+}
+
+async function modelFile({ model }: Values): Promise<string> {
+  if (model !== undefined) return model;
+  return (await fetchModel(FETCHABLE.smollm2, { index: DEFAULT_INDEX, cacheDir: cacheFolder() })).path;
+}
+
+function wholeNumber(name: string, value: string): number {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 1) throw new UsageError(name, value);
+  return number;
+}
+
+/** An option that is no count. */
+class UsageError extends BaseError {
+  constructor(name: string, value: string) {
+    super(`--${name} is a whole number from 1.`, { code: "bench.usage", metaMessages: [`Got: ${value}`] });
+  }
 }
 
 /** One line that is written over, where somebody looks. */

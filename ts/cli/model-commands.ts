@@ -9,8 +9,8 @@ import { encodeInstruction } from "../machine/instruction.ts";
 import type { CommitOptions } from "../model/commitment.ts";
 import { ModelExistsError } from "../model/errors.ts";
 import { DEFAULT_INDEX, FETCHABLE, fetchModel } from "../model/fetch.ts";
-import { importModel } from "../model/import.ts";
-import { type LoadedModel, loadModel, readDescription, verifyDeep } from "../model/load.ts";
+import { type ImportParameters, importModel } from "../model/import.ts";
+import { loadModel, readDescription, verifyDeep } from "../model/load.ts";
 import { writePackage } from "../model/pack.ts";
 import { MODEL_JSON } from "../model/package.ts";
 import { openModelSource } from "../model/source.ts";
@@ -94,11 +94,12 @@ export function modelCommands(program: Command, run: Run): void {
       run(async ({ output, cacheDir }, path: string, options: ImportOptions) => {
         const started = performance.now();
         const how = committing(output, cacheDir, options);
-        const { modelId, manifest } = isPackage(path)
+        const { modelId, manifest, cachedRows } = isPackage(path)
           ? await checkedPackage(path, how)
-          : (await importModel({ path, name: nameOf(path), ...compileOptions(options), ...how })).description;
+          : await committedSource({ path, name: nameOf(path), ...compileOptions(options), ...how });
         const seconds = Number(((performance.now() - started) / 1000).toFixed(1));
-        output.result({ modelId, ...manifest, seconds }, () => table(flat({ modelId, ...manifest, seconds })));
+        const facts = { modelId, ...manifest, cachedRows, seconds };
+        output.result(facts, () => table(flat(facts)));
       }),
     );
 
@@ -173,10 +174,14 @@ function committing(output: Output, cacheDir: string, { threads }: ImportOptions
 }
 
 /** A package whose every root is recomputed. */
-async function checkedPackage(folder: string, how: CommitOptions): Promise<LoadedModel> {
+async function checkedPackage(folder: string, how: CommitOptions) {
   const loaded = await loadModel(folder, how);
-  await verifyDeep(loaded, how);
-  return loaded;
+  return { ...loaded, ...(await verifyDeep(loaded, how)) };
+}
+
+async function committedSource(parameters: ImportParameters) {
+  const { description, cachedRows } = await importModel(parameters);
+  return { ...description, cachedRows };
 }
 
 function isPackage(path: string): boolean {

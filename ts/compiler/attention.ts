@@ -1,7 +1,16 @@
 import type { Operand } from "../machine/instruction.ts";
 import type { Compilation } from "./compilation.ts";
-import { ACTIVATION, EXP2, QUERY_KEY_FRACTION, RESIDUAL, ROPE_FRACTION, SCORE_FRACTION, VALUE } from "./formats.ts";
-import { addMatrix, emitLinear, emitQuantize, type Format, type Quantized } from "./linear.ts";
+import {
+  ACTIVATION,
+  EXP2,
+  type Format,
+  HEAD,
+  QUERY_KEY_FRACTION,
+  ROPE_FRACTION,
+  SCORE_FRACTION,
+  VALUE,
+} from "./formats.ts";
+import { addMatrix, emitLinear, emitQuantize, type Quantized } from "./linear.ts";
 import { addGain, emitNorm } from "./norm.ts";
 import { fixedPoint, tensor } from "./tensors.ts";
 
@@ -10,12 +19,17 @@ export type Tables = { readonly exp2: Operand; readonly gate: Operand; readonly 
 
 /** Emits the attention block of a layer: residual row in, residual row out. */
 export function emitAttention(compilation: Compilation, tables: Tables, layer: number, residual: Operand): Operand {
-  const { config, program, activations } = compilation;
+  const { config, program, activations, residual: residualFormat } = compilation;
   const { heads, kvHeads, headSize, hiddenSize } = config;
   const tensorPrefix = `model.layers.${layer}`;
   const prefix = `layers.${layer}`;
   const gain = addGain(compilation, `${tensorPrefix}.input_layernorm.weight`, `${prefix}.attention_norm`, hiddenSize);
-  const x = emitQuantize(compilation, emitNorm(compilation, residual, gain.row), activations.attention, gain.scaleBits);
+  const x = emitQuantize(
+    compilation,
+    emitNorm(compilation, residual, gain.row, residualFormat),
+    activations.attention,
+    gain.scaleBits,
+  );
 
   const rotate = (a: Operand, role: 0 | 1) =>
     program.map("rope", a, "i16", {
@@ -61,11 +75,17 @@ export function emitAttention(compilation: Compilation, tables: Tables, layer: n
     heads * headSize,
     activations.mixed,
   );
-  let projected = emitLinear(compilation, y, output, RESIDUAL);
+  let projected = emitLinear(compilation, y, output, residualFormat);
   if (config.outputBias) {
-    projected = emitBias(compilation, projected, `${tensorPrefix}.self_attn.o_proj.bias`, `${prefix}.o.bias`, RESIDUAL);
+    projected = emitBias(
+      compilation,
+      projected,
+      `${tensorPrefix}.self_attn.o_proj.bias`,
+      `${prefix}.o.bias`,
+      residualFormat,
+    );
   }
-  return program.map("add", residual, "i32", { a: residual, b: projected, p: [RESIDUAL.bits] });
+  return program.map("add", residual, "i32", { a: residual, b: projected, p: [residualFormat.bits] });
 }
 
 /** Emits the projection of x to heads, with bias and per-head norm where the model has them: 16 fraction bits out. */
@@ -82,13 +102,14 @@ function emitHeads(
   const name = `layers.${layer}.${which}`;
   const size = count * headSize;
   const normed = qkNorm && which !== "v";
-  // A norm wants rows in the residual format: its square sum must fit.
-  const format: Format = normed ? RESIDUAL : ACTIVATION;
+  // The square sum of a norm must fit.
+  const format: Format = normed ? HEAD : ACTIVATION;
   const matrix = addMatrix(compilation, `${tensorPrefix}_proj.weight`, name, size, hiddenSize, activations.attention);
   let row = emitLinear(compilation, x, matrix, format);
   if (attentionBias) row = emitBias(compilation, row, `${tensorPrefix}_proj.bias`, `${name}.bias`, format);
   if (normed) {
-    row = emitNorm(compilation, row, addGain(compilation, `${tensorPrefix}_norm.weight`, `${name}.norm`, headSize).row);
+    const gain = addGain(compilation, `${tensorPrefix}_norm.weight`, `${name}.norm`, headSize);
+    row = emitNorm(compilation, row, gain.row, format);
   }
   return row;
 }

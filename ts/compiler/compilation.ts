@@ -1,4 +1,5 @@
 import type { LlamaConfig } from "./config.ts";
+import type { Format } from "./formats.ts";
 import type { ActivationType } from "./linear.ts";
 import type { ProgramBuilder } from "./program-builder.ts";
 import type { TensorSource } from "./tensors.ts";
@@ -23,6 +24,8 @@ export type Activations = {
 export type Compilation = {
   readonly config: LlamaConfig;
   readonly activations: Activations;
+  /** Format of the residual stream. */
+  readonly residual: Format;
   readonly tensors: TensorSource;
   readonly program: ProgramBuilder;
   readonly weights: WeightsBuilder;

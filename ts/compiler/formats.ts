@@ -2,16 +2,25 @@
  * Fixed-point formats of compiled programs. A value x is stored as `round(x * 2^f)`, f its fraction bits.
  */
 
-/**
- * Residual stream: 12 fraction bits, saturated to 24 bits, so that its squares are below 2^48 and 2^14 of them fit
- * int64.
- */
-export const RESIDUAL = { fraction: 12, bits: 24 } as const;
+/** Fixed-point format of a row: fraction bits, and the bits that it is saturated to. */
+export type Format = { readonly fraction: number; readonly bits: number };
 
 /**
- * RMSNorm. The mean square of residual rows has 24 fraction bits; times 2^(2u) its root has 12 + u = 20, and 2^c over
- * it 48 - 20 = 28. So `a * reciprocal` has 12 + 28 = 40 fraction bits and s1 = 24 leaves 16. Gains have 16 fraction
- * bits, which s2 removes.
+ * Residual stream: 10 fraction bits, and as many bits as let the sum of its squares fit 62, 26 at most and 24 at 2^14
+ * elements. Trained models need the range: at the first position of a text a few elements reach tens of thousands
+ * (SmolLM2-135M: 21,711), and a norm of a row that is cut there is another row.
+ */
+export function residualFormat(elements: number): Format {
+  return { fraction: 10, bits: Math.min(26, Math.floor((62 - Math.ceil(Math.log2(elements))) / 2)) };
+}
+
+/** q and k before their norms, if they have any: squares below 2^48, of which a head has at most 256. */
+export const HEAD = { fraction: 12, bits: 24 } as const satisfies Format;
+
+/**
+ * RMSNorm of rows with f fraction bits. Their mean square has 2f; times 2^(2u) its root has f + u, and 2^c over it
+ * 48 - 8 - f. So `a * reciprocal` has 40 fraction bits, whatever f, and s1 = 24 leaves 16. Gains have 16 fraction bits,
+ * which s2 removes.
  */
 export const NORM = { u: 8, c: 48, s1: 24, s2: 16, gainFraction: 16 } as const;
 

@@ -1,7 +1,7 @@
 import type { Operand } from "../machine/instruction.ts";
 import type { Compilation } from "./compilation.ts";
 import { TensorRangeError } from "./errors.ts";
-import { ACTIVATION, EXP2, RESIDUAL, SCALE_BITS, SEGMENT } from "./formats.ts";
+import { ACTIVATION, EXP2, SCALE_BITS, SEGMENT } from "./formats.ts";
 import { emitLinear, emitQuantize, type Matrix, scaleExponent } from "./linear.ts";
 import { addGain, emitNorm } from "./norm.ts";
 import { quantizeRows, rowMagnitudes, tensor } from "./tensors.ts";
@@ -42,8 +42,8 @@ export function addVocabularyMatrix(
 }
 
 /** Emits `embed`: the input token's row in the residual format. */
-export function emitEmbedding({ program }: Compilation, token: Operand, matrix: VocabularyMatrix): Operand {
-  if (matrix.exponent < RESIDUAL.fraction) {
+export function emitEmbedding({ program, residual }: Compilation, token: Operand, matrix: VocabularyMatrix): Operand {
+  if (matrix.exponent < residual.fraction) {
     throw new TensorRangeError(matrix.source, 127 * 2 ** (SCALE_BITS - matrix.exponent));
   }
   return program.emit("embed", {
@@ -52,7 +52,7 @@ export function emitEmbedding({ program }: Compilation, token: Operand, matrix: 
     a: token,
     b: matrix.rows,
     c: matrix.scales,
-    p: [matrix.exponent - RESIDUAL.fraction, RESIDUAL.bits],
+    p: [matrix.exponent - residual.fraction, residual.bits],
   });
 }
 
@@ -71,7 +71,12 @@ export function emitHead(
   const bits = activations.head === "i8" ? 7 : 15;
   const factor = 2 ** bits / (2 ** bits - 1);
   const gain = addGain(compilation, "model.norm.weight", "norm", config.hiddenSize, factor);
-  const x = emitQuantize(compilation, emitNorm(compilation, residual, gain.row), activations.head, gain.scaleBits);
+  const x = emitQuantize(
+    compilation,
+    emitNorm(compilation, residual, gain.row, compilation.residual),
+    activations.head,
+    gain.scaleBits,
+  );
 
   const segments = Array.from({ length: matrix.scales.count }, (_, i) => i);
   const logits: Operand[] = [];

@@ -1,7 +1,7 @@
 import type { Operand } from "../machine/instruction.ts";
 import type { Compilation } from "./compilation.ts";
 import { TensorRangeError } from "./errors.ts";
-import { ACTIVATION, SCALE_BITS } from "./formats.ts";
+import { ACTIVATION, type Format, SCALE_BITS } from "./formats.ts";
 import { quantizeRows, rowMagnitudes, tensor } from "./tensors.ts";
 
 /**
@@ -17,9 +17,6 @@ export type Quantized = {
 
 /** Type of the activations that enter a matrix product. */
 export type ActivationType = "i8" | "i16";
-
-/** Fixed-point format of a matrix product's result. */
-export type Format = { readonly fraction: number; readonly bits: number };
 
 /** Weights and channel scales of a matrix; a channel's real scale is `mantissa / 2^exponent`. */
 export type Matrix = {

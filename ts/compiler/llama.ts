@@ -4,6 +4,7 @@ import type { WeightStore } from "../machine/weights.ts";
 import { emitAttention, type Tables } from "./attention.ts";
 import type { Activations, Compilation } from "./compilation.ts";
 import { type LlamaConfigInput, parseLlamaConfig } from "./config.ts";
+import { residualFormat } from "./formats.ts";
 import { addVocabularyMatrix, emitEmbedding, emitHead } from "./head.ts";
 import { emitMlp } from "./mlp.ts";
 import { ProgramBuilder } from "./program-builder.ts";
@@ -31,6 +32,15 @@ export const DEFAULT_ACTIVATIONS: Activations = {
   mlp: "i8",
   gated: "i16",
   head: "i8",
+};
+
+/** Two bytes per activation everywhere: what trained models need to choose as their float weights do (docs/accuracy.md). */
+export const PRECISE_ACTIVATIONS: Activations = {
+  attention: "i16",
+  mixed: "i16",
+  mlp: "i16",
+  gated: "i16",
+  head: "i16",
 };
 
 /** A compiled program whose weights are not built yet. */
@@ -68,6 +78,7 @@ export function compileProgram(
   const compilation: Compilation = {
     config,
     activations: { ...DEFAULT_ACTIVATIONS, ...options.activations },
+    residual: residualFormat(config.hiddenSize),
     tensors,
     program: new ProgramBuilder(),
     weights: new WeightsBuilder(),

@@ -1,13 +1,13 @@
 import type { Operand } from "../machine/instruction.ts";
 import type { Tables } from "./attention.ts";
 import type { Compilation } from "./compilation.ts";
-import { ACTIVATION, GATE, RESIDUAL } from "./formats.ts";
+import { ACTIVATION, GATE } from "./formats.ts";
 import { addMatrix, emitLinear, emitQuantize } from "./linear.ts";
 import { addGain, emitNorm } from "./norm.ts";
 
 /** Emits the gated feed-forward block of a layer: residual row in, residual row out. */
 export function emitMlp(compilation: Compilation, tables: Tables, layer: number, residual: Operand): Operand {
-  const { config, program, activations } = compilation;
+  const { config, program, activations, residual: format } = compilation;
   const { hiddenSize, intermediateSize } = config;
   const tensorPrefix = `model.layers.${layer}`;
   const prefix = `layers.${layer}`;
@@ -17,7 +17,12 @@ export function emitMlp(compilation: Compilation, tables: Tables, layer: number,
     `${prefix}.mlp_norm`,
     hiddenSize,
   );
-  const x = emitQuantize(compilation, emitNorm(compilation, residual, gain.row), activations.mlp, gain.scaleBits);
+  const x = emitQuantize(
+    compilation,
+    emitNorm(compilation, residual, gain.row, format),
+    activations.mlp,
+    gain.scaleBits,
+  );
 
   const project = (which: "gate" | "up") => {
     const tensorName = `${tensorPrefix}.mlp.${which}_proj.weight`;
@@ -49,6 +54,6 @@ export function emitMlp(compilation: Compilation, tables: Tables, layer: number,
     intermediateSize,
     activations.gated,
   );
-  const projected = emitLinear(compilation, y, down, RESIDUAL);
-  return program.map("add", residual, "i32", { a: residual, b: projected, p: [RESIDUAL.bits] });
+  const projected = emitLinear(compilation, y, down, format);
+  return program.map("add", residual, "i32", { a: residual, b: projected, p: [format.bits] });
 }

@@ -1,6 +1,6 @@
 import type { Operand } from "../machine/instruction.ts";
 import type { Compilation } from "./compilation.ts";
-import { NORM, RESIDUAL } from "./formats.ts";
+import { type Format, NORM } from "./formats.ts";
 import { fixedPoint, tensor } from "./tensors.ts";
 
 /** A gain row, and how large a normalised element can become. */
@@ -23,11 +23,11 @@ export function addGain(
   return { row, scaleBits: Math.min(bits, 31) };
 }
 
-/** Emits RMSNorm over groups of the gain's length: rows in the residual format in, 16 fraction bits out. */
-export function emitNorm({ program, config }: Compilation, a: Operand, gain: Operand): Operand {
+/** Emits RMSNorm over groups of the gain's length: rows in this format in, 16 fraction bits out. */
+export function emitNorm({ program, config }: Compilation, a: Operand, gain: Operand, format: Format): Operand {
   const groups = a.length / gain.length;
   const squares = program.emit("fold_sumsq", { type: "i64", length: groups, a });
-  const eps = Math.max(1, Math.round(config.normEps * 2 ** (2 * RESIDUAL.fraction)));
+  const eps = Math.max(1, Math.round(config.normEps * 2 ** (2 * format.fraction)));
   const reciprocal = program.map("rms", squares, "i64", { a: squares, p: [gain.length, eps, NORM.u, NORM.c] });
   return program.map("norm", a, "i32", { a, b: reciprocal, c: gain, p: [NORM.s1, NORM.s2] });
 }

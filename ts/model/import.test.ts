@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LlamaConfigInput } from "../compiler/config.ts";
-import { compileLlama } from "../compiler/llama.ts";
+import { compileLlama, PRECISE_ACTIVATIONS } from "../compiler/llama.ts";
 import { randomTensors } from "../compiler/random.ts";
 import { generate } from "../machine/generate.ts";
 import { rowBytes } from "../machine/types.ts";
@@ -65,7 +65,7 @@ describe("import", () => {
     const packed = await importModel({ path: await folder(), name: "random", about });
     await writePackage(out, packed);
     const model = await loadModel(out, { modelId: packed.description.modelId });
-    const direct = compileLlama(config, tensors);
+    const direct = compileLlama(config, tensors, { activations: PRECISE_ACTIVATIONS });
     expect(model.program).toEqual(direct.program);
     for (let i = 0; i < direct.weights.count; i++) {
       expect(rowBytes(model.weights.row(i)), `row ${i}`).toEqual(rowBytes(direct.weights.row(i)));

@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { parseLlamaConfig } from "../compiler/config.ts";
-import { type CompileOptions, compileLlama } from "../compiler/llama.ts";
+import { type CompileOptions, compileLlama, PRECISE_ACTIVATIONS } from "../compiler/llama.ts";
 import type { CommitOptions } from "./commitment.ts";
 import { type PackedModel, packModel } from "./pack.ts";
 import type { ModelAbout } from "./package.ts";
@@ -13,6 +13,7 @@ export type ImportParameters = CommitOptions & {
   readonly name: string;
   /** What `model.json` says of where the model comes from; default: what its files state. */
   readonly about?: ModelAbout;
+  /** Default: `PRECISE_ACTIVATIONS`, all positions of the model. */
   readonly compile?: CompileOptions;
 };
 
@@ -20,7 +21,10 @@ export type ImportParameters = CommitOptions & {
 export async function importModel(parameters: ImportParameters): Promise<PackedModel> {
   const source = await openModelSource(parameters.path);
   try {
-    const { program, weights } = compileLlama(source.config, source.tensors, parameters.compile);
+    const { program, weights } = compileLlama(source.config, source.tensors, {
+      activations: PRECISE_ACTIVATIONS,
+      ...parameters.compile,
+    });
     const content = {
       name: parameters.name,
       program,

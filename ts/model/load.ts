@@ -107,10 +107,15 @@ export async function loadModel(dir: string, options: LoadModelOptions = {}): Pr
 /**
  * Recomputes `weightsRootP` too, which whoever adopts a model does once: minutes for a large one, from the cache
  * afterwards. Only spot-check proofs open weights under it.
+ * @returns Rows whose hashes were in the cache.
  */
-export async function verifyDeep({ weights, manifest }: LoadedModel, options: CommitOptions = {}): Promise<void> {
-  const { weightsRootP } = await commitWeights(weights, options);
+export async function verifyDeep(
+  { weights, manifest }: LoadedModel,
+  options: CommitOptions = {},
+): Promise<{ cachedRows: number }> {
+  const { weightsRootP, cachedRows } = await commitWeights(weights, options);
   requireSame("weightsRootP", manifest.weightsRootP, fieldHex(weightsRootP));
+  return { cachedRows };
 }
 
 async function readFiles(dir: string, description: ModelDescription): Promise<Record<PackageFile, Uint8Array>> {

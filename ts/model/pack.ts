@@ -39,7 +39,12 @@ export type ModelContent = {
 };
 
 /** Every file of a package, by name, and what `model.json` says. */
-export type PackedModel = { readonly description: ModelDescription; readonly files: ReadonlyMap<string, Uint8Array> };
+export type PackedModel = {
+  readonly description: ModelDescription;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** Weight rows whose hashes were in the cache. */
+  readonly cachedRows: number;
+};
 
 /** Computes all roots and the bytes of all files of a package. Validates the program first. */
 export async function packModel(content: ModelContent, options: CommitOptions = {}): Promise<PackedModel> {
@@ -59,7 +64,7 @@ export async function packModel(content: ModelContent, options: CommitOptions = 
     "tokenizer_config.json": utf8.encode(content.tokenizer.tokenizerConfigJson),
     "chat_template.jinja": utf8.encode(content.tokenizer.chatTemplate),
   };
-  const { tree, weightsRootP } = await commitWeights(weights, options);
+  const { tree, weightsRootP, cachedRows } = await commitWeights(weights, options);
   const manifest: Manifest = {
     machineVersion: MACHINE_VERSION,
     programRoot: toHex(programTree(instructions).root(TAGS.program)),
@@ -90,7 +95,7 @@ export async function packModel(content: ModelContent, options: CommitOptions = 
   const description = parseDescription(json);
   const files = new Map<string, Uint8Array>(Object.entries(bytes));
   files.set(MODEL_JSON, utf8.encode(json));
-  return { description, files };
+  return { description, files, cachedRows };
 }
 
 /** Writes a package as a whole: whatever fails, nothing half-written stays. */

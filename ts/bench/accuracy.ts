@@ -1,0 +1,73 @@
+import { readFile } from "node:fs/promises";
+import { parseLlamaConfig } from "../compiler/config.ts";
+import { type CompileOptions, compileLlama, PRECISE_ACTIVATIONS } from "../compiler/llama.ts";
+import { scoreTokens } from "../model/score.ts";
+import { openModelSource } from "../model/source.ts";
+import { Tokenizer } from "../model/tokenizer.ts";
+import { openLlamaCpp } from "./llama-cpp.ts";
+
+export type AccuracyOptions = {
+  /** GGUF file. */
+  readonly model: string;
+  /** Predictions to compare. */
+  readonly tokens: number;
+  /** Positions after which both start afresh. */
+  readonly window?: number;
+  readonly compile?: CompileOptions;
+  readonly onProgress?: (done: number, total: number) => void;
+};
+
+export type AccuracyFigures = {
+  /** The machine's perplexity over llama.cpp's. */
+  readonly perplexityRatio: number;
+  /** Share of positions where both choose the same greedy token. */
+  readonly agreement: number;
+  /** Predictions compared. */
+  readonly tokens: number;
+  readonly perplexity: number;
+  readonly llamaCppPerplexity: number;
+};
+
+/** "The Wisdom of Father Brown" by G. K. Chesterton (1914), its beginning. */
+const TEXT = new URL("text/father-brown.txt", import.meta.url);
+
+/** Compares the canonical machine with llama.cpp on the same file and text, teacher-forced. */
+export async function measureAccuracy(options: AccuracyOptions): Promise<AccuracyFigures> {
+  const { model, tokens: wanted, window = 512, compile, onProgress } = options;
+  const llama = await openLlamaCpp(model, window);
+  const source = await openModelSource(model);
+  try {
+    const { vocabSize } = parseLlamaConfig(source.config);
+    const { program, weights } = compileLlama(source.config, source.tensors, {
+      activations: PRECISE_ACTIVATIONS,
+      contextLength: window,
+      ...compile,
+    });
+    const text = await readFile(TEXT, "utf8");
+    const all = new Tokenizer(source.tokenizer, vocabSize).encode(text);
+    let [done, same, ours, theirs] = [0, 0, 0, 0];
+    for (let at = 0; at + 1 < all.length && done < wanted; at += window) {
+      const tokens = all.slice(at, at + Math.min(window, wanted - done + 1));
+      const reference = await llama.predict(tokens);
+      const score = scoreTokens(program, weights, tokens);
+      reference.forEach(({ token, surprise }, i) => {
+        theirs += surprise;
+        if (token === score.predictions[i]) same++;
+      });
+      ours += score.loss * reference.length;
+      done += reference.length;
+      onProgress?.(done, wanted);
+    }
+    const [perplexity, llamaCppPerplexity] = [ours, theirs].map((sum) => Math.exp(sum / done));
+    return {
+      perplexityRatio: perplexity / llamaCppPerplexity,
+      agreement: same / done,
+      tokens: done,
+      perplexity,
+      llamaCppPerplexity,
+    };
+  } finally {
+    source.close();
+    await llama.close();
+  }
+}
