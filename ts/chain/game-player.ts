@@ -27,6 +27,8 @@ export interface GamePlayerOptions {
   readonly mindOf: (game: TrackedGame, log: GameLog) => Promise<GameMind>;
   readonly log: Logger;
   readonly clock?: Clock;
+  /** Told of a game that is not on the chain, each time it is looked for. */
+  readonly onMissing?: (game: TrackedGame) => void;
   /** Told of every game that ended. */
   readonly onOver?: (game: TrackedGame, outcome: GameOutcome | undefined) => Promise<void> | void;
 }
@@ -72,8 +74,8 @@ export class GamePlayer {
     for (;;) {
       const state = await getGame(this.#o.context, game);
       if (isDecided(state.phase)) return this.#over(game);
-      // Not there: its opening was reorganised away and may come back.
-      if (state.phase === "None") return;
+      // Its opening was reorganised away and may come back.
+      if (state.phase === "None") return this.#o.onMissing?.(game);
       if (!(await this.#act(game, state))) return;
     }
   }

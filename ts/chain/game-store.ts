@@ -92,6 +92,11 @@ export class GameStore {
     );
   }
 
+  /** Forgets a game that is not on the chain. */
+  remove(gameId: bigint): void {
+    this.#database.run("DELETE FROM games WHERE game_id = ?", gameId.toString());
+  }
+
   /** The game's bond is settled. */
   paid(gameId: bigint): void {
     this.#database.run("UPDATE games SET status = 'paid' WHERE game_id = ?", gameId.toString());

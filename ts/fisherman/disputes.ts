@@ -47,6 +47,8 @@ export class Disputes {
   readonly #minds = new MindCache();
   /** Milliseconds since 1970 before which a receipt whose game could not be opened is left alone. */
   readonly #paused = new Map<string, number>();
+  /** Games that are not on the chain: since when, and when last, in milliseconds since 1970. */
+  readonly #missing = new Map<bigint, { since: number; last: number }>();
   readonly #player: GamePlayer;
 
   constructor(options: DisputesOptions) {
@@ -59,6 +61,7 @@ export class Disputes {
       clock,
       log,
       mindOf: (game, { subject }) => this.#minds.get(game.gameId, () => this.#mind(game, subject.step)),
+      onMissing: (game) => this.#missed(game),
       onOver: (game, outcome) => this.#over(game, outcome),
     });
   }
@@ -149,6 +152,27 @@ export class Disputes {
     };
     const mind = leadsToTrace(bundle) ? challengerMind : hiddenAnswerMind;
     return mind(model, bundle, step, suspects);
+  }
+
+  /**
+   * A game whose opening we have seen mined is not there. If a reorganisation took it before the watcher had come to its block, nobody else
+   * will say so: it is opened again, by the transaction that has vanished if that still can be.
+   */
+  #missed(game: TrackedGame): void {
+    const { store, games, log, clock, retryMs } = this.#o;
+    const now = clock.now();
+    const known = this.#missing.get(game.gameId);
+    const since = known !== undefined && now - known.last < retryMs ? known.since : now;
+    this.#missing.set(game.gameId, { since, last: now });
+    if (now - since < retryMs) return;
+    this.#missing.delete(game.gameId);
+    this.#minds.forget(game.gameId);
+    const verdict = store.verdict(game.receiptHash, game.batchId);
+    store.transaction(() => {
+      games.remove(game.gameId);
+      if (verdict !== undefined) store.saveVerdict({ ...verdict, dispute: "wanted" });
+    });
+    log.warn({ game: game.gameId, receipt: game.receiptHash }, "the game is not on the chain any more; opened again");
   }
 
   async #over(game: TrackedGame, outcome: GameOutcome | undefined): Promise<void> {

@@ -91,6 +91,21 @@ describe("troubles of a fisherman", () => {
     });
   });
 
+  it("opens a game again whose opening vanished before the watcher had come to its block", async () => {
+    const { item, liar, executor, settings } = await lie();
+    const account = await crew.account();
+    await scene.chain.mine({ blocks: 20 });
+    const snapshot = await scene.chain.snapshot();
+    const fishing = await crew.fish({ account, settings, confirmations: 20 });
+    const lost = await until(() => fishing.fisherman.games.all()[0]);
+    await scene.chain.revert({ id: snapshot });
+    expect(await scene.sent(account.address)).toBe(0);
+    await until(async () => (await scene.sent(account.address)) > 0);
+    await crew.respond(executor, [item], liar);
+    expect(await endOf(fishing)).toBe("executorLost");
+    expect(fishing.fisherman.games.all().map(({ receiptHash }) => receiptHash)).toEqual([lost.receiptHash]);
+  });
+
   describe("verdicts", () => {
     it("accuses nobody when two computations differ, and says so until they agree", async () => {
       const executor = await scene.executor();

@@ -35,6 +35,8 @@ export interface FishOptions {
   readonly models?: ModelSource;
   readonly suspects?: SuspectSource;
   readonly settings?: Record<string, unknown>;
+  /** Blocks that the watcher stays behind. */
+  readonly confirmations?: number;
   readonly transactions?: Partial<TransactorOptions>;
 }
 
@@ -93,7 +95,7 @@ export class Crew {
       ...(options.suspects === undefined ? {} : { suspects: options.suspects }),
       config: configSchema.parse({
         // Tests make chains shorter.
-        rpc: { pollMs: POLL_MS, lagSeconds: 0 },
+        rpc: { pollMs: POLL_MS, lagSeconds: 0, confirmations: options.confirmations ?? 0 },
         fisherman: { retrySeconds: 1, downloadAttempts: 2, ...options.settings },
         collector: { everySeconds: 0.05 },
       }),
