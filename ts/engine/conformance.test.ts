@@ -137,6 +137,25 @@ describe.each(BACKENDS)("$name", (backend) => {
     }
   });
 
+  it("replays hundreds of positions of heads as real models have them", async () => {
+    const config = {
+      ...randomConfig(1),
+      head_dim: 64,
+      hidden_size: 64,
+      max_position_embeddings: 300,
+      sliding_window: null,
+    };
+    const { program, weights } = compileLlama(config, randomTensors(config, 1));
+    const random = prng(31);
+    const input = ask(random, config.vocab_size, 280);
+    const outputs = Array.from({ length: 8 }, () => random.int(0, config.vocab_size - 1));
+    const engine = batchEngine(await backend.machine(program, weights, { threads: 2 }), program);
+    expect(answer(await replayed(engine, input, outputs))).toEqual(
+      answer(await replayed(referenceEngine(program, weights), input, outputs)),
+    );
+    engine.close();
+  });
+
   it("runs programs that no compiler makes", async () => {
     let ran = 0;
     for (const name of NAMES) {

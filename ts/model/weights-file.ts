@@ -29,7 +29,7 @@ export function encodeWeights(store: WeightStore): Uint8Array {
   return out;
 }
 
-/** The rows of `weights.bin`, copied to where typed arrays may view them: in the file they lie at any byte. */
+/** The rows of `weights.bin`; copied if they lie where typed arrays may not view them. */
 export function decodeWeights(bytes: Uint8Array, table: readonly WeightRange[]): WeightStore {
   const sections: WeightSection[] = [];
   let [first, byteOffset, size] = [0, 0, 0];
@@ -41,6 +41,9 @@ export function decodeWeights(bytes: Uint8Array, table: readonly WeightRange[]):
   }
   if (size !== bytes.length)
     throw new ModelCorruptError("weights", `a table of ${bytes.length} bytes`, `${size} bytes`);
+  // Where nothing needs padding, which is the rule for real models, the file's bytes are the weights: no second copy.
+  const whole = bytes.byteOffset === 0 && bytes.length === byteOffset && bytes.buffer.byteLength === byteOffset;
+  if (whole) return new WeightStore(bytes.buffer, sections);
   const memory = new Uint8Array(byteOffset);
   let at = 0;
   for (const section of sections) {

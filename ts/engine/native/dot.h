@@ -69,7 +69,8 @@ using Sum = int64_t;
 static inline Sum zero() { return 0; }
 static inline const int16_t* load_activations(const int16_t* a) { return a; }
 static inline const int8_t* load_weights(const int8_t* w) { return w; }
-static inline Sum add_dot(Sum sum, const int16_t* a, const int8_t* w) {
+template <typename W>
+static inline Sum add_dot(Sum sum, const int16_t* a, const W* w) {
   return sum + int32_t(a[0]) * w[0] + int32_t(a[1]) * w[1];
 }
 static inline int64_t total(Sum x) { return x; }

@@ -339,10 +339,30 @@ void draw(const Step& s) {
   s.result<int64_t>()[1] = greedy ? 0 : int64_t(((unsigned __int128)field<uint64_t>(s.lane, LANE_RANDOM) * uint64_t(total)) >> 64);
 }
 
-// Sum of at most 256 products of 2^30.
-int64_t product(const int16_t* a, const int16_t* b, int size) {
-  int64_t sum = 0;
-  for (int i = 0; i < size; i++) sum += int32_t(a[i]) * b[i];
+// A row of at most 256 i16 in two halves, x = 256 high + low, so that sums of their products with i16 fit 32 bits.
+struct Halves {
+  alignas(64) int16_t high[256];
+  alignas(64) int16_t low[256];
+
+  Halves(const int16_t* x, int size) {
+    for (int i = 0; i < size; i++) {
+      high[i] = int16_t(x[i] >> 8);
+      low[i] = int16_t(x[i] & 255);
+    }
+  }
+};
+
+// Sum of at most 256 products of 2^30: halves of at most 2^24 a pair, and 128 pairs.
+int64_t product(const Halves& a, const int16_t* b, int size) {
+  Sum high = zero(), low = zero();
+  int i = 0;
+  for (; i + STEP <= size; i += STEP) {
+    const auto x = load_activations(b + i);
+    high = add_dot(high, load_activations(a.high + i), x);
+    low = add_dot(low, load_activations(a.low + i), x);
+  }
+  int64_t sum = 256 * total(high) + total(low);
+  for (; i < size; i++) sum += (256 * a.high[i] + a.low[i]) * int64_t(b[i]);
   return sum;
 }
 
@@ -354,7 +374,7 @@ void fold_scores(const Step& s, int first, int last) {
   const int heads_per_kv = int(word(s.op, OP_HEADS) / (row / size));
   const int open = window > 0 ? std::max(positions - window, 0) : 0;
   for (int h = first; h < last; h++) {
-    const int16_t* q = s.row<int16_t>(OP_A) + h * size;
+    const Halves q(s.row<int16_t>(OP_A) + h * size, size);
     const int16_t* keys = s.cached(OP_B) + h / heads_per_kv * size;
     int32_t* out = s.result<int32_t>() + int64_t(h) * positions;
     for (int p = 0; p < open; p++) out[p] = MASKED;
@@ -362,7 +382,49 @@ void fold_scores(const Step& s, int first, int last) {
   }
 }
 
-// At most 2^22 positions of 2^30 each.
+constexpr int MIX = 32;
+
+// sums[i] = the weighted sum over positions of MIX values; rows of values are `row` elements apart. At most 2^22 positions of 2^30 each.
+void mix(const int16_t* weights, const int16_t* values, int64_t row, int positions, int64_t* sums) {
+  for (int i = 0; i < MIX; i++) sums[i] = 0;
+#if defined(__AVX512VNNI__)
+  // Two positions at a time, weights in halves of 8 bits: a pair gives at most 2^24, and 64 pairs fit 32 bits.
+  for (int from = 0; from < positions; from += 128) {
+    const int to = std::min(from + 128, positions);
+    __m512i high[2] = {zero(), zero()}, low[2] = {zero(), zero()};
+    for (int p = from; p < to; p += 2) {
+      const bool pair = p + 1 < to;
+      const __m512i x = _mm512_loadu_si512(values + p * row);
+      const __m512i y = pair ? _mm512_loadu_si512(values + (p + 1) * row) : zero();
+      const int32_t w0 = weights[p], w1 = pair ? weights[p + 1] : 0;
+      const __m512i h = _mm512_set1_epi32(int32_t(uint32_t(w1 >> 8) << 16 | (uint32_t(w0 >> 8) & 0xffff)));
+      const __m512i l = _mm512_set1_epi32((w1 & 255) << 16 | (w0 & 255));
+      const __m512i pairs[2] = {_mm512_unpacklo_epi16(x, y), _mm512_unpackhi_epi16(x, y)};
+      for (int k = 0; k < 2; k++) {
+        high[k] = add_dot(high[k], pairs[k], h);
+        low[k] = add_dot(low[k], pairs[k], l);
+      }
+    }
+    // Unpacking took four values of each 128 bits, then the other four.
+    alignas(64) int32_t parts[2][2][16];
+    for (int k = 0; k < 2; k++) {
+      _mm512_store_si512(parts[0][k], high[k]);
+      _mm512_store_si512(parts[1][k], low[k]);
+    }
+    for (int i = 0; i < MIX; i++) {
+      const int k = i % 8 / 4, at = i / 8 * 4 + i % 4;
+      sums[i] += 256 * int64_t(parts[0][k][at]) + parts[1][k][at];
+    }
+  }
+#else
+  for (int p = 0; p < positions; p++) {
+    const int32_t w = weights[p];
+    const int16_t* v = values + p * row;
+    for (int i = 0; i < MIX; i++) sums[i] += w * v[i];
+  }
+#endif
+}
+
 void fold_mix(const Step& s, int first, int last) {
   const int size = s.p(0), positions = s.t() + 1;
   const int64_t row = s.length(OP_B);
@@ -371,20 +433,11 @@ void fold_mix(const Step& s, int first, int last) {
     const int16_t* weights = s.row<int16_t>(OP_A) + int64_t(h) * positions;
     const int16_t* values = s.cached(OP_B) + h / heads_per_kv * size;
     int64_t* out = s.result<int64_t>() + h * size;
-    for (int from = 0; from < size; from += 32) {
-      int64_t sums[32] = {};
-      const int count = std::min(32, size - from);
-      if (count == 32) {
-        for (int p = 0; p < positions; p++) {
-          const int32_t w = weights[p];
-          const int16_t* v = values + p * row + from;
-          for (int i = 0; i < 32; i++) sums[i] += w * v[i];
-        }
-      } else {
-        for (int p = 0; p < positions; p++)
-          for (int i = 0; i < count; i++) sums[i] += int32_t(weights[p]) * values[p * row + from + i];
-      }
-      memcpy(out + from, sums, 8 * count);
+    int i = 0;
+    for (; i + MIX <= size; i += MIX) mix(weights, values + i, row, positions, out + i);
+    for (; i < size; i++) {
+      out[i] = 0;
+      for (int p = 0; p < positions; p++) out[i] += int32_t(weights[p]) * values[p * row + i];
     }
   }
 }
@@ -501,44 +554,53 @@ void tree_tops(const std::vector<uint8_t*>& trees, int64_t leaves) {
   }
 }
 
-// Row leaves of a thread's share of the cached rows.
+// Row leaves of a thread's share of the cached rows. Rows of one size go up their trees together.
 void make_leaves(const uint8_t* job, const uint8_t* lanes, int count, int thread, int threads) {
   const uint8_t* slots = address<uint8_t>(job, JOB_SLOTS);
   const int slot_count = word(job, JOB_SLOT_COUNT);
   thread_local std::vector<uint8_t> memory;
   thread_local std::vector<uint8_t*> trees, leaves;
   thread_local std::vector<const uint8_t*> messages;
-  for (int slot = thread; slot < slot_count; slot += threads) {
-    const uint8_t* about = slots + slot * SLOT_BYTES;
-    const int64_t bytes = field<int64_t>(about, SLOT_ROW_BYTES), chunks = (bytes + 31) / 32;
+  const auto chunks_of = [&](int slot) { return (field<int64_t>(slots + slot * SLOT_BYTES, SLOT_ROW_BYTES) + 31) / 32; };
+  for (int first = thread; first < slot_count;) {
+    const int64_t chunks = chunks_of(first);
+    int end = first;
+    while (end < slot_count && chunks_of(end) == chunks) end += threads;
+    // A message of four words before each tree's nodes: the last word is the tree's top.
     const int64_t stride = 32 * (chunks + 1) + 128;
-    memory.resize(stride * count);
+    memory.resize(stride * count * ((end - first) / threads));
     trees.clear();
     leaves.clear();
     messages.clear();
-    for (int i = 0; i < count; i++) {
-      const uint8_t* lane = lanes + i * LANE_BYTES;
-      uint8_t* to = address<uint8_t>(lane, LANE_LEAVES);
-      if (to == nullptr) continue;
-      const uint8_t* row = address<uint8_t>(lane, LANE_CACHE) + field<int64_t>(about, SLOT_PREFIX) * word(lane, LANE_CAPACITY) +
-                           bytes * word(lane, LANE_T);
-      uint8_t* message = memory.data() + stride * i;
-      uint8_t* nodes = message + 128;
-      for (int64_t c = 0; c < chunks; c++) {
-        uint8_t chunk[32] = {};
-        memcpy(chunk, row + 32 * c, std::min<int64_t>(32, bytes - 32 * c));
-        sha256_of_32(chunk, nodes + 32 * c);
+    uint8_t* message = memory.data();
+    for (int slot = first; slot < end; slot += threads) {
+      const uint8_t* about = slots + slot * SLOT_BYTES;
+      const int64_t bytes = field<int64_t>(about, SLOT_ROW_BYTES);
+      for (int i = 0; i < count; i++) {
+        const uint8_t* lane = lanes + i * LANE_BYTES;
+        uint8_t* to = address<uint8_t>(lane, LANE_LEAVES);
+        if (to == nullptr) continue;
+        const uint8_t* row = address<uint8_t>(lane, LANE_CACHE) +
+                             field<int64_t>(about, SLOT_PREFIX) * word(lane, LANE_CAPACITY) + bytes * word(lane, LANE_T);
+        uint8_t* nodes = message + 128;
+        for (int64_t c = 0; c < chunks; c++) {
+          uint8_t chunk[32] = {};
+          memcpy(chunk, row + 32 * c, std::min<int64_t>(32, bytes - 32 * c));
+          sha256_of_32(chunk, nodes + 32 * c);
+        }
+        memcpy(message, job + JOB_ROW_TAG, 32);
+        put_word(message + 32, uint32_t(word(about, SLOT_TYPE)));
+        put_word(message + 64, uint32_t(word(about, SLOT_LENGTH)));
+        trees.push_back(nodes);
+        messages.push_back(message);
+        leaves.push_back(to + 32 * slot);
+        message += stride;
       }
-      memcpy(message, job + JOB_ROW_TAG, 32);
-      put_word(message + 32, uint32_t(word(about, SLOT_TYPE)));
-      put_word(message + 64, uint32_t(word(about, SLOT_LENGTH)));
-      trees.push_back(nodes);
-      messages.push_back(message);
-      leaves.push_back(to + 32 * slot);
     }
     tree_tops(trees, chunks);
     for (uint8_t* nodes : trees) memcpy(nodes - 32, nodes, 32);
     keccak_many(messages.data(), 4, leaves.data(), int(messages.size()));
+    first = end;
   }
 }
 
