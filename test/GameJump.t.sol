@@ -17,7 +17,7 @@ import {
 } from "src/interfaces/IDisputeGame.sol";
 import {IJudge, StepContext} from "src/interfaces/IJudge.sol";
 import {WalkLib} from "src/libraries/WalkLib.sol";
-import {Request, RequestHash} from "src/types/OtrTypes.sol";
+import {Request} from "src/types/OtrTypes.sol";
 
 /// @notice Choices below the nodes that were shown, and settlements at the fine top.
 /// forge-config: default.fuzz.runs = 24
@@ -228,21 +228,7 @@ contract GameJumpTest is GameTest {
         _postFine();
         Request[] memory request = new Request[](1);
         request[0] = _request();
-        StepContext memory expected = StepContext({
-            step: 3,
-            nIn: 3,
-            steps: 5,
-            rows: 40,
-            cacheRows: 2,
-            weightRows: 5,
-            fineTop: _fineTree(3).top(),
-            traceRoot: committed.receipt.traceRoot,
-            weightsRoot: manifest.weightsRoot,
-            inputRoot: request[0].inputRoot,
-            requestHash: RequestHash.unwrap(rollup.hashRequest(request[0])),
-            hasRequest: true,
-            temperature: 65_536
-        });
+        StepContext memory expected = _contextOfStep3(request[0]);
         Jump memory j = _jump(ROW_MAP, 2);
         vm.startPrank(challenger);
         vm.expectRevert(abi.encodeWithSelector(ToyJudge.SawContext.selector, expected));

@@ -15,7 +15,7 @@ import {
 } from "src/interfaces/IDisputeGame.sol";
 import {IJudge, StepContext} from "src/interfaces/IJudge.sol";
 import {BinaryTree} from "src/libraries/BinaryTree.sol";
-import {RequestHash, Request} from "src/types/OtrTypes.sol";
+import {Request} from "src/types/OtrTypes.sol";
 
 /// @notice What choices and reveals refuse, and what the judge is told.
 contract GameMovesTest is GameTest {
@@ -249,21 +249,8 @@ contract GameMovesTest is GameTest {
         _playTo(ROW_MAP, 2);
         Request[] memory request = new Request[](1);
         request[0] = _request();
-        StepContext memory expected = StepContext({
-            step: 3,
-            nIn: 3,
-            steps: 5,
-            rows: 40,
-            cacheRows: 2,
-            weightRows: 5,
-            fineTop: _fineTree(3).top(),
-            traceRoot: committed.receipt.traceRoot,
-            weightsRoot: manifest.weightsRoot,
-            inputRoot: request[0].inputRoot,
-            requestHash: RequestHash.unwrap(rollup.hashRequest(request[0])),
-            hasRequest: false,
-            temperature: 0
-        });
+        StepContext memory expected = _contextOfStep3(request[0]);
+        (expected.hasRequest, expected.temperature) = (false, 0);
         OpenedElement memory opened = _element(ROW_MAP, 2);
         bytes memory instruction = program[ROW_MAP];
         vm.startPrank(challenger);

@@ -4,7 +4,7 @@ import { FloatModel } from "../ts/compiler/float.ts";
 import { keptTensors } from "../ts/compiler/tensors.ts";
 import { loadModel } from "../ts/model/load.ts";
 import { agreement, readHeldOut, writeReference } from "../ts/model/reference.ts";
-import { scoreTokens, surprise } from "../ts/model/score.ts";
+import { referenceRows, scoreTokens, surprise } from "../ts/model/score.ts";
 import { openModelSource } from "../ts/model/source.ts";
 
 /**
@@ -34,7 +34,7 @@ async function main(): Promise<void> {
         floatLoss += surprise(logits, tokens[i + 1]);
         return logits.indexOf(logits.reduce((x, y) => Math.max(x, y)));
       });
-      const score = scoreTokens(model.program, model.weights, tokens);
+      const score = await scoreTokens(model.program, referenceRows(model.program, model.weights), tokens);
       integerLoss += score.loss * chosen.length;
       count += chosen.length;
       predictions.push(chosen);

@@ -16,7 +16,8 @@ import {
 } from "src/interfaces/IDisputeGame.sol";
 import {CommittedReceipt, Status} from "src/interfaces/IOtrRollup.sol";
 import {Timestamp} from "src/libraries/Clock.sol";
-import {Request} from "src/types/OtrTypes.sol";
+import {StepContext} from "src/interfaces/IJudge.sol";
+import {Request, RequestHash} from "src/types/OtrTypes.sol";
 import {OtrTest} from "./OtrTest.sol";
 import {Trees} from "./Trees.sol";
 
@@ -53,6 +54,25 @@ abstract contract GameTest is OtrTest {
             challenger: by,
             bond: BOND,
             openedAt: Timestamp.wrap(uint40(block.timestamp))
+        });
+    }
+
+    /// @dev What the judge is told of step 3, with this request.
+    function _contextOfStep3(Request memory request) internal view returns (StepContext memory) {
+        return StepContext({
+            step: 3,
+            nIn: 3,
+            steps: 5,
+            rows: 40,
+            cacheRows: 2,
+            weightRows: 5,
+            fineTop: _fineTree(3).top(),
+            traceRoot: committed.receipt.traceRoot,
+            weightsRoot: manifest.weightsRoot,
+            inputRoot: request.inputRoot,
+            requestHash: RequestHash.unwrap(rollup.hashRequest(request)),
+            hasRequest: true,
+            temperature: 65_536
         });
     }
 

@@ -1,6 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { parseLlamaConfig } from "../compiler/config.ts";
 import { type CompileOptions, compileLlama, PRECISE_ACTIVATIONS } from "../compiler/llama.ts";
+import type { Machine } from "../engine/machine.ts";
+import { nativeKinds, nativeMachine } from "../engine/native/native-machine.ts";
+import { wasmMachine } from "../engine/wasm/wasm-machine.ts";
 import { scoreTokens } from "../model/score.ts";
 import { openModelSource } from "../model/source.ts";
 import { Tokenizer } from "../model/tokenizer.ts";
@@ -36,6 +39,7 @@ export async function measureAccuracy(options: AccuracyOptions): Promise<Accurac
   const { model, tokens: wanted, window = 512, compile, onProgress } = options;
   const llama = await openLlamaCpp(model, window);
   const source = await openModelSource(model);
+  let machine: Machine | undefined;
   try {
     const { vocabSize } = parseLlamaConfig(source.config);
     const { program, weights } = compileLlama(source.config, source.tensors, {
@@ -43,13 +47,19 @@ export async function measureAccuracy(options: AccuracyOptions): Promise<Accurac
       contextLength: window,
       ...compile,
     });
+    // All backends give the same bytes: whichever is the fastest here.
+    const native = await nativeKinds();
+    const running = await (native.length > 0 ? nativeMachine : wasmMachine)(program, weights);
+    machine = running;
     const text = await readFile(TEXT, "utf8");
     const all = new Tokenizer(source.tokenizer, vocabSize).encode(text);
     let [done, same, ours, theirs] = [0, 0, 0, 0];
     for (let at = 0; at + 1 < all.length && done < wanted; at += window) {
       const tokens = all.slice(at, at + Math.min(window, wanted - done + 1));
       const reference = await llama.predict(tokens);
-      const score = scoreTokens(program, weights, tokens);
+      const cache = running.cache();
+      const score = await scoreTokens(program, (context) => running.rows({ cache, context }), tokens);
+      cache.free();
       reference.forEach(({ token, surprise }, i) => {
         theirs += surprise;
         if (token === score.predictions[i]) same++;
@@ -67,6 +77,7 @@ export async function measureAccuracy(options: AccuracyOptions): Promise<Accurac
       llamaCppPerplexity,
     };
   } finally {
+    machine?.close();
     source.close();
     await llama.close();
   }

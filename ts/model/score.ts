@@ -1,5 +1,6 @@
 import { KvCache } from "../machine/kv-cache.ts";
 import type { Program } from "../machine/program.ts";
+import type { StepContext } from "../machine/semantics.ts";
 import { runStep, stepContext, stepToken } from "../machine/step.ts";
 import { INSTRUCTIONS } from "../machine/table.ts";
 import { dataOf, type Row } from "../machine/types.ts";
@@ -16,18 +17,26 @@ export type Score = {
 /** A request's hash does not matter to greedy steps. */
 const NO_REQUEST = `0x${"00".repeat(32)}` as const;
 
+/** Makes the rows of one step after the other. */
+export type StepRows = (context: StepContext) => Promise<readonly Row[]>;
+
+/** Rows of the specification. */
+export function referenceRows(program: Program, weights: Weights): StepRows {
+  const cache = new KvCache(program);
+  return async (context) => runStep(program, weights, context, cache);
+}
+
 /**
  * Teacher-forced greedy run of the integer machine over one text. Likelihoods are those that `weigh` gives at
  * temperature 1: the program itself says how far apart its logits are.
  * @param tokens At least two.
  */
-export function scoreTokens(program: Program, weights: Weights, tokens: readonly number[]): Score {
-  const cache = new KvCache(program);
+export async function scoreTokens(program: Program, rowsOf: StepRows, tokens: readonly number[]): Promise<Score> {
   const predictions: number[] = [];
   let loss = 0;
   for (let t = 0; t + 1 < tokens.length; t++) {
     const context = stepContext({ t, nIn: 1, token: tokens[t], temperature: 0, requestHash: NO_REQUEST });
-    const rows = runStep(program, weights, context, cache);
+    const rows = await rowsOf(context);
     predictions.push(stepToken(rows));
     loss += surprise(logits(program, rows), tokens[t + 1]);
   }

@@ -57,6 +57,8 @@ export class PlanMachine implements Machine {
   readonly #lanes: number;
   readonly #leaves: number;
   #plan: Placed | undefined;
+  /** For fine traces. */
+  #keepingPlan: Placed | undefined;
   #arenas: { at: number; bytes: number } | undefined;
 
   constructor(
@@ -82,7 +84,8 @@ export class PlanMachine implements Machine {
 
   async run(steps: readonly MachineStep[]): Promise<readonly MachineResult[]> {
     const capacity = Math.max(...steps.map(({ context }) => context.t + 1));
-    const plan = this.#planFor(capacity);
+    this.#plan = this.#planFor(capacity, false, this.#plan);
+    const plan = this.#plan;
     // Steps whose token is wanted come first; those of one sequence stay in order only where they must: none reads another's rows.
     const order = steps.map((_, i) => i).sort((x, y) => Number(steps[y]!.token) - Number(steps[x]!.token));
     const arenas = this.#arenasFor(steps.length * plan.arenaBytes);
@@ -107,7 +110,8 @@ export class PlanMachine implements Machine {
 
   async rows({ cache, context }: Omit<MachineStep, "token" | "trace">): Promise<Row[]> {
     const { instructions } = this.program;
-    const plan = this.#place(planProgram(this.program, this.#planOptions(context.t + 1, true)), context.t + 1);
+    this.#keepingPlan = this.#planFor(context.t + 1, true, this.#keepingPlan);
+    const plan = this.#keepingPlan;
     const arena = this.memory.take(plan.arenaBytes);
     try {
       cache.reserve(context.t + 1);
@@ -120,7 +124,6 @@ export class PlanMachine implements Machine {
       });
     } finally {
       this.memory.give(arena);
-      this.memory.give(plan.at);
     }
   }
 
@@ -136,12 +139,12 @@ export class PlanMachine implements Machine {
     return { capacity, keep, weightAt };
   }
 
-  #planFor(positions: number): Placed {
-    if (this.#plan !== undefined && this.#plan.capacity >= positions) return this.#plan;
+  /** The plan at hand, or one with more room in its place. */
+  #planFor(positions: number, keep: boolean, known: Placed | undefined): Placed {
+    if (known !== undefined && known.capacity >= positions) return known;
     const capacity = roomFor(positions, this.program.contextLength);
-    if (this.#plan !== undefined) this.memory.give(this.#plan.at);
-    this.#plan = this.#place(planProgram(this.program, this.#planOptions(capacity, false)), capacity);
-    return this.#plan;
+    if (known !== undefined) this.memory.give(known.at);
+    return this.#place(planProgram(this.program, this.#planOptions(capacity, keep)), capacity);
   }
 
   #place(plan: Plan, capacity: number): Placed {
