@@ -10,7 +10,7 @@ export interface EngineOptions {
   readonly threads?: number | undefined;
 }
 
-/** Starts an engine for a model. @throws NativeMissingError, MachineMemoryError, MachineBuildError */
+/** Starts an engine for a model. @throws NativeMissingError, MachineMemoryError, AssemblyError */
 export async function openEngine(
   program: Program,
   weights: WeightStore,
@@ -31,7 +31,7 @@ export async function openEngine(
   }
 }
 
-/** A backend that has nothing in common with another one but the specification: for a second opinion. */
+/** A backend that shares no kernel with another one, for a second opinion. `wasm` and `native` do share how a program is laid out (plan/). */
 export function otherBackend(backend: BackendName): BackendName {
   return backend === "native" ? "wasm" : backend === "wasm" ? "reference" : "wasm";
 }

@@ -136,7 +136,7 @@ class BatchSequence implements Sequence {
   }
 }
 
-/** Puts steps into batches, one batch at a time, in turn from everything that is wanted. */
+/** Puts steps into batches, one batch at a time, from everything that is wanted. */
 class Scheduler {
   readonly #machine: Machine;
   readonly #pool: CachePool;
@@ -165,7 +165,8 @@ class Scheduler {
       const result = await new Promise<T | undefined>((resolve, reject) => {
         this.#tasks.push(async () => {
           missing = track.filled < positions;
-          await (missing ? Promise.resolve(undefined) : task()).then(resolve, reject);
+          const done = missing ? Promise.resolve(undefined) : this.#pool.use(new Set([track]), task);
+          await done.then(resolve, reject);
         });
         void this.#drain();
       });
@@ -178,9 +179,9 @@ class Scheduler {
   async #drain(): Promise<void> {
     if (this.#busy) return;
     this.#busy = true;
-    // Whoever asks in the same turn of the event loop is in the first batch.
-    await new Promise(setImmediate);
     while (this.#tasks.length > 0 || this.#waiting.length > 0) {
+      // Whoever asks in the same turn of the event loop is in the next batch, so are those who go on after the last one.
+      await new Promise(setImmediate);
       for (const task of this.#tasks.splice(0)) await task();
       if (this.#waiting.length > 0) await this.#batch();
     }
@@ -189,9 +190,11 @@ class Scheduler {
 
   async #batch(): Promise<void> {
     const { maxBatch } = this.#machine;
+    // First come, first served: what has begun keeps its cache until it is done, however short memory is.
+    const next = this.#waiting.slice(0, maxBatch);
+    const works = next.slice(0, this.#pool.together(next));
     // A step of each first, so that a long prompt holds up nobody; what room is left goes to those that have more.
-    const works = this.#waiting.slice(0, maxBatch);
-    this.#pool.use(new Set(works.map(({ track }) => track)));
+    const tracks = new Set(works.map(({ track }) => track));
     let left = maxBatch - works.length;
     const picked: { work: Work; t: number }[] = [];
     for (const work of works) {
@@ -200,25 +203,25 @@ class Scheduler {
       for (let i = 0; i <= more; i++) picked.push({ work, t: filled + i });
       left -= more;
     }
+    const steps = () =>
+      picked.map(({ work: { track, from }, t }) => ({
+        cache: track.cache,
+        context: contextOf(track, t),
+        token: t >= from && t >= track.input.prompt.length - 1,
+        trace: t >= from,
+      }));
     try {
-      const results = await this.#machine.run(
-        picked.map(({ work: { track, from }, t }) => ({
-          cache: track.cache,
-          context: contextOf(track, t),
-          token: t >= from && t >= track.input.prompt.length - 1,
-          trace: t >= from,
-        })),
-      );
-      picked.forEach(({ work: { track, from }, t }, i) => {
-        track.filled = t + 1;
-        const result = results[i]!;
-        if (t < from) return;
-        if (result.token !== undefined) track.tokens.push(result.token);
-        track.records.push(recordOf(track.input, t, result));
+      await this.#pool.use(tracks, async () => {
+        const results = await this.#machine.run(steps());
+        picked.forEach(({ work: { track, from }, t }, i) => {
+          track.filled = t + 1;
+          const result = results[i]!;
+          if (t < from) return;
+          if (result.token !== undefined) track.tokens.push(result.token);
+          track.records.push(recordOf(track.input, t, result));
+        });
       });
-      // Those that had a turn go to the end of the line.
-      const rest = this.#waiting.filter((work) => !works.includes(work));
-      this.#waiting = [...rest, ...works.filter(({ track, end }) => track.filled < end)];
+      this.#waiting = this.#waiting.filter(({ track, end }) => track.filled < end);
       for (const { track, end, resolve } of works) if (track.filled >= end) resolve();
     } catch (error) {
       this.#waiting = this.#waiting.filter((work) => !works.includes(work));

@@ -20,14 +20,19 @@ const LEAST_PREFIX = 8;
 /**
  * Memory of cached rows. What was used longest ago goes first: caches of sequences that are over, then those of sequences that wait; they
  * are computed again when it is their turn.
+ *
+ * INVARIANT: while a machine computes with a cache, on threads of its own, nothing frees it.
  */
 export class CachePool {
   readonly #budget: number;
   /** In order of their last use. */
   readonly #live = new Set<Holding>();
   readonly #kept = new Set<Kept>();
+  /** What a machine computes with now, and what is to be done with it afterwards. */
+  #inUse: ReadonlySet<Holding> = new Set();
+  #afterwards: (() => void)[] = [];
 
-  /** @param budget Bytes that caches may take; more only if a single batch needs more. */
+  /** @param budget Bytes that caches may take; more only if a single sequence needs more. */
   constructor(budget: number) {
     this.#budget = budget;
   }
@@ -39,6 +44,7 @@ export class CachePool {
 
   /** Frees a sequence's cache. */
   drop(holding: Holding): void {
+    if (this.#inUse.has(holding)) return void this.#afterwards.push(() => this.drop(holding));
     this.#live.delete(holding);
     holding.cache.free();
     holding.filled = 0;
@@ -46,10 +52,11 @@ export class CachePool {
 
   /** Keeps the cache of a sequence that is over. */
   keep(holding: Holding, tokens: readonly number[], cacheRoots: readonly Uint8Array[]): void {
+    if (this.#inUse.has(holding)) return void this.#afterwards.push(() => this.keep(holding, tokens, cacheRoots));
     if (!this.#live.delete(holding)) return;
     const { cache, filled } = holding;
     this.#kept.add({ cache, filled, tokens: tokens.slice(0, filled), cacheRoots: cacheRoots.slice(0, filled) });
-    this.#evict(new Set());
+    this.#evict();
   }
 
   /**
@@ -72,10 +79,27 @@ export class CachePool {
     return best.cacheRoots.slice(0, length);
   }
 
-  /** Makes room for a batch of these sequences. */
-  use(holdings: ReadonlySet<Holding>): void {
+  /** How many of these sequences, from the first on, fit next to each other, each up to a number of positions. One always does. */
+  together(wanted: readonly { readonly track: Holding; readonly end: number }[]): number {
+    let bytes = 0;
+    const first = wanted.findIndex(({ track, end }) => {
+      bytes += track.cache.bytesFor(end);
+      return bytes > this.#budget;
+    });
+    return first === -1 ? wanted.length : Math.max(first, 1);
+  }
+
+  /** Lets a machine compute with the caches of these sequences, once there is room. One at a time. */
+  async use<T>(holdings: ReadonlySet<Holding>, task: () => Promise<T>): Promise<T> {
     for (const holding of holdings) this.#touch(this.#live, holding);
-    this.#evict(holdings);
+    this.#inUse = holdings;
+    this.#evict();
+    try {
+      return await task();
+    } finally {
+      this.#inUse = new Set();
+      for (const step of this.#afterwards.splice(0)) step();
+    }
   }
 
   close(): void {
@@ -88,12 +112,12 @@ export class CachePool {
     if (set.delete(holding)) set.add(holding);
   }
 
-  #evict(inUse: ReadonlySet<Holding>): void {
+  #evict(): void {
     let bytes = 0;
     for (const { cache } of [...this.#kept, ...this.#live]) bytes += cache.bytes;
     for (const holding of [...this.#kept, ...this.#live]) {
       if (bytes <= this.#budget) return;
-      if (inUse.has(holding)) continue;
+      if (this.#inUse.has(holding)) continue;
       bytes -= holding.cache.bytes;
       holding.cache.free();
       holding.filled = 0;

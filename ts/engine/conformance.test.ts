@@ -4,6 +4,7 @@ import type { TraceRecord } from "../commit/record.ts";
 import { compileLlama } from "../compiler/llama.ts";
 import { type Prng, prng } from "../compiler/prng.ts";
 import { randomConfig, randomTensors } from "../compiler/random.ts";
+import { StepInputError } from "../machine/errors.ts";
 import { decodeInstruction } from "../machine/instruction.ts";
 import { type Program, validateProgram } from "../machine/program.ts";
 import { SEMANTICS } from "../machine/registry.ts";
@@ -15,7 +16,7 @@ import { randomProgram } from "../machine/testing/random-program.ts";
 import { ELEMENT_BYTES, rowsEqual } from "../machine/types.ts";
 import { type WeightSection, WeightStore } from "../machine/weights.ts";
 import { batchEngine } from "./batch-engine.ts";
-import type { Machine } from "./machine.ts";
+import type { Machine, MachineCache } from "./machine.ts";
 import { referenceEngine } from "./reference.ts";
 import { BACKENDS } from "./testing/backends.ts";
 import { runCase } from "./testing/run-case.ts";
@@ -233,6 +234,67 @@ describe.each(BACKENDS)("$name", (backend) => {
       ];
       expect(got.rows.every((row, k) => rowsEqual(row, expected.rows[k]!))).toBe(true);
     }
+    engine.close();
+  });
+
+  it("frees no cache that it computes with, whoever comes and goes meanwhile", async () => {
+    const { program, weights, vocabSize } = model(6);
+    const random = prng(11);
+    const inputs = Array.from({ length: 8 }, () => ask(random, vocabSize, 9));
+    const reference = referenceEngine(program, weights);
+    const machine = await backend.machine(program, weights, { threads: 2, maxBatch: 4 });
+    let running = 0;
+    let freed = 0;
+    const watched: Machine = {
+      ...machineMethods(machine),
+      cache() {
+        const cache = machine.cache();
+        const free = cache.free.bind(cache);
+        cache.free = () => {
+          if (inRun.has(cache)) freed++;
+          free();
+        };
+        return cache;
+      },
+      async run(batch) {
+        for (const { cache, context } of batch) {
+          cache.reserve(context.t + 1);
+          inRun.add(cache);
+        }
+        running++;
+        // Long enough for others to end in the meantime.
+        await new Promise((resolve) => setTimeout(resolve, 3));
+        return machine.run(batch).finally(() => inRun.clear());
+      },
+    };
+    const inRun = new Set<MachineCache>();
+    const least = machine.cache().bytesFor(1);
+    const engine = batchEngine(watched, program, { cacheBytes: 3 * least });
+    const got = await Promise.all(
+      inputs.map(async (input, i) => {
+        const sequence = engine.sequence(input);
+        for (let n = 0; n < 2 + i; n++) {
+          await sequence.next();
+          // A sequence that is over goes while the others are being computed.
+          if (n === 1 + i) await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+        const result = answer(sequence);
+        sequence.close();
+        return result;
+      }),
+    );
+    for (const [i, input] of inputs.entries()) expect(got[i]).toEqual(await generate(reference, input, 2 + i));
+    expect(running).toBeGreaterThan(10);
+    expect(freed).toBe(0);
+    engine.close();
+  });
+
+  it("refuses positions beyond the context, as the reference does", async () => {
+    const { program, weights } = model(2);
+    const engine = batchEngine(await backend.machine(program, weights, { threads: 1 }), program);
+    const input = ask(prng(1), 20, program.contextLength);
+    for (const each of [engine, referenceEngine(program, weights)])
+      await expect(each.replay(input, [1, 2])).rejects.toBeInstanceOf(StepInputError);
     engine.close();
   });
 

@@ -16,6 +16,8 @@ export interface MachineCache {
   snapshot(positions: number): CachedRows;
   /** Bytes that it holds. */
   readonly bytes: number;
+  /** Bytes that it would hold with room for positions below this number. */
+  bytesFor(positions: number): number;
   free(): void;
 }
 

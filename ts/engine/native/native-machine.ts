@@ -68,6 +68,6 @@ export async function nativeExecutor(threads: number, kind?: string): Promise<Ex
       });
       return running;
     },
-    close: () => void running.finally(() => close(pool)),
+    close: () => void running.catch(() => undefined).then(() => close(pool)),
   };
 }

@@ -1,5 +1,5 @@
 import { SENTINEL_TOKEN } from "../../commit/record.ts";
-import { CacheRangeError } from "../../machine/errors.ts";
+import { CacheRangeError, StepInputError } from "../../machine/errors.ts";
 import { clamp } from "../../machine/numbers.ts";
 import type { Program } from "../../machine/program.ts";
 import type { StepContext } from "../../machine/semantics.ts";
@@ -83,6 +83,7 @@ export class PlanMachine implements Machine {
   }
 
   async run(steps: readonly MachineStep[]): Promise<readonly MachineResult[]> {
+    for (const { context } of steps) this.#requirePosition(context);
     const capacity = Math.max(...steps.map(({ context }) => context.t + 1));
     this.#plan = this.#planFor(capacity, false, this.#plan);
     const plan = this.#plan;
@@ -110,6 +111,7 @@ export class PlanMachine implements Machine {
 
   async rows({ cache, context }: Omit<MachineStep, "token" | "trace">): Promise<Row[]> {
     const { instructions } = this.program;
+    this.#requirePosition(context);
     this.#keepingPlan = this.#planFor(context.t + 1, true, this.#keepingPlan);
     const plan = this.#keepingPlan;
     const arena = this.memory.take(plan.arenaBytes);
@@ -129,6 +131,13 @@ export class PlanMachine implements Machine {
 
   close(): void {
     this.#executor.close();
+  }
+
+  /** As the reference does: plans and caches end with the context. */
+  #requirePosition({ t }: StepContext): void {
+    const { contextLength } = this.program;
+    if (t >= contextLength)
+      throw new StepInputError("position", `below the context length ${contextLength}`, String(t));
   }
 
   #planOptions(capacity: number, keep: boolean) {
@@ -199,6 +208,10 @@ class PlanCache implements MachineCache {
 
   get bytes(): number {
     return this.capacity * cacheBytes(this.slots);
+  }
+
+  bytesFor(positions: number): number {
+    return Math.max(this.capacity, roomFor(positions, this.machine.program.contextLength)) * cacheBytes(this.slots);
   }
 
   reserve(positions: number): void {

@@ -214,7 +214,13 @@ export class Scene {
 
 function actor(client: ChainClient, deployment: Deployment, key: Hex, store?: IntentStore): Actor {
   const account = privateKeyToAccount(key);
-  const sender = new Transactor({ client, account, store: store ?? new MemoryIntentStore(), pollMs: 10 });
+  const sender = new Transactor({
+    client,
+    account,
+    store: store ?? new MemoryIntentStore(),
+    pollMs: 10,
+    dropAfterMs: 500,
+  });
   const actions = otrActions({ addresses: deployment.addresses, sender })(client);
   return { address: account.address, key, actions, context: { ...actions.otr, sender } };
 }
