@@ -47,6 +47,7 @@ describe("one wrong bit", () => {
     async (name) => {
       const random = prng(INSTRUCTIONS[name].opcode * 7919);
       for (let k = 0; k < FAULTS_PER_INSTRUCTION; k++) {
+        await court.nextCase();
         const fault = await randomFault(court.models, name, random, court.ask);
         expectConviction(fault, await dispute(fault, WAYS[k % 3], random));
       }
@@ -59,6 +60,7 @@ describe("one wrong bit", () => {
     async () => {
       const random = prng(99);
       for (let k = 0; k < 12 * FUZZ; k++) {
+        await court.nextCase();
         const fault = await randomFault(court.models, BOUND[k % 3], random, court.ask, { propagate: false });
         expectConviction(fault, await dispute(fault, WAYS[Math.floor(k / 3) % 3], random));
       }
@@ -113,6 +115,7 @@ describe("a lie told in the game", () => {
     async (kind) => {
       const random = prng(kind.length * 104_729);
       for (let k = 0; k < DECEITS_PER_KIND; k++) {
+        await court.nextCase();
         const deceit = await randomDeceit(court.models, kind, random, court.ask);
         const { outcome } = await disputeDeceit(deceit, k % 2 === 1);
         expect({ kind, k, outcome }).toEqual({ kind, k, outcome: "executorLost" });
@@ -129,6 +132,7 @@ describe("a random program that the validator accepts", () => {
       const random = prng(53);
       for (const name of NAMES)
         for (let k = 0; k < PROGRAMS_PER_INSTRUCTION; k++) {
+          await court.nextCase();
           const model = await court.register(randomModel(name, random));
           const kind = random.pick(KINDS_OF_CLAIMS);
           const { outcome } = await disputeDeceit(await randomDeceit([model], kind, random, court.ask), k % 2 === 1);

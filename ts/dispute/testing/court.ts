@@ -69,6 +69,8 @@ export interface Played {
   readonly gas: bigint;
 }
 
+/** Cases between two recesses. */
+const CASES = 64;
 const STAKE = parseEther("1");
 const NEVER = 2n ** 39n;
 
@@ -76,6 +78,8 @@ const NEVER = 2n ** 39n;
 export class Court {
   readonly models: CourtModel[] = [];
   private accounts = 0;
+  /** Cases since the last recess, and the chain and the number of models at that time. */
+  private session: { cases: number; snapshot: Hex; models: number } | undefined;
 
   private constructor(
     private readonly anvil: Anvil,
@@ -104,6 +108,18 @@ export class Court {
 
   close(): Promise<void> {
     return this.anvil.stop();
+  }
+
+  /**
+   * Before each of many cases that need nothing of one another: now and then the chain goes back to where it was at the first of them, models
+   * included. A local chain's blocks take the longer the more there is in its state.
+   */
+  async nextCase(): Promise<void> {
+    const { session } = this;
+    if (session !== undefined && session.cases++ < CASES) return;
+    if (session !== undefined) await this.chain.revert(session.snapshot);
+    this.models.length = session?.models ?? this.models.length;
+    this.session = { cases: 0, snapshot: await this.chain.snapshot(), models: this.models.length };
   }
 
   /** Compiles the random model of a seed, and registers it. */

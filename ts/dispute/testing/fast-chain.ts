@@ -71,6 +71,16 @@ export class FastChain {
     await this.#controls.mine({ blocks: 1 });
   }
 
+  /** Remembers the chain as it is. */
+  snapshot(): Promise<Hex> {
+    return this.#controls.snapshot();
+  }
+
+  /** Takes the chain back to where it was. */
+  async revert(id: Hex): Promise<void> {
+    await this.#controls.revert({ id });
+  }
+
   get #controls() {
     const { chain } = this.#client;
     return createTestClient({ mode: "anvil", chain, transport: http(chain.rpcUrls.default.http[0]) });
