@@ -40,6 +40,7 @@ describe("a fisherman's database of many months", () => {
     cases.demands("open");
     dues.claims();
     dues.due(1n);
+    dues.rewind(1n);
     new SqliteIntentStore(database).holding(1, EXECUTOR, 7);
     cases.rewind(5n);
     store.rewind(5n);

@@ -1,5 +1,5 @@
 import type { Address, Hex } from "viem";
-import { DUES_SQL } from "../chain/due-store.ts";
+import { DUE_ENDS_SQL, DUES_SQL } from "../chain/due-store.ts";
 import { CHAIN_SQL, NONCES_SQL } from "../chain/sqlite.ts";
 import { type Bundle, bundleJson, parseBundle } from "../sdk/bundle.ts";
 import { Database, type DatabaseHooks, type SqlRow } from "../store/database.ts";
@@ -92,7 +92,7 @@ CREATE INDEX batches_by_block ON batches (block);
 CREATE INDEX verdicts_by_leaf ON verdicts (batch_id, position);
 CREATE INDEX verdicts_by_verdict ON verdicts (verdict);
 CREATE INDEX receipts_by_batch ON receipts (batch_id);
-${NONCES_SQL}`;
+${NONCES_SQL}${DUE_ENDS_SQL}`;
 
 const SECOND_SQL = `
 ALTER TABLE verdicts ADD COLUMN dispute_reason TEXT;

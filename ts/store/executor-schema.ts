@@ -1,4 +1,4 @@
-import { DUES_SQL } from "../chain/due-store.ts";
+import { DUE_ENDS_SQL, DUES_SQL } from "../chain/due-store.ts";
 import { CHAIN_SQL, NONCES_SQL } from "../chain/sqlite.ts";
 import type { Schema } from "./database.ts";
 
@@ -98,6 +98,6 @@ CREATE INDEX batches_by_age ON batches (created_at);
 CREATE INDEX chats_by_age ON chats (created_at);
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
 CREATE INDEX answered_by_deadline ON answered (deadline);
-${NONCES_SQL}`,
+${NONCES_SQL}${DUE_ENDS_SQL}`,
   ],
 };

@@ -244,6 +244,7 @@ describe("an executor's database of many months", () => {
     const dues = new DueStore(database);
     dues.claims();
     dues.due(1n);
+    dues.rewind(1n);
     store.close();
     const tables = ["answers", "answered", "batches", "chats", "idempotency", "intents", "attempts", "dues"];
     expect(statements.scans(path(), tables)).toEqual([]);
