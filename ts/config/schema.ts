@@ -121,7 +121,7 @@ export const configSchema = z.strictObject({
       downloadTimeoutMs: milliseconds.default(30_000).describe("Until a bundle's download counts as failed"),
       downloadAttempts: z.number().int().min(1).default(8).describe("Before a batch counts as unavailable"),
       retrySeconds: seconds.default(15).describe("Between two attempts to download a bundle or to open a game"),
-      maxBundleBytes: z.number().int().min(1).default(268_435_456).describe("Larger bundles are refused"),
+      maxBundleBytes: z.number().int().min(1).default(268_435_456).describe("Larger batches are refused"),
       executors: z.array(address).default([]).describe("Only these executors are checked; empty: all"),
       dispute: z.boolean().default(true).describe("Open games; false only reports"),
       metricsPort: port.default(8702).describe("Port of health and metrics; 0 takes a free one"),
