@@ -1,5 +1,6 @@
-import { type Address, parseEther } from "viem";
+import type { Address } from "viem";
 import { getBlock, getBlockNumber } from "viem/actions";
+import { weiOf } from "../config/amounts.ts";
 import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import { getBatch, releaseBatch } from "./actions/batch.ts";
@@ -39,7 +40,7 @@ export function collectorSettings(
   account: Address,
 ): Pick<CollectorOptions, "everyMs" | "claimTo" | "minClaim"> {
   const to = claim ? (claimTo ?? account) : undefined;
-  return { everyMs: everySeconds * 1000, claimTo: to, minClaim: parseEther(String(minClaimEther)) };
+  return { everyMs: everySeconds * 1000, claimTo: to, minClaim: weiOf(minClaimEther) };
 }
 
 /** `Batch.openGames` of a batch whose locks are gone. */

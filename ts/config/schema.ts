@@ -115,6 +115,14 @@ export const configSchema = z.strictObject({
       metricsPort: port.default(8701).describe("Port of health and metrics; 0 takes a free one"),
       batchReceipts: z.number().int().min(1).default(1000).describe("Receipts per batch at most"),
     })
+    .refine(({ batchSeconds, commitSeconds }) => batchSeconds < commitSeconds, {
+      path: ["commitSeconds"],
+      error: "must be more than executor.batchSeconds, for which receipts wait",
+    })
+    .refine(({ commitSeconds, expirySeconds }) => commitSeconds < expirySeconds, {
+      path: ["expirySeconds"],
+      error: "must be more than executor.commitSeconds, in which receipts are committed",
+    })
     .prefault({}),
   fisherman: z
     .strictObject({

@@ -1,4 +1,3 @@
-import { parseEther } from "viem";
 import { getBlock } from "viem/actions";
 import { type BatchState, getBatch } from "../chain/actions/batch.ts";
 import { closeDemand, demandData, getDemand, timeoutDemand } from "../chain/actions/demand.ts";
@@ -9,6 +8,7 @@ import type { DueStore } from "../chain/due-store.ts";
 import { ContractRevertError } from "../chain/errors.ts";
 import { loadPostedAnswer, type PostedAnswer } from "../chain/posted-answer.ts";
 import type { Clock } from "../chain/time.ts";
+import { weiOf } from "../config/amounts.ts";
 import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import type { CaseStore, TrackedDemand } from "./case-store.ts";
@@ -84,7 +84,7 @@ export class Demands {
     const { timestamp } = await getBlock(context.client);
     const tooLate = timestamp >= batch.committedAt + rules.challengeWindow / 2n;
     const convicted = (await read(context, "vault", "convictedAt", [batch.executor])) !== 0;
-    if (tooLate || convicted || rules.demandBond > parseEther(String(settings.maxDemandBondEther))) return undefined;
+    if (tooLate || convicted || rules.demandBond > weiOf(settings.maxDemandBondEther)) return undefined;
     return timestamp < batch.committedAt + BigInt(settings.demandAfterSeconds) ? "later" : { batch, rules };
   }
 
