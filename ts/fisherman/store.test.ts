@@ -1,11 +1,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createClient, custom } from "viem";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { chainOf } from "../chain/client.ts";
 import { DueStore } from "../chain/due-store.ts";
 import { SqliteIntentStore } from "../chain/sqlite.ts";
+import { silentLogger } from "../config/logger.ts";
+import { configSchema } from "../config/schema.ts";
 import { watchStatements } from "../store/testing/query-plans.ts";
 import { CaseStore } from "./case-store.ts";
+import { Demands } from "./demands.ts";
 import { FishermanStore, openFishermanDatabase } from "./store.ts";
 import { wordOf } from "./testing/scene-model.ts";
 
@@ -60,5 +65,36 @@ describe("batches whose data was asked for in vain", () => {
     store.checkFailed(2n, "unavailable", "the window has closed", undefined);
     expect(store.withheld().map(({ id }) => id)).toEqual([1n]);
     store.close();
+  });
+});
+
+describe("demands on batches of an executor that is gone", () => {
+  it("ask the chain about each batch once in ten minutes, not in every round", async () => {
+    const database = openFishermanDatabase(":memory:");
+    const [store, cases, dues] = [new FishermanStore(database), new CaseStore(database), new DueStore(database)];
+    for (const id of [1n, 2n, 3n]) {
+      store.addBatch({ id, executor: EXECUTOR, root: wordOf(Number(id)), count: 1, block: 10n });
+      store.checkFailed(id, "unavailable", "no response", 5000);
+    }
+    let [asked, now] = [0, 1000];
+    // No such batch, says the chain: all its fields are zero.
+    const request = async () => {
+      asked++;
+      return `0x${"00".repeat(32 * 32)}`;
+    };
+    const client = createClient({ chain: chainOf(1, "http://x"), transport: custom({ request }) });
+    const demands = new Demands({
+      context: { client, addresses: { rollup: EXECUTOR }, sender: { address: EXECUTOR } } as never,
+      ...{ store, cases, dues, log: silentLogger(), settings: configSchema.parse({}).fisherman },
+      clock: { now: () => now, sleep: async () => undefined },
+      judge: async () => undefined,
+      onConvicted: () => undefined,
+    });
+    for (let round = 0; round < 5; round++) await demands.tick();
+    expect(asked).toBe(3);
+    now += 600_000;
+    await demands.tick();
+    expect(asked).toBe(6);
+    database.close();
   });
 });
