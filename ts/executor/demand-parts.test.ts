@@ -92,12 +92,14 @@ describe("a demanded prompt that no transaction holds", () => {
   it("is answered also while the endpoint refuses logs, once the demand is known: its deadline does not wait", async () => {
     const database = Database.open(join(folder, "logs.sqlite"), ExecutorStore.schema);
     const actor = await registered(database);
-    const { item, root, state } = await demanded(actor, 10);
+    const { item, state } = await demanded(actor, 10);
     const options = { executor: actor.address, database, log: silentLogger(), fromBlock: 0n, pollMs: 5 };
     const first = new DemandResponder({ ...options, context: actor.context });
     await first.start({ bundle: () => undefined, leaves: () => undefined });
     await until(() => first.open().length === 1);
     await first.stop();
+    // A block that nobody has read yet.
+    await scene.chain.mine({ blocks: 1 });
     const { client } = actor.context;
     const request: typeof client.request = async (args) => {
       if (args.method === "eth_getLogs") throw new TypeError("limit exceeded");
@@ -109,7 +111,6 @@ describe("a demanded prompt that no transaction holds", () => {
     await actor.context.sender.close();
     await second.stop();
     database.close();
-    expect(root).toMatch(/^0x/);
   });
 
   it("survives a crash between any two parts: each is posted once", async () => {
