@@ -285,6 +285,16 @@ describe("Database", () => {
     expect(database.all("SELECT * FROM t")).toHaveLength(1);
   });
 
+  it("says that the disk is full when it is, and goes on when it is no more", () => {
+    const database = Database.open(path(), { applicationId: 1, migrations: ["CREATE TABLE t (x BLOB) STRICT"] });
+    const insert = () => database.transaction(() => database.run("INSERT INTO t VALUES (zeroblob(1000000))"));
+    database.get("PRAGMA max_page_count = 20");
+    expect(insert).toThrow(/full/);
+    database.get("PRAGMA max_page_count = 2000");
+    expect(insert()).toBe(1);
+    database.close();
+  });
+
   it("applies new migrations to an old file once", () => {
     const first = "CREATE TABLE t (x INTEGER) STRICT";
     Database.open(path(), { applicationId: 1, migrations: [first] }).close();
