@@ -26,6 +26,8 @@ export interface ApiBackend {
   begin(order: Order, idempotency?: IdempotencyKey): Chat;
   /** The chat that an earlier request with the same key started. */
   resume(key: IdempotencyKey): Chat | undefined;
+  /** Whether a request's answer cannot be had any more: `begin` would refuse it. */
+  isSpent(requestHash: Hex): boolean;
   receiptOf(chatId: string): ChatReceipt;
   /** A batch of this executor, with its bundles in leaf order. */
   batch(root: Hex): { readonly count: number; bundles(from: number, limit: number): Iterable<Bundle> } | undefined;

@@ -3,8 +3,8 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type Clock, unixSeconds } from "../chain/time.ts";
 import { toHex } from "../commit/bytes.ts";
 import type { Chat, IdempotencyKey } from "../executor/answerer.ts";
-import { AlreadyAnsweredError } from "../executor/errors.ts";
 import type { Random } from "../executor/ports.ts";
+import type { Order } from "../executor/receipts.ts";
 import type { ChatBody } from "../sdk/chat-body.ts";
 import { chatParameters, parseChatBody } from "../sdk/chat-parameters.ts";
 import { decodeRequestHeader, REQUEST_HEADER } from "../sdk/request-header.ts";
@@ -79,14 +79,28 @@ async function chatOf(
   const context: OrderContext = { domain: backend.domain, random, defaultMaxOut, now: unixSeconds(clock) };
   if (carried !== undefined)
     return backend.begin(await carriedOrder(model, parameters, decodeRequestHeader(carried), context), idempotency);
-  for (let nonce = 0n; ; nonce++) {
-    try {
-      return backend.begin(unsignedOrder(model, parameters, nonce, context), idempotency);
-    } catch (error) {
-      // A seeded request whose answer somebody cut short: no request has two receipts, so this one is the next.
-      if (!(error instanceof AlreadyAnsweredError)) throw error;
-    }
+  const orderOf = (nonce: bigint) => unsignedOrder(model, parameters, nonce, context);
+  return backend.begin(firstOrder(orderOf, backend), idempotency);
+}
+
+/**
+ * The order with the first nonce that can be answered. Seeded requests whose answers were cut short are behind it: no request has two
+ * receipts. A monitor that asks the same thing for months and hangs up leaves thousands, so they are not gone through one by one.
+ */
+function firstOrder(orderOf: (nonce: bigint) => Order, { isSpent }: Pick<ApiBackend, "isSpent">): Order {
+  let [spent, free] = [-1n, 0n];
+  let order = orderOf(free);
+  while (isSpent(order.requestHash)) {
+    [spent, free] = [free, 2n * free + 1n];
+    order = orderOf(free);
   }
+  while (free - spent > 1n) {
+    const middle = (spent + free) / 2n;
+    const tried = orderOf(middle);
+    if (isSpent(tried.requestHash)) spent = middle;
+    else [free, order] = [middle, tried];
+  }
+  return order;
 }
 
 /** Keys belong to whoever holds the API key: two clients may use one key for two things. */

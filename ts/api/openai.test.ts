@@ -218,6 +218,17 @@ describe("errors", () => {
     expect(await response.json()).toMatchObject({ error: { type: "invalid_request_error" } });
   });
 
+  it("does not tokenize what no model here can read", async () => {
+    const { client } = await serve();
+    const long = [{ role: "user" as const, content: "x".repeat(200_000) }];
+    await expect(client.chat.completions.create({ ...ask, messages: long })).rejects.toMatchObject({ status: 413 });
+    const fits = [{ role: "user" as const, content: "x".repeat(60_000) }];
+    await expect(client.chat.completions.create({ ...ask, messages: fits })).rejects.toMatchObject({
+      status: 400,
+      code: "context_length_exceeded",
+    });
+  });
+
   it("refuses prompts above the limit of the court for demands before anything is computed, unless confidential", async () => {
     const chain = new FakeChain();
     chain.standingNow = { ...chain.standingNow, promptLimit: 4 };
@@ -279,11 +290,32 @@ describe("errors", () => {
     expect((await second).choices[0].message.content).toBe(TEXT);
   });
 
+  it("keeps no place for clients that have gone before their turn, who may ask the same again", async () => {
+    const engine = new FakeEngine({ script: scriptOf(TEXT), delayMs: 20 });
+    const { client, executor } = await serve({ engine, limits: { maxRunning: 1, maxWaiting: 1 } });
+    const first = client.chat.completions.create(ask, { maxRetries: 0 });
+    await until(() => engine.open === 1);
+    const gone = new AbortController();
+    const seeded = { ...ask, seed: 1 };
+    const second = client.chat.completions.create(seeded, { maxRetries: 0, signal: gone.signal });
+    const waiting = () => executor.metrics().find(({ name }) => name === "otr_answers_running")!.samples[0].value;
+    await until(() => waiting() === 2);
+    gone.abort();
+    await expect(second).rejects.toThrow(OpenAI.APIUserAbortError);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const third = await client.chat.completions.create(seeded, { maxRetries: 0 });
+    expect(third.choices[0].message.content).toBe(TEXT);
+    expect((await first).choices[0].message.content).toBe(TEXT);
+  });
+
   it("asks for a key if there are keys, but not for receipts", async () => {
     const { client, url } = await serve({ http: { apiKeys: ["sk-other", "sk-test"] } });
     expect((await client.chat.completions.create(ask)).choices[0].message.content).toBe(TEXT);
     const stranger = new OpenAI({ baseURL: `${url}/v1`, apiKey: "sk-wrong" });
     await expect(stranger.chat.completions.create(ask)).rejects.toThrow(OpenAI.AuthenticationError);
+    // The router reads escapes, so whoever guards it must too.
+    for (const path of ["/v1/models", "/%76%31/models", "/v%31/models"])
+      expect((await fetch(url + path)).status).toBe(401);
     expect((await fetch(`${url}/.well-known/otr.json`)).status).toBe(200);
   });
 

@@ -19,7 +19,7 @@ export interface ApiServerOptions {
   readonly log: FastifyBaseLogger;
   /** Bearer tokens that may ask for answers; left out, everybody may. */
   readonly apiKeys?: readonly string[];
-  /** Largest request body in bytes. */
+  /** Largest request body in bytes. Left out, it follows from the models' contexts. */
   readonly bodyLimit?: number;
   /** Output limit of requests that name none, in tokens. */
   readonly defaultMaxOut?: number;
@@ -27,11 +27,17 @@ export interface ApiServerOptions {
   readonly heartbeatMs?: number;
 }
 
+/** Bytes of a request body: at most, beside its messages, and for each token that a model can read. */
+const MAX_BODY = 4 << 20;
+const BODY_FRAME = 1 << 16;
+const BODY_PER_TOKEN = 64;
+
 const REQUEST_ID = /^[A-Za-z0-9_.:-]{1,128}$/;
 
 /** The HTTP server of an executor: OpenAI's chat API, receipts and batches. It is not listening yet. */
 export function createApiServer(options: ApiServerOptions): FastifyInstance {
-  const { backend, clock, random, log, bodyLimit = 4 << 20, defaultMaxOut = 1024, heartbeatMs = 15_000 } = options;
+  const { backend, clock, random, log, defaultMaxOut = 1024, heartbeatMs = 15_000 } = options;
+  const bodyLimit = options.bodyLimit ?? bodyLimitOf(backend);
   const app = fastify({
     loggerInstance: log,
     // Fastify's own lines would carry paths, and with them chat ids, which entitle to a bundle.
@@ -42,15 +48,18 @@ export function createApiServer(options: ApiServerOptions): FastifyInstance {
       const given = headers["x-request-id"];
       return typeof given === "string" && REQUEST_ID.test(given) ? given : `req_${toHex(random(12)).slice(2)}`;
     },
-    // Streams run as long as a model needs; only the time to send a request is bounded.
+    // Streams run as long as a model needs, and beat while it computes. Bounded are the time to send a request, and that in which a client
+    // takes nothing of what is sent to it: it would hold its connection and its answer for ever.
     requestTimeout: 60_000,
-    connectionTimeout: 0,
+    connectionTimeout: 8 * heartbeatMs,
     forceCloseConnections: "idle",
     routerOptions: { maxParamLength: 256 },
   });
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
-    if (options.apiKeys !== undefined && request.url.startsWith("/v1/") && !request.url.startsWith("/v1/otr/"))
+    // The route's own path: a URL may spell it in many ways.
+    const path = request.routeOptions.url ?? request.url;
+    if (options.apiKeys !== undefined && path.startsWith("/v1/") && !path.startsWith("/v1/otr/"))
       authorize(request.headers.authorization, options.apiKeys);
   });
   app.setErrorHandler((error, request, reply) => {
@@ -66,6 +75,12 @@ export function createApiServer(options: ApiServerOptions): FastifyInstance {
   otrRoutes(app, backend);
   healthRoutes(app, backend);
   return app;
+}
+
+/** More than any prompt needs that fits a model here: tokenizing what can only be refused would hold up all other answers. */
+function bodyLimitOf({ models }: ApiBackend): number {
+  const longest = Math.max(0, ...models.map(({ manifest }) => manifest.contextLength));
+  return Math.min(MAX_BODY, BODY_FRAME + BODY_PER_TOKEN * longest);
 }
 
 /** Our errors as they are, fastify's (malformed JSON, too large a body) by their status. */

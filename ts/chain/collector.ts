@@ -1,5 +1,6 @@
-import { type Address, parseEther } from "viem";
-import { getBlock } from "viem/actions";
+import type { Address } from "viem";
+import { getBlock, getBlockNumber } from "viem/actions";
+import { weiOf } from "../config/amounts.ts";
 import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import { getBatch, releaseBatch } from "./actions/batch.ts";
@@ -10,7 +11,7 @@ import { getRules } from "./actions/rules.ts";
 import { getConviction, payOutGame, payReward, rewardDueAt } from "./actions/settle-game.ts";
 import { sameAddress } from "./client.ts";
 import { type OtrContext, read } from "./context.ts";
-import type { Due, DueStore } from "./due-store.ts";
+import { type Due, type DueStore, LAG_BLOCKS } from "./due-store.ts";
 import { ContractRevertError, NoSenderError } from "./errors.ts";
 import { loadGame } from "./game-log.ts";
 import { getGame } from "./game-state.ts";
@@ -39,7 +40,7 @@ export function collectorSettings(
   account: Address,
 ): Pick<CollectorOptions, "everyMs" | "claimTo" | "minClaim"> {
   const to = claim ? (claimTo ?? account) : undefined;
-  return { everyMs: everySeconds * 1000, claimTo: to, minClaim: parseEther(String(minClaimEther)) };
+  return { everyMs: everySeconds * 1000, claimTo: to, minClaim: weiOf(minClaimEther) };
 }
 
 /** `Batch.openGames` of a batch whose locks are gone. */
@@ -76,13 +77,13 @@ export class Collector {
   /** One round: everything that is due, then the claim. */
   async tick(): Promise<void> {
     const { context, store, log } = this.#o;
-    const { timestamp } = await getBlock(context.client);
+    const { timestamp, number } = await getBlock(context.client);
     for (const due of store.due(timestamp)) {
       try {
-        const outcome = await this.#collect(due, timestamp);
+        const outcome = await this.#collect(due, timestamp, number);
         if ("later" in outcome) store.postpone(due, outcome.later);
         else {
-          store.settle(due, outcome.result);
+          store.settle(due, outcome.result, await getBlockNumber(context.client, { cacheTime: 0 }));
           log.info({ ...due, result: outcome.result }, "settled");
         }
       } catch (err) {
@@ -107,7 +108,7 @@ export class Collector {
     return amount;
   }
 
-  #collect(due: Due, now: bigint): Promise<Outcome> {
+  #collect(due: Due, now: bigint, head: bigint): Promise<Outcome> {
     switch (due.kind) {
       case "game":
         return this.#game(due, now);
@@ -116,7 +117,7 @@ export class Collector {
       case "reward":
         return this.#reward(due, now);
       case "batch":
-        return this.#batch(due, now);
+        return this.#batch(due, now, head);
     }
   }
 
@@ -170,11 +171,12 @@ export class Collector {
     return { result: "paid" };
   }
 
-  async #batch(due: Due, now: bigint): Promise<Outcome> {
+  async #batch(due: Due, now: bigint, head: bigint): Promise<Outcome> {
     const { context } = this.#o;
     const batchId = BigInt(due.key);
     const batch = await getBatch(context, batchId);
-    if (batch === undefined) return { result: "dropped" };
+    // A node that lags does not know of a young one yet.
+    if (batch === undefined) return head - due.block > LAG_BLOCKS ? { result: "dropped" } : { later: now + AGAIN_S };
     if (batch.openGames === RELEASED) return { result: "released" };
     const { challengeWindow } = await getRules(context, batch.rules);
     const windowEnd = batch.committedAt + challengeWindow;

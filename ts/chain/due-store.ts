@@ -28,6 +28,16 @@ CREATE TABLE dues (
 CREATE INDEX dues_open ON dues (due_at) WHERE result IS NULL;
 `;
 
+/** A later migration: the block up to which something had ended. */
+export const DUE_ENDS_SQL = `
+ALTER TABLE dues ADD COLUMN ended INTEGER;
+CREATE INDEX dues_by_end ON dues (ended) WHERE ended IS NOT NULL;
+CREATE INDEX dues_by_block ON dues (block);
+`;
+
+/** What one node says of its head may be behind what another one knew by so many blocks. */
+export const LAG_BLOCKS = 64n;
+
 /** What a daemon has to collect, in its database. */
 export class DueStore {
   readonly #database: Database;
@@ -39,7 +49,8 @@ export class DueStore {
   /** Notes something to collect; what is known keeps its state. */
   add(due: Omit<Due, "dueAt">): void {
     const { kind, address, key, block } = due;
-    const sql = "INSERT INTO dues VALUES (?, ?, ?, ?, 0, NULL) ON CONFLICT (kind, address, key) DO NOTHING";
+    const sql =
+      "INSERT INTO dues (kind, address, key, block, due_at) VALUES (?, ?, ?, ?, 0) ON CONFLICT (kind, address, key) DO NOTHING";
     this.#database.run(sql, kind, address.toLowerCase(), key.toLowerCase(), Number(block));
   }
 
@@ -60,10 +71,10 @@ export class DueStore {
     this.#database.run(sql, dueAt, kind, address, key);
   }
 
-  /** It is over: `result` says how, for people. */
-  settle({ kind, address, key }: Due, result: string): void {
-    const sql = "UPDATE dues SET result = ? WHERE kind = ? AND address = ? AND key = ?";
-    this.#database.run(sql, result, kind, address, key);
+  /** It is over: `result` says how, for people. @param head The chain's newest block at that time. */
+  settle({ kind, address, key }: Due, result: string, head: bigint): void {
+    const sql = "UPDATE dues SET result = ?, ended = ? WHERE kind = ? AND address = ? AND key = ?";
+    this.#database.run(sql, result, head, kind, address, key);
   }
 
   /** How something ended; undefined while it is open, or if it is unknown. */
@@ -74,15 +85,22 @@ export class DueStore {
 
   /** Number of claims that came to an end: names the next one, so that none is sent twice. */
   claims(): number {
-    const sql = "SELECT count(*) AS n FROM intents WHERE id LIKE 'claim:%' AND status IN ('mined', 'reverted')";
+    // A range of the primary key: LIKE would read every deed there ever was.
+    const sql =
+      "SELECT count(*) AS n FROM intents WHERE id >= 'claim:' AND id < 'claim;' AND status IN ('mined', 'reverted')";
     return Number(this.#database.get(sql)!.n);
   }
 
-  /** Forgets what came about after `block`, and looks again at all else: its end may be gone. */
+  /**
+   * Forgets what came about after `block`, and looks again at what ended since: its end may be gone. Not at all else: chains reorganise every
+   * day, and of months of batches a round would take hours. Nor is a batch's window another one than before.
+   */
   rewind(block: bigint): void {
     this.#database.transaction(() => {
       this.#database.run("DELETE FROM dues WHERE block > ?", Number(block));
-      this.#database.run("UPDATE dues SET result = NULL, due_at = 0");
+      const since = "UPDATE dues SET result = NULL, ended = NULL, due_at = 0 WHERE ended > ?";
+      this.#database.run(since, block > LAG_BLOCKS ? block - LAG_BLOCKS : 0n);
+      this.#database.run("UPDATE dues SET due_at = 0 WHERE kind IN ('game', 'demand', 'reward') AND result IS NULL");
     });
   }
 }

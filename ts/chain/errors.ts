@@ -49,10 +49,15 @@ export class TransactionRevertedError extends BaseError {
 
 /** A transaction did not enter a block in the time given. It may still do so. */
 export class TransactionStuckError extends BaseError {
-  constructor(call: string, seconds: number, hashes: readonly string[]) {
+  /** @param refusal What the endpoint said when the bytes were given to it last; undefined if it took them. */
+  constructor(call: string, seconds: number, hashes: readonly string[], refusal?: string) {
     super(`The transaction for ${call} is not in a block after ${seconds} s.`, {
       code: "chain.stuck",
-      metaMessages: [...hashes.map((hash) => at("Sent", hash)), "It is kept and followed further at the next start."],
+      metaMessages: [
+        ...hashes.map((hash) => at("Sent", hash)),
+        ...(refusal === undefined ? [] : [at("The endpoint says", refusal)]),
+        "It is kept and followed further at the next start.",
+      ],
       retryable: true,
     });
   }

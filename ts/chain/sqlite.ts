@@ -37,6 +37,9 @@ CREATE TABLE checkpoints (
 ) STRICT;
 ${GAMES_SQL}`;
 
+/** Before each transaction the transactor asks who holds a nonce. A later migration of every daemon's store. */
+export const NONCES_SQL = "CREATE INDEX intents_by_nonce ON intents (chain_id, sender, nonce);";
+
 /** Intents in a daemon's database. */
 export class SqliteIntentStore implements IntentStore {
   readonly #database: Database;

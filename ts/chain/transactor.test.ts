@@ -50,6 +50,16 @@ describe("Transactor", () => {
     expect(await getTransactionCount(client, { address: anvilAddress(0) })).toBe(4);
   });
 
+  it("says what the endpoint says of a transaction that it does not take", async () => {
+    const [key, address] = [7, anvilAddress(7)];
+    const full = await getBalance(client, { address });
+    await rpc("anvil_setBalance", [address, "0x1"]);
+    const sender = transactor(key, undefined, { sendTimeoutMs: 300 });
+    await expect(sender.send(pay(9, 0n))).rejects.toThrow(/endpoint says: .*insufficient funds/is);
+    await sender.close();
+    await rpc("anvil_setBalance", [address, `0x${full.toString(16)}`]);
+  });
+
   it("carries out a deed with an id once, also when asked by two callers and by a later process", async () => {
     const store = new MemoryIntentStore();
     const sender = transactor(1, store);

@@ -1,5 +1,6 @@
 import {
   type Address,
+  BaseError,
   type Chain,
   type Client,
   type Hex,
@@ -282,12 +283,16 @@ export class Transactor implements Sender {
     return baseFeePerGas !== null && baseFeePerGas > maxFeePerGas;
   }
 
-  /** Gives the bytes to the node. Refusals are no failure here: what counts is whether an attempt gets mined. */
-  async #broadcast(attempt: Attempt): Promise<void> {
+  /**
+   * Gives the bytes to the node. Refusals are no failure here: what counts is whether an attempt gets mined.
+   * @returns What the node said if it did not take them: known already, nonce used, too little ether, node away.
+   */
+  async #broadcast(attempt: Attempt): Promise<string | undefined> {
     try {
       await sendRawTransaction(this.#o.client, { serializedTransaction: attempt.raw });
-    } catch {
-      // Known already, nonce used, node away: `#follow` finds out which and sends again.
+      return undefined;
+    } catch (error) {
+      return error instanceof BaseError ? error.details : String(error);
     }
   }
 
@@ -315,11 +320,11 @@ export class Transactor implements Sender {
         throw new NonceTakenError(intent.name, intent.nonce);
       }
       const last = intent.attempts.at(-1)!;
-      if (clock.now() - last.sentAt >= replaceAfterMs || (await this.#outbid(last))) await this.#replace(intent);
-      else await this.#broadcast(last);
+      const isDue = clock.now() - last.sentAt >= replaceAfterMs || (await this.#outbid(last));
+      const refusal = isDue ? await this.#replace(intent) : await this.#broadcast(last);
       if (clock.now() >= giveUpAt) {
         const hashes = intent.attempts.map((attempt) => attempt.hash);
-        throw new TransactionStuckError(intent.name, sendTimeoutMs / 1000, hashes);
+        throw new TransactionStuckError(intent.name, sendTimeoutMs / 1000, hashes, refusal);
       }
       await clock.sleep(pollMs, this.#closed.signal);
     }
@@ -341,18 +346,22 @@ export class Transactor implements Sender {
   }
 
   /** Signs the same nonce again with higher fees, if the limit allows; else sends the old bytes again. */
-  async #replace(intent: Intent, changes?: Pick<Intent, "to" | "data" | "value" | "name" | "gas">): Promise<void> {
+  async #replace(
+    intent: Intent,
+    changes?: Pick<Intent, "to" | "data" | "value" | "name" | "gas">,
+  ): Promise<string | undefined> {
     const last = intent.attempts.at(-1)!;
     const now = await estimateFeesPerGas(this.#o.client).catch(() => last);
     const fees = raiseFees(last, now, this.#o.feeLimit);
     if (fees === undefined) return this.#broadcast(last);
     const attempt = await this.#signAttempt({ ...intent, ...changes }, fees);
-    if (this.#closed.signal.aborted || intent.status !== "pending") return;
+    if (this.#closed.signal.aborted || intent.status !== "pending") return undefined;
     Object.assign(intent, changes);
     intent.attempts.push(attempt);
     this.#o.store.put(intent);
-    await this.#broadcast(attempt);
+    const refusal = await this.#broadcast(attempt);
     this.#emit({ kind: "replaced", intent, hash: attempt.hash });
+    return refusal;
   }
 
   /** Receipt of the attempt that is in a block deep enough, if one is. */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type LocalAccount, parseGwei } from "viem";
+import type { LocalAccount } from "viem";
 import { type ChainClient, connect } from "../chain/client.ts";
 import { type Deployment, deploymentPath, readDeployment } from "../chain/deployment.ts";
 import { DrySender } from "../chain/dry-sender.ts";
@@ -9,6 +9,7 @@ import { MemoryIntentStore } from "../chain/intent.ts";
 import { type OtrActions, otrActions } from "../chain/otr-actions.ts";
 import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
 import { cacheFolder } from "../commit/cache-folder.ts";
+import { weiOf } from "../config/amounts.ts";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { loadAccount } from "../config/secrets.ts";
@@ -82,7 +83,7 @@ export class Session {
       pollMs: Math.min(this.config.rpc.pollMs, 2000),
       replaceAfterMs: replaceAfterSeconds * 1000,
       sendTimeoutMs: timeoutSeconds * 1000,
-      feeLimit: parseGwei(String(feeLimitGwei)),
+      feeLimit: weiOf(feeLimitGwei, "gwei"),
       confirmations,
     };
   }

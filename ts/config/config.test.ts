@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { HttpRequestError, TimeoutError } from "viem";
 import { afterAll, describe, expect, it } from "vitest";
+import { weiOf } from "./amounts.ts";
 import { ConfigError, SecretError } from "./errors.ts";
 import { openKeystore, sealKeystore } from "./keystore.ts";
 import { environmentName, loadConfig } from "./load.ts";
@@ -84,6 +86,20 @@ describe("loadConfig", () => {
     expect(problems(() => loadConfig({ environment: { OTR_FISHERMAN_EXECUTORS: "0x12" } }))).toContain("executors");
   });
 
+  it("refuses promises that cannot be kept: a batch that forms after it is due, a receipt that expires before", () => {
+    const load = (...flags: string[]) => problems(() => loadConfig({ environment: {}, flags }));
+    expect(load("executor.batchSeconds=600")).toContain("executor.commitSeconds");
+    expect(load("executor.commitSeconds=90000")).toContain("executor.expirySeconds");
+    expect(load("executor.batchSeconds=599", "executor.expirySeconds=601")).toBe("none");
+  });
+
+  it("takes amounts as small as they come", () => {
+    const { config } = loadConfig({ environment: {}, flags: ["collector.minClaimEther=0.0000001"] });
+    expect(weiOf(config.collector.minClaimEther)).toBe(100_000_000_000n);
+    expect([weiOf(0.1), weiOf(0), weiOf(2), weiOf(1e-18)]).toEqual([10n ** 17n, 0n, 2n * 10n ** 18n, 1n]);
+    expect([weiOf(500, "gwei"), weiOf(1e-8, "gwei")]).toEqual([500_000_000_000n, 10n]);
+  });
+
   it("names variables after keys", () => {
     expect(environmentName("fisherman.maxBundleBytes")).toBe("OTR_FISHERMAN_MAX_BUNDLE_BYTES");
   });
@@ -162,6 +178,18 @@ describe("createLogger", () => {
     expect(entry).toMatchObject({ service: "fisherman", level: "info", game: "7", prompt: "[redacted]", msg: "hello" });
     expect(entry.inner.privateKey).toBe("[redacted]");
     expect(entry.err).toMatchObject({ name: "SecretError", code: "config.secret" });
+  });
+
+  it("writes what an endpoint's failure was, without the access key in its URL and the request's body", () => {
+    const { out, logger } = lines("json");
+    const url = "https://rpc.example/v3/0123456789abcdef0123";
+    const request = { url, body: { method: "eth_call", params: ["0xca11"] } };
+    logger.warn({ err: new HttpRequestError({ ...request, status: 429, details: "slow down" }) }, "away");
+    logger.warn({ err: new TimeoutError(request) }, "away");
+    logger.warn({ err: new TypeError(`Failed to parse URL from ${url}`) }, "away");
+    expect(out.map((line) => JSON.parse(line).err.name)).toEqual(["HttpRequestError", "TimeoutError", "TypeError"]);
+    expect(out[0]).toContain("slow down");
+    for (const secret of ["0123456789abcdef0123", "0xca11"]) expect(out.join("")).not.toContain(secret);
   });
 
   it("writes readable text", () => {

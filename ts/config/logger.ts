@@ -1,5 +1,6 @@
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from "pino";
 import { BaseError } from "../errors.ts";
+import { redactUrl } from "./print.ts";
 import type { Config } from "./schema.ts";
 
 export type { Logger } from "pino";
@@ -37,9 +38,18 @@ export function errorFields(error: unknown): Record<string, unknown> {
     const { name, shortMessage, metaMessages, code, retryable } = error;
     return { name, message: shortMessage, details: metaMessages, code, retryable };
   }
-  return error instanceof Error
-    ? { name: error.name, message: error.message, stack: error.stack }
-    : { message: String(error) };
+  if (!(error instanceof Error)) return { message: withoutKeys(String(error)) };
+  const { name, message, stack } = error;
+  // viem's errors quote the whole request in their message, with the endpoint's URL, which holds its access key.
+  const { shortMessage, details } = error as { readonly shortMessage?: unknown; readonly details?: unknown };
+  if (typeof shortMessage === "string")
+    return { name, message: withoutKeys(shortMessage), details: withoutKeys(String(details ?? "")) };
+  return { name, message: withoutKeys(message), stack: stack && withoutKeys(stack) };
+}
+
+/** A text whose URLs show no credentials. */
+function withoutKeys(text: string): string {
+  return text.replaceAll(/https?:\/\/[^\s"'<>]+/g, redactUrl);
 }
 
 /** JSON knows no bigint: amounts and ids become decimal strings. */

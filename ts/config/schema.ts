@@ -115,13 +115,21 @@ export const configSchema = z.strictObject({
       metricsPort: port.default(8701).describe("Port of health and metrics; 0 takes a free one"),
       batchReceipts: z.number().int().min(1).default(1000).describe("Receipts per batch at most"),
     })
+    .refine(({ batchSeconds, commitSeconds }) => batchSeconds < commitSeconds, {
+      path: ["commitSeconds"],
+      error: "must be more than executor.batchSeconds, for which receipts wait",
+    })
+    .refine(({ commitSeconds, expirySeconds }) => commitSeconds < expirySeconds, {
+      path: ["expirySeconds"],
+      error: "must be more than executor.commitSeconds, in which receipts are committed",
+    })
     .prefault({}),
   fisherman: z
     .strictObject({
       downloadTimeoutMs: milliseconds.default(30_000).describe("Until a bundle's download counts as failed"),
       downloadAttempts: z.number().int().min(1).default(8).describe("Before a batch counts as unavailable"),
       retrySeconds: seconds.default(15).describe("Between two attempts to download a bundle or to open a game"),
-      maxBundleBytes: z.number().int().min(1).default(268_435_456).describe("Larger bundles are refused"),
+      maxBundleBytes: z.number().int().min(1).default(268_435_456).describe("Larger batches are refused"),
       executors: z.array(address).default([]).describe("Only these executors are checked; empty: all"),
       dispute: z.boolean().default(true).describe("Open games; false only reports"),
       metricsPort: port.default(8702).describe("Port of health and metrics; 0 takes a free one"),

@@ -76,8 +76,9 @@ export class Answerer {
    * @throws AlreadyAnsweredError if the request's answer was cut short, or was forgotten since.
    */
   begin(order: Order, idempotency?: IdempotencyKey): Chat {
+    this.#dropCancelled();
+    if (this.isSpent(order.requestHash)) throw new AlreadyAnsweredError(order.requestHash);
     const running = this.#runs.get(order.requestHash);
-    if (running?.cancelled) throw new AlreadyAnsweredError(order.requestHash);
     const run = running ?? this.#stored(order.requestHash) ?? this.#start(order);
     const chatId = `chatcmpl-${toHex(this.#options.random(16)).slice(2)}`;
     const reader = run.read();
@@ -88,6 +89,16 @@ export class Answerer {
       throw error;
     }
     return { chatId, order, ...reader };
+  }
+
+  /** Whether no answer to this request can be had any more: it was cut short, or was forgotten since. */
+  isSpent(requestHash: Hex): boolean {
+    const { store } = this.#options;
+    const running = this.#runs.get(requestHash);
+    if (running !== undefined) return running.cancelled;
+    const answer = store.answerOf(requestHash);
+    if (answer === undefined || !isFinished(answer)) return store.wasAnswered(requestHash);
+    return answer.receipt.stopReason === STOP_REASON.cancelled;
   }
 
   /**
@@ -127,9 +138,8 @@ export class Answerer {
   /** A finished answer from the store. */
   #stored(requestHash: Hex): Run | undefined {
     const answer = this.#options.store.answerOf(requestHash);
-    if (answer === undefined || answer.state === "sealed" || answer.state === "lost") return undefined;
+    if (answer === undefined || !isFinished(answer)) return undefined;
     const { request, requestSignature, secret, receipt, receiptHash, inputTokens: prompt } = answer;
-    if (receipt.stopReason === STOP_REASON.cancelled) throw new AlreadyAnsweredError(requestHash);
     const order = {
       request,
       requestHash,
@@ -141,8 +151,7 @@ export class Answerer {
   }
 
   #start(order: Order): Run {
-    const { standing, maxRunning, maxWaiting, store } = this.#options;
-    if (store.wasAnswered(order.requestHash)) throw new AlreadyAnsweredError(order.requestHash);
+    const { standing, maxRunning, maxWaiting } = this.#options;
     if (this.#closed) throw new NotServingError("shutting_down", "Ask another executor, or again after the restart.");
     const enclave = this.#options.enclaves.find(({ modelId }) => modelId === order.request.modelId)!;
     standing.admit(enclave, this.#runs.size, order.request);
@@ -152,6 +161,15 @@ export class Answerer {
     this.#waiting.push(run);
     this.#dispatch();
     return run;
+  }
+
+  /** Answers that nobody waits for any more, and that have not begun, take no place. */
+  #dropCancelled(): void {
+    for (const run of this.#waiting.filter(({ cancelled }) => cancelled)) {
+      this.#waiting.splice(this.#waiting.indexOf(run), 1);
+      this.#runs.delete(run.order.requestHash);
+      run.fail(new CancelledError());
+    }
   }
 
   #dispatch(): void {
@@ -195,6 +213,11 @@ export class Answerer {
       run.fail(error);
     }
   }
+}
+
+/** Whether an answer has or will have both signatures. */
+function isFinished({ state }: Answer): boolean {
+  return state !== "sealed" && state !== "lost";
 }
 
 /** The steps of a finished answer, as its session made them. */

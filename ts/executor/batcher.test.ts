@@ -1,10 +1,13 @@
 import OpenAI from "openai";
+import { privateKeyToAccount } from "viem/accounts";
 import { afterEach, describe, expect, it } from "vitest";
 import { systemClock } from "../chain/time.ts";
 import { batchRoot } from "../commit/batch.ts";
 import type { Hex } from "../commit/bytes.ts";
+import { accountSigner } from "./operator.ts";
+import type { OperatorSigner } from "./ports.ts";
 import { FakeChain } from "./testing/fake-chain.ts";
-import { testExecutor, until } from "./testing/setup.ts";
+import { OPERATOR_KEY, testExecutor, until } from "./testing/setup.ts";
 
 const ask = { model: "tiny", messages: [{ role: "user" as const, content: "hi" }], temperature: 0 };
 type TestOptions = NonNullable<Parameters<typeof testExecutor>[0]>;
@@ -82,6 +85,20 @@ describe("batches", () => {
     await ask();
     await until(() => store.batchesIn("done").length === 1);
     expect(chain.commits).toHaveLength(1);
+  });
+
+  it("are committed in time although the operator's signer fails for another receipt", async () => {
+    const account = privateKeyToAccount(OPERATOR_KEY);
+    const operator = accountSigner(account);
+    const signReceipt: OperatorSigner["signReceipt"] = (domain, receipt) => {
+      if (receipt.seq === 0n) throw new TypeError("the signer refuses");
+      return operator.signReceipt(domain, receipt);
+    };
+    const { ask, chain, store } = await serve({ operator: { ...operator, signReceipt } });
+    await expect(ask()).rejects.toMatchObject({ status: 503, code: "receipt_pending" });
+    await ask();
+    await until(() => chain.commits.length === 1, 5000);
+    expect(store.answersIn("attested")).toHaveLength(1);
   });
 
   it("go back to be committed when a reorganisation takes them out", async () => {

@@ -21,8 +21,10 @@ export interface BatcherOptions {
   readonly pollMs: number;
   /** Longest wait between two attempts while the chain does not answer, in milliseconds. */
   readonly maxBackoffMs: number;
-  /** Finishes what else stands between an answer and the queue; runs before each pass. */
+  /** Runs before each pass; what waits is committed only if it succeeds. */
   readonly prepare: () => Promise<void>;
+  /** Brings receipts that lack a signature into the queue. If it fails, the others are committed all the same: they are promised. */
+  readonly complete: () => Promise<void>;
   /** Told when a batch has reached the chain. */
   readonly onCommitted: () => Promise<void>;
 }
@@ -61,6 +63,7 @@ export class Batcher {
 
   /** Forms a batch of everything that waits and tries once to commit what is open. Failures are logged: all of it is on disk. */
   async flush(): Promise<void> {
+    await this.#attempt(() => this.#options.complete());
     await this.#attempt(async () => {
       await this.#options.prepare();
       while (this.#form(true) !== undefined) {}
@@ -68,13 +71,14 @@ export class Batcher {
     });
   }
 
-  /** One pass: forms a batch if one is due, commits what is open, looks after what is committed. */
+  /** One pass: forms a batch if one is due, commits what is open, looks after what is committed and what is not signed yet. */
   async pass(): Promise<void> {
     await this.#options.prepare();
     const expired = this.#options.store.expire(unixSeconds(this.#options.clock));
     if (expired > 0) this.#options.log.error({ receipts: expired }, "receipts expired before they were committed");
     if (this.#options.store.batchesIn("intent").length === 0) this.#form(false);
     await this.#settle();
+    await this.#options.complete();
   }
 
   async #run(): Promise<void> {

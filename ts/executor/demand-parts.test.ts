@@ -89,6 +89,30 @@ describe("a demanded prompt that no transaction holds", () => {
     expect(fitsOneTransaction({ data: sent.at(-1)!.input })).toBe(true);
   });
 
+  it("is answered also while the endpoint refuses logs, once the demand is known: its deadline does not wait", async () => {
+    const database = Database.open(join(folder, "logs.sqlite"), ExecutorStore.schema);
+    const actor = await registered(database);
+    const { item, state } = await demanded(actor, 10);
+    const options = { executor: actor.address, database, log: silentLogger(), fromBlock: 0n, pollMs: 5 };
+    const first = new DemandResponder({ ...options, context: actor.context });
+    await first.start({ bundle: () => undefined, leaves: () => undefined });
+    await until(() => first.open().length === 1);
+    await first.stop();
+    // A block that nobody has read yet.
+    await scene.chain.mine({ blocks: 1 });
+    const { client } = actor.context;
+    const request: typeof client.request = async (args) => {
+      if (args.method === "eth_getLogs") throw new TypeError("limit exceeded");
+      return client.request(args as never);
+    };
+    const second = new DemandResponder({ ...options, context: { ...actor.context, client: { ...client, request } } });
+    await second.start({ bundle: () => item, leaves: () => [item.receiptHash] });
+    await until(async () => (await state()) === "answered");
+    await actor.context.sender.close();
+    await second.stop();
+    database.close();
+  });
+
   it("survives a crash between any two parts: each is posted once", async () => {
     const key = generatePrivateKey();
     const path = join(folder, "crash.sqlite");

@@ -69,12 +69,9 @@ export class DemandResponder implements DisputeResponder {
     const watcher = this.#watcher();
     this.#loop = (async () => {
       while (!this.#stop.signal.aborted) {
-        try {
-          await watcher.sync(this.#stop.signal);
-          if (!this.#stop.signal.aborted) await this.#answerAll(evidence);
-        } catch (err) {
-          log.warn({ err }, "the chain does not answer; demands wait");
-        }
+        // Demands that are known are answered even if no new ones can be read: their deadlines do not wait.
+        await watcher.sync(this.#stop.signal).catch((err: unknown) => log.warn({ err }, "new demands cannot be read"));
+        await this.#answerAll(evidence).catch((err: unknown) => log.warn({ err }, "demands cannot be answered"));
         await clock.sleep(pollMs, this.#stop.signal);
       }
     })();
@@ -162,6 +159,7 @@ export class DemandResponder implements DisputeResponder {
   #over({ batchId, index }: OpenDemand): void {
     const sql = "UPDATE demands SET status = 'over' WHERE batch_id = ? AND position = ?";
     this.#o.database.run(sql, batchId.toString(), index);
+    this.#paused.delete(`${batchId}:${index}`);
   }
 
   #watcher(): Watcher {

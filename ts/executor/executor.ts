@@ -140,9 +140,10 @@ export class Executor implements Health {
       pollMs: batches?.pollMs ?? 1000,
       maxBackoffMs: batches?.maxBackoffMs ?? 60_000,
       prepare: async () => {
-        await this.#maintain();
+        this.#prune();
         await options.crossCheck?.pass();
       },
+      complete: () => this.#issuer.completeAttested(),
       onCommitted: () => this.#standing.refresh(),
     });
     this.#server = createApiServer({ ...options.http, backend: this.#backend(), clock, random, log });
@@ -250,15 +251,13 @@ export class Executor implements Health {
     log.info({ queuedReceipts: count, openBatches: open }, "stopped");
   }
 
-  /** Before each pass of the batcher. */
-  async #maintain(): Promise<void> {
+  /** Now and then. */
+  #prune(): void {
     const { store, clock, log, retentionMs = RETENTION_MS } = this.#options;
-    if (clock.now() - this.#prunedAt >= PRUNE_EVERY_MS) {
-      this.#prunedAt = clock.now();
-      const answers = store.prune(this.#prunedAt - retentionMs);
-      if (answers > 0) log.info({ answers }, "settled answers forgotten");
-    }
-    await this.#issuer.completeAttested();
+    if (clock.now() - this.#prunedAt < PRUNE_EVERY_MS) return;
+    this.#prunedAt = clock.now();
+    const answers = store.prune(this.#prunedAt - retentionMs);
+    if (answers > 0) log.info({ answers }, "settled answers forgotten");
   }
 
   async #requireHistory(): Promise<void> {
@@ -283,6 +282,7 @@ export class Executor implements Health {
       models,
       begin: (order, idempotency) => this.#answerer.begin(order, idempotency),
       resume: (key) => this.#answerer.resume(key),
+      isSpent: (requestHash) => this.#answerer.isSpent(requestHash),
       receiptOf: (chatId) => this.#receiptOf(chatId),
       batch: (root) => {
         const batch = store.batch(root);

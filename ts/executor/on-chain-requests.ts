@@ -51,6 +51,8 @@ export interface OnChainRequestsOptions {
   readonly pollMs?: number;
   /** Blocks per log query at most. */
   readonly maxRange?: bigint;
+  /** See `WatcherOptions`. */
+  readonly lagMs?: number;
   /** Blocks until what the chain says counts as settled. */
   readonly confirmations?: number;
 }
@@ -84,12 +86,11 @@ export class OnChainRequests implements RequestServer {
     this.#asked.prune(clock.now() - RETENTION_MS);
     this.#loop = (async () => {
       while (!this.#stop.signal.aborted) {
-        try {
-          await watcher.sync(this.#stop.signal);
-          await this.#pass(answers);
-        } catch (err) {
-          log.warn({ err }, "the chain does not answer; requests wait");
-        }
+        // Requests that are known are served even if no new ones can be read: their deadlines do not wait.
+        await watcher.sync(this.#stop.signal).catch((err: unknown) => log.warn({ err }, "new requests cannot be read"));
+        await this.#pass(answers).catch((err: unknown) =>
+          log.warn({ err }, "the chain does not answer; requests wait"),
+        );
         await clock.sleep(pollMs, this.#stop.signal);
       }
     })();
@@ -106,7 +107,7 @@ export class OnChainRequests implements RequestServer {
   }
 
   #watcher(): Watcher {
-    const { context, fromBlock, clock, maxRange, database } = this.#o;
+    const { context, fromBlock, clock, maxRange, lagMs, database } = this.#o;
     return new Watcher({
       client: context.client,
       name: "requests",
@@ -116,6 +117,7 @@ export class OnChainRequests implements RequestServer {
       fromBlock,
       clock,
       ...(maxRange === undefined ? {} : { maxRange }),
+      ...(lagMs === undefined ? {} : { lagMs }),
       onRange: (logs) => {
         for (const { eventName, args, blockNumber } of logs)
           if (eventName === "Requested") this.#requested(args as EventArgs<"requests", "Requested">, blockNumber);

@@ -1,4 +1,4 @@
-import { type LocalAccount, parseGwei } from "viem";
+import type { LocalAccount } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import { CollectorService, collectorSettings } from "../chain/collector.ts";
 import type { OtrContext } from "../chain/context.ts";
@@ -10,6 +10,7 @@ import { SqliteCursorStore, SqliteIntentStore } from "../chain/sqlite.ts";
 import { systemClock } from "../chain/time.ts";
 import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
 import type { Hex } from "../commit/bytes.ts";
+import { weiOf } from "../config/amounts.ts";
 import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
@@ -180,7 +181,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
 function offerOf(prices: Config["executor"]["requests"]): Offer | undefined {
   const { gweiPerOutputToken, gweiPerInputToken, gweiPerRequest, gweiPerCallbackGas, marginSeconds } = prices;
   if (gweiPerOutputToken === undefined) return undefined;
-  const wei = (gwei: number) => parseGwei(gwei.toFixed(9));
+  const wei = (gwei: number) => weiOf(gwei, "gwei");
   return {
     perOutputToken: wei(gweiPerOutputToken),
     perInputToken: wei(gweiPerInputToken),

@@ -1,4 +1,3 @@
-import { parseEther } from "viem";
 import { getBlock } from "viem/actions";
 import { type BatchState, getBatch } from "../chain/actions/batch.ts";
 import { closeDemand, demandData, getDemand, timeoutDemand } from "../chain/actions/demand.ts";
@@ -9,6 +8,7 @@ import type { DueStore } from "../chain/due-store.ts";
 import { ContractRevertError } from "../chain/errors.ts";
 import { loadPostedAnswer, type PostedAnswer } from "../chain/posted-answer.ts";
 import type { Clock } from "../chain/time.ts";
+import { weiOf } from "../config/amounts.ts";
 import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import type { CaseStore, TrackedDemand } from "./case-store.ts";
@@ -30,11 +30,15 @@ export interface DemandsOptions {
 
 /** Between two attempts at a demand that failed. */
 const RETRY_MS = 10_000;
+/** Until a batch is looked at again on which no demand can be made: mostly it is too late for ever. */
+const CLOSED_MS = 600_000;
 
 /** Demands on the chain what executors do not serve: they post it there, or are convicted. */
 export class Demands {
   readonly #o: DemandsOptions;
   readonly #paused = new Map<string, number>();
+  /** Batches on which no demand can be made: milliseconds since 1970 before which nobody asks again. */
+  #closed = new Map<bigint, number>();
 
   constructor(options: DemandsOptions) {
     this.#o = options;
@@ -61,13 +65,19 @@ export class Demands {
   }
 
   async #demandWithheld(): Promise<void> {
-    const { store, cases, settings } = this.#o;
+    const { store, cases, settings, clock } = this.#o;
+    const withheld = store.withheld();
+    const stillClosed = withheld.filter(({ id }) => clock.now() < (this.#closed.get(id) ?? 0));
+    this.#closed = new Map(stillClosed.map(({ id }) => [id, this.#closed.get(id)!]));
     // A batch of which nothing came is demanded leaf by leaf, as far as bonds at risk allow.
-    for (const batch of store.withheld()) {
+    for (const batch of withheld) {
+      if (this.#closed.has(batch.id)) continue;
       if (cases.demands("open").length + cases.demands("wanted").length >= settings.maxDemands) break;
       const known = store.verdicts(batch.id) > 0;
       const index = known ? undefined : cases.firstUndemanded(batch.id, batch.count);
-      if (index !== undefined && (await this.#terms(batch.id)) !== undefined) cases.wantDemand(batch.id, index);
+      if (index === undefined) continue;
+      if ((await this.#terms(batch.id)) === undefined) this.#closed.set(batch.id, clock.now() + CLOSED_MS);
+      else cases.wantDemand(batch.id, index);
     }
     for (const wanted of cases.demands("wanted")) {
       if (cases.demands("open").length >= settings.maxDemands) return;
@@ -84,7 +94,7 @@ export class Demands {
     const { timestamp } = await getBlock(context.client);
     const tooLate = timestamp >= batch.committedAt + rules.challengeWindow / 2n;
     const convicted = (await read(context, "vault", "convictedAt", [batch.executor])) !== 0;
-    if (tooLate || convicted || rules.demandBond > parseEther(String(settings.maxDemandBondEther))) return undefined;
+    if (tooLate || convicted || rules.demandBond > weiOf(settings.maxDemandBondEther)) return undefined;
     return timestamp < batch.committedAt + BigInt(settings.demandAfterSeconds) ? "later" : { batch, rules };
   }
 

@@ -13,7 +13,9 @@ export class HandedBundles {
   readonly #folder: string;
   readonly #domain: Domain;
   readonly #log: Logger;
-  readonly #seen = new Set<string>();
+  /** Version of each file that was looked at. */
+  readonly #seen = new Map<string, string>();
+  #isReadable = true;
   readonly #files = new Map<Hex, string>();
 
   /** @param folder Made if it is not there, and closed to others: bundles hold secrets. */
@@ -27,13 +29,15 @@ export class HandedBundles {
   /** Takes up the files that are new, or were written once more. @returns Hashes of their receipts */
   takeUp(): Hex[] {
     const taken: Hex[] = [];
-    for (const name of readdirSync(this.#folder)) {
+    for (const name of this.#names()) {
       if (!name.endsWith(".json")) continue;
       const file = join(this.#folder, name);
-      const { mtimeMs, size } = statSync(file);
-      const version = `${name}:${mtimeMs}:${size}`;
-      if (this.#seen.has(version)) continue;
-      this.#seen.add(version);
+      // Gone meanwhile, or a link to nothing.
+      const stat = statSync(file, { throwIfNoEntry: false });
+      if (stat === undefined) continue;
+      const version = `${stat.mtimeMs}:${stat.size}`;
+      if (this.#seen.get(name) === version) continue;
+      this.#seen.set(name, version);
       try {
         const receiptHash = hashReceipt(this.#domain, read(file).receipt);
         this.#files.set(receiptHash, file);
@@ -44,6 +48,19 @@ export class HandedBundles {
       }
     }
     return taken;
+  }
+
+  /** Names in the folder. Without it, what is served to everybody is checked all the same. */
+  #names(): string[] {
+    try {
+      const names = readdirSync(this.#folder);
+      this.#isReadable = true;
+      return names;
+    } catch (err) {
+      if (this.#isReadable) this.#log.error({ folder: this.#folder, err }, "the folder of bundles cannot be read");
+      this.#isReadable = false;
+      return [];
+    }
   }
 
   /** The bundle of a receipt; undefined if nobody handed it over. */

@@ -1,6 +1,6 @@
 import type { Address, Hex } from "viem";
-import { DUES_SQL } from "../chain/due-store.ts";
-import { CHAIN_SQL } from "../chain/sqlite.ts";
+import { DUE_ENDS_SQL, DUES_SQL } from "../chain/due-store.ts";
+import { CHAIN_SQL, NONCES_SQL } from "../chain/sqlite.ts";
 import { type Bundle, bundleJson, parseBundle } from "../sdk/bundle.ts";
 import { Database, type DatabaseHooks, type SqlRow } from "../store/database.ts";
 import { CASES_SQL } from "./case-store.ts";
@@ -86,6 +86,14 @@ CREATE TABLE endpoints (
 ) STRICT;
 `;
 
+/** What is done all the time must not read what was kept for months. */
+const INDEXES_SQL = `
+CREATE INDEX batches_by_block ON batches (block);
+CREATE INDEX verdicts_by_leaf ON verdicts (batch_id, position);
+CREATE INDEX verdicts_by_verdict ON verdicts (verdict);
+CREATE INDEX receipts_by_batch ON receipts (batch_id);
+${NONCES_SQL}${DUE_ENDS_SQL}`;
+
 const SECOND_SQL = `
 ALTER TABLE verdicts ADD COLUMN dispute_reason TEXT;
 ALTER TABLE evidence ADD COLUMN drop_at INTEGER;
@@ -98,7 +106,7 @@ const NEVER = Number.MAX_SAFE_INTEGER;
 export function openFishermanDatabase(path: string, hooks: DatabaseHooks = {}): Database {
   const schema = {
     applicationId: 0x4f545246,
-    migrations: [CHAIN_SQL + FISHERMAN_SQL, SECOND_SQL, CASES_SQL + DUES_SQL],
+    migrations: [CHAIN_SQL + FISHERMAN_SQL, SECOND_SQL, CASES_SQL + DUES_SQL, INDEXES_SQL],
   };
   return Database.open(path, schema, hooks);
 }
@@ -161,7 +169,8 @@ export class FishermanStore {
 
   /** The batch that waits longest for its check, if one is due. */
   nextBatch(now: number): WatchedBatch | undefined {
-    const sql = "SELECT * FROM batches WHERE status <> 'checked' AND due_at <= ? ORDER BY due_at, block LIMIT 1";
+    const sql =
+      "SELECT * FROM batches WHERE status IN ('new', 'unavailable') AND due_at <= ? ORDER BY due_at, block LIMIT 1";
     const row = this.#database.get(sql, now);
     return row && batchOf(row);
   }
@@ -274,10 +283,11 @@ export class FishermanStore {
     return Number(this.#database.get(sql, batchId.toString())!.n);
   }
 
-  /** Batches whose data was asked for in vain, oldest first. */
+  /** Batches whose data was asked for in vain and may still come, oldest first. */
   withheld(): WatchedBatch[] {
-    const sql = "SELECT * FROM batches WHERE status <> 'checked' AND attempts > 0 ORDER BY block";
-    return this.#database.all(sql).map(batchOf);
+    const sql =
+      "SELECT * FROM batches WHERE status IN ('new', 'unavailable') AND attempts > 0 AND due_at < ? ORDER BY block";
+    return this.#database.all(sql, NEVER).map(batchOf);
   }
 
   /** Verdicts in one state of dispute, oldest first. */

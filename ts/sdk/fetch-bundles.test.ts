@@ -72,6 +72,11 @@ describe("fetchBatch", () => {
     await expect(all(always({}, 503))).rejects.toMatchObject({ code: "sdk.endpoint", retryable: true });
     await expect(all(always({}, 404))).rejects.toMatchObject({ code: "sdk.endpoint", retryable: false });
     await expect(all(undefined, 1000)).rejects.toThrow(/more than 1000 bytes/);
+    // All pages together: else a hostile executor fills the memory of whoever checks it with many.
+    const bytes = JSON.stringify(page).length;
+    const pages: typeof fetch = (input, init) => fetch(`${String(input)}&limit=1`, init);
+    await expect(all(pages, Math.floor(bytes / 2))).rejects.toThrow(/more than \d+ bytes/);
+    expect(await all(pages, 2 * bytes)).toHaveLength(5);
     const away: typeof fetch = () => Promise.reject(new TypeError("fetch failed"));
     await expect(all(away)).rejects.toThrow(EndpointError);
   });

@@ -11,7 +11,7 @@ export interface EndpointOptions {
   /** Default: the global one. */
   readonly fetch?: typeof fetch;
   readonly signal?: AbortSignal;
-  /** Longer responses are refused, in bytes. Default 256 MiB. */
+  /** More is refused, in bytes, all pages of a batch together. Default 256 MiB. */
   readonly maxBytes?: number;
 }
 
@@ -48,8 +48,9 @@ export async function* fetchBatch(
   root: Hex,
   options: EndpointOptions,
 ): AsyncGenerator<{ index: number; bundle: Bundle } | { index: number; head: BundleHead }> {
+  const budget = budgetOf(options);
   for (let from: number | null = 0; from !== null; ) {
-    const page = pageSchema.safeParse(await get(`/v1/otr/batches/${root}?from=${from}`, options));
+    const page = pageSchema.safeParse(await get(`/v1/otr/batches/${root}?from=${from}`, options, budget));
     if (!page.success) {
       const { path, message } = firstIssue(page.error);
       throw new MalformedBundleError(path, message);
@@ -63,8 +64,18 @@ export async function* fetchBatch(
   }
 }
 
-async function get(path: string, options: EndpointOptions): Promise<unknown> {
-  const { url, signal, maxBytes = 1 << 28 } = options;
+/** Bytes that may still come. */
+interface Budget {
+  readonly maxBytes: number;
+  left: number;
+}
+
+function budgetOf({ maxBytes = 1 << 28 }: EndpointOptions): Budget {
+  return { maxBytes, left: maxBytes };
+}
+
+async function get(path: string, options: EndpointOptions, budget = budgetOf(options)): Promise<unknown> {
+  const { url, signal } = options;
   const target = new URL(path, url).toString();
   let response: Response;
   try {
@@ -76,7 +87,7 @@ async function get(path: string, options: EndpointOptions): Promise<unknown> {
     await response.body?.cancel();
     throw new EndpointError(target, `status ${response.status}`, response.status >= 500 || response.status === 409);
   }
-  const text = await limitedText(response, maxBytes, target);
+  const text = await limitedText(response, budget, target);
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -84,18 +95,18 @@ async function get(path: string, options: EndpointOptions): Promise<unknown> {
   }
 }
 
-async function limitedText(response: Response, maxBytes: number, target: string): Promise<string> {
+async function limitedText(response: Response, budget: Budget, target: string): Promise<string> {
   const decoder = new TextDecoder();
-  let [text, bytes] = ["", 0];
+  let text = "";
   try {
     for await (const part of response.body ?? []) {
-      bytes += part.length;
-      if (bytes > maxBytes) break;
+      budget.left -= part.length;
+      if (budget.left < 0) break;
       text += decoder.decode(part, { stream: true });
     }
   } catch (cause) {
     throw new EndpointError(target, "the response broke off", true, cause);
   }
-  if (bytes > maxBytes) throw new EndpointError(target, `more than ${maxBytes} bytes`, false);
+  if (budget.left < 0) throw new EndpointError(target, `more than ${budget.maxBytes} bytes`, false);
   return text + decoder.decode();
 }

@@ -122,7 +122,8 @@ export class Database {
       result = work();
       this.sqlite.exec("COMMIT");
     } catch (error) {
-      this.sqlite.exec("ROLLBACK");
+      // A full disk has ended it already; what failed must not be hidden by that.
+      if (this.sqlite.isTransaction) this.sqlite.exec("ROLLBACK");
       this.changed = false;
       throw error;
     } finally {

@@ -1,5 +1,5 @@
-import { DUES_SQL } from "../chain/due-store.ts";
-import { CHAIN_SQL } from "../chain/sqlite.ts";
+import { DUE_ENDS_SQL, DUES_SQL } from "../chain/due-store.ts";
+import { CHAIN_SQL, NONCES_SQL } from "../chain/sqlite.ts";
 import type { Schema } from "./database.ts";
 
 /** Demands against this executor, and receipts that were committed alone. */
@@ -91,5 +91,13 @@ CREATE TABLE asked (
 ) STRICT;
 CREATE INDEX asked_by_state ON asked (state);`,
     DEMANDS_SQL + DUES_SQL,
+    // What is done all the time must not read what was kept for months: `created_at` comes after large values, on pages of their own.
+    `
+CREATE INDEX answers_by_age ON answers (created_at);
+CREATE INDEX batches_by_age ON batches (created_at);
+CREATE INDEX chats_by_age ON chats (created_at);
+CREATE INDEX idempotency_by_age ON idempotency (created_at);
+CREATE INDEX answered_by_deadline ON answered (deadline);
+${NONCES_SQL}${DUE_ENDS_SQL}`,
   ],
 };

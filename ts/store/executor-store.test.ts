@@ -3,12 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { DueStore } from "../chain/due-store.ts";
+import { SqliteIntentStore } from "../chain/sqlite.ts";
 import { batchRoot } from "../commit/batch.ts";
 import { type Hex, toHex, word } from "../commit/bytes.ts";
 import { Database } from "./database.ts";
 import { StoreOpenError, StoreStateError } from "./errors.ts";
 import type { SealedAnswer } from "./executor-rows.ts";
 import { ExecutorStore } from "./executor-store.ts";
+import { watchStatements } from "./testing/query-plans.ts";
 
 const SIGNATURE: Hex = `0x${"5a".repeat(65)}`;
 const DOMAIN = { chainId: 1, rollup: SIGNATURE.slice(0, 42) as Hex };
@@ -212,6 +215,42 @@ describe("ExecutorStore", () => {
   });
 });
 
+describe("an executor's database of many months", () => {
+  it("is never read from end to end by what is done again and again", () => {
+    const statements = watchStatements();
+    const database = Database.open(path(), ExecutorStore.schema);
+    const store = new ExecutorStore(database, DOMAIN, () => now);
+    queue(store, answer(1));
+    store.addChat("chatcmpl-1", answer(1).requestHash, { key: "k", bodyHash: answer(1).requestHash });
+    store.requestOfChat("chatcmpl-1");
+    store.idempotency("k");
+    store.wasAnswered(answer(1).requestHash);
+    store.hasSigned(answer(1).receiptHash);
+    store.bundle(answer(1).receiptHash);
+    store.expire(0n);
+    const { root } = store.formBatch(9, batchRoot)!;
+    store.leaves(root);
+    expect([...store.bundlesOf(root, 0, 1)]).toHaveLength(1);
+    store.moveBatch(root, "intent", "committed");
+    store.batchesIn("committed");
+    store.moveBatch(root, "committed", "done");
+    store.uncommitted();
+    store.loseSealed();
+    store.counts();
+    expect(store.prune(now + 1)).toBe(1);
+    const intents = new SqliteIntentStore(database);
+    intents.pending(1, DOMAIN.rollup);
+    intents.holding(1, DOMAIN.rollup, 7);
+    const dues = new DueStore(database);
+    dues.claims();
+    dues.due(1n);
+    dues.rewind(1n);
+    store.close();
+    const tables = ["answers", "answered", "batches", "chats", "idempotency", "intents", "attempts", "dues"];
+    expect(statements.scans(path(), tables)).toEqual([]);
+  });
+});
+
 describe("Database", () => {
   it("has one owner at a time", () => {
     const store = open();
@@ -244,6 +283,16 @@ describe("Database", () => {
     expect(database.all("SELECT * FROM t")).toEqual([]);
     database.transaction(insert);
     expect(database.all("SELECT * FROM t")).toHaveLength(1);
+  });
+
+  it("says that the disk is full when it is, and goes on when it is no more", () => {
+    const database = Database.open(path(), { applicationId: 1, migrations: ["CREATE TABLE t (x BLOB) STRICT"] });
+    const insert = () => database.transaction(() => database.run("INSERT INTO t VALUES (zeroblob(1000000))"));
+    database.get("PRAGMA max_page_count = 20");
+    expect(insert).toThrow(/full/);
+    database.get("PRAGMA max_page_count = 2000");
+    expect(insert()).toBe(1);
+    database.close();
   });
 
   it("applies new migrations to an old file once", () => {

@@ -275,7 +275,7 @@ export class ExecutorStore {
    */
   prune(before: number): number {
     const settled = `created_at < ? AND (state IN ('lost', 'expired')
-      OR batch_root IN (SELECT root FROM batches WHERE state = 'done'))`;
+      OR EXISTS (SELECT 1 FROM batches b WHERE b.root = answers.batch_root AND b.state = 'done'))`;
     return this.database.transaction(() => {
       this.database.run(
         `INSERT OR IGNORE INTO answered (request_hash, deadline)
@@ -289,7 +289,7 @@ export class ExecutorStore {
       const gone = this.database.run(`DELETE FROM answers WHERE ${settled}`, before);
       this.database.run(
         `DELETE FROM batches WHERE state = 'done' AND created_at < ?
-           AND root NOT IN (SELECT batch_root FROM answers WHERE batch_root IS NOT NULL)`,
+           AND NOT EXISTS (SELECT 1 FROM answers a WHERE a.batch_root = batches.root)`,
         before,
       );
       return gone;
