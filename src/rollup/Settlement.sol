@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
 import {Batch, BatchId, CommittedReceipt, IOtrRollup, Rules, RulesVersion, Status} from "../interfaces/IOtrRollup.sol";
 import {IStakeVault} from "../interfaces/IStakeVault.sol";
 import {Clock, Timestamp} from "../libraries/Clock.sol";
@@ -64,8 +66,10 @@ library Settlement {
             revert IOtrRollup.BatchUnsettled(batchId, windowEnd, batch.openGames);
         }
         Timestamp convictedAt = neighbours.vault.convictedAt(batch.executor);
-        uint256 reverted =
-            RollupState.wasConvictedBefore(convictedAt, windowEnd) ? batch.count : $.losses[batchId].revertedAlone;
+        // INVARIANT: no more is burnt than there is. A receipt that was under a game and a demand at once is counted twice.
+        uint256 reverted = RollupState.wasConvictedBefore(convictedAt, windowEnd)
+            ? batch.count
+            : Math.min($.losses[batchId].revertedAlone, batch.count);
         if (reverted != 0 && !$.refunding[batch.rules]) {
             Timestamp until = convictedAt.plus(rules.claimPeriod);
             if (!until.hasCome()) revert IOtrRollup.ClaimsOpen(until);
