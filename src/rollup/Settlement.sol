@@ -28,14 +28,16 @@ library Settlement {
         CommittedReceipt calldata original
     ) external {
         Batch memory batch = RollupState.unreleased($, batchId);
+        Rules storage rules = $.rules[batch.rules];
         ReceiptHash receiptHash = original.receipt.hash(address(this));
-        // INVARIANT: only a batch of exactly this receipt is dropped, and only if an earlier commitment answers for it.
+        // INVARIANT: only a batch of exactly this receipt is dropped, and only if an earlier commitment answers for it. What is final stays
+        // so, whatever becomes of the earlier one: after the window `releaseBatch` frees the lock.
         if (
             BatchId.unwrap(original.batchId) >= BatchId.unwrap(batchId)
                 || BatchId.unwrap($.singles[receiptHash]) != BatchId.unwrap(batchId)
                 || Standing.statusOf($, neighbours, original) == Status.None
+                || RollupState.windowOf($, rules, batch.committedAt, batchId, 0).hasCome()
         ) revert IOtrRollup.NotADuplicate(batchId, original.batchId);
-        Rules storage rules = $.rules[batch.rules];
         if (batch.openGames != 0) {
             revert IOtrRollup.BatchUnsettled(
                 batchId, RollupState.windowEndOf(batch.committedAt, rules), batch.openGames

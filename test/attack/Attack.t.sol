@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import {IDisputeGame, Phase, Record} from "src/interfaces/IDisputeGame.sol";
 import {IEnclaveRegistry} from "src/interfaces/IEnclaveRegistry.sol";
-import {BatchId, CommittedReceipt, Status} from "src/interfaces/IOtrRollup.sol";
+import {BatchId, CommittedReceipt, IOtrRollup, Status} from "src/interfaces/IOtrRollup.sol";
 import {Timestamp} from "src/libraries/Clock.sol";
 import {Tags} from "src/libraries/Tags.sol";
 import {Receipt as OtrReceipt, ReceiptHash, RequestHash} from "src/types/OtrTypes.sol";
@@ -167,6 +167,33 @@ contract AttackTest is GameTest {
         rollup.convict(second.batchId, receiptHash, challenger, openedAt);
         assertStatus(first, Status.Reverted);
         assertStatus(second, Status.Reverted);
+    }
+
+    // A receipt that was final in a batch of its own, while a game held back the earlier batch that had it too, was dropped as a duplicate:
+    // no longer final there, and reverted here.
+    function test_dropDuplicate_final_reverts() public {
+        OtrReceipt memory receipt = _receipt();
+        uint256 committedAt = block.timestamp;
+        committed = _commit(receipt, 0, 1);
+        vm.warp(receipt.commitBy);
+        bytes32 digest = ReceiptHash.unwrap(rollup.hashReceipt(receipt));
+        BatchId alone = rollup.commitReceipt(receipt, _sign(enclaveKey, digest), _sign(executorKey, digest));
+        CommittedReceipt memory second = CommittedReceipt(receipt, alone, 0, "");
+        vm.warp(committedAt + WINDOW - 1);
+        vm.prank(address(game));
+        rollup.enterGame(committed);
+        Timestamp openedAt = Timestamp.wrap(uint40(block.timestamp));
+        vm.warp(receipt.commitBy + WINDOW);
+        assertStatus(committed, Status.Challenged);
+        assertStatus(second, Status.Final);
+        vm.expectRevert(abi.encodeWithSelector(IOtrRollup.NotADuplicate.selector, alone, committed.batchId));
+        rollup.dropDuplicate(alone, committed);
+        vm.prank(address(game));
+        rollup.convict(committed.batchId, ReceiptHash.wrap(digest), challenger, openedAt);
+        assertStatus(committed, Status.Reverted);
+        assertStatus(second, Status.Final);
+        rollup.releaseBatch(alone);
+        assertEq(vault.executorOf(executor).locked, LOCK);
     }
 
     /// @dev A batch that holds one receipt in both of its leaves.
