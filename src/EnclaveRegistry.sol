@@ -6,6 +6,7 @@ import {
 } from "@openzeppelin/contracts-upgradeable/access/manager/AccessManagedUpgradeable.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 
 import {IEnclaveRegistry} from "./interfaces/IEnclaveRegistry.sol";
 import {Claims, IEvidenceVerifier} from "./interfaces/IEvidenceVerifier.sol";
@@ -15,6 +16,8 @@ import {ModelId} from "./types/OtrTypes.sol";
 
 /// @title EnclaveRegistry
 contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgradeable {
+    using Checkpoints for Checkpoints.Trace208;
+
     /// @custom:storage-location erc7201:otr.storage.EnclaveRegistry
     struct Layout {
         mapping(address enclaveKey => Enclave) enclaves;
@@ -22,6 +25,8 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
         mapping(ModelId modelId => mapping(bytes32 measurement => Timestamp)) policies;
         Duration keyLifetime;
         bool development;
+        // When each policy that was set again had ended (1), and when it was set again (0).
+        mapping(ModelId modelId => mapping(bytes32 measurement => Checkpoints.Trace208)) gaps;
     }
 
     bytes32 private constant EVIDENCE_TAG = keccak256("OTR/ev/1");
@@ -99,7 +104,15 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
     function setPolicy(ModelId modelId, bytes32 measurement, Timestamp validUntil) external restricted {
         // INVARIANT: a policy never ends in the past, so what was active stays so for the past.
         if (validUntil.hasCome()) revert PolicyInThePast(validUntil);
-        _layout().policies[modelId][measurement] = validUntil;
+        Layout storage $ = _layout();
+        Timestamp ended = $.policies[modelId][measurement];
+        // INVARIANT: a policy that is set again leaves its gap as it was, else receipts that did not stand would become final.
+        if (ended.isSet() && ended.hasCome()) {
+            Checkpoints.Trace208 storage gaps = $.gaps[modelId][measurement];
+            gaps.push(Timestamp.unwrap(ended), 1);
+            gaps.push(Timestamp.unwrap(Clock.current()), 0);
+        }
+        $.policies[modelId][measurement] = validUntil;
         emit PolicySet(modelId, measurement, validUntil);
     }
 
@@ -149,7 +162,9 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
         if (ModelId.unwrap(enclave.modelId) != ModelId.unwrap(modelId)) return false;
         if (time.isBefore(enclave.registeredAt) || !time.isBefore(enclave.expiresAt)) return false;
         if (enclave.revokedAt.isSet() && !time.isBefore(enclave.revokedAt)) return false;
-        if (!time.isBefore($.policies[modelId][enclave.measurement])) return false;
+        bytes32 measurement = enclave.measurement;
+        if (!time.isBefore($.policies[modelId][measurement])) return false;
+        if ($.gaps[modelId][measurement].upperLookupRecent(Timestamp.unwrap(time)) != 0) return false;
         return VAULT.wasServing(executor, time);
     }
 

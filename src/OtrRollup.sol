@@ -142,7 +142,8 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         terms.bond = rules.bond;
         terms.instructions = model.instructions;
         Cases.countGame($, batchId, batch.openGames);
-        ++$.disputes[RollupState.disputeKey(batchId, terms.receiptHash)].openGames;
+        RollupState.Dispute storage dispute = $.disputes[RollupState.disputeKey(batchId, terms.receiptHash)];
+        if (dispute.openGames++ == 0) dispute.openedAt = Clock.current();
     }
 
     /// @inheritdoc IOtrRollup

@@ -161,7 +161,7 @@ interface IOtrRollup {
     error ClaimsOpen(Timestamp until);
     /// @notice The batch's locks are gone.
     error BatchReleased(BatchId batchId);
-    /// @notice The receipt of a batch of one is not in the other batch of the same executor, or that came later.
+    /// @notice The receipt of a batch of one is not in the other batch of the same executor, or that came later; or its window is over.
     error NotADuplicate(BatchId batchId, BatchId original);
     /// @notice Only reverted receipts are compensated.
     error NotReverted(ReceiptHash receiptHash, Status status);
@@ -220,7 +220,8 @@ interface IOtrRollup {
         external
         returns (BatchId batchId);
 
-    /// @notice Drops a batch of one whose receipt an earlier batch of the same executor holds, and frees its lock. Anyone may.
+    /// @notice Drops a batch of one whose receipt an earlier batch of the same executor holds, within its window, and frees its lock. Anyone
+    ///         may.
     /// @param original The receipt in the earlier batch.
     function dropDuplicate(BatchId batchId, CommittedReceipt calldata original) external;
 

@@ -11,11 +11,13 @@ import {ReceiptHash, RequestHash} from "../types/OtrTypes.sol";
 
 /// @title What the rollup stores, and the smallest questions to it
 library RollupState {
-    /// @dev Games on one receipt in one batch. `settledAt` is when the last one ended in the executor's favour.
+    /// @dev Games on one receipt in one batch. `settledAt` is when the last one ended in the executor's favour, `openedAt` when the last one
+    ///      was opened while no other was open.
     struct Dispute {
         uint32 openGames;
         Timestamp settledAt;
         bool reverted;
+        Timestamp openedAt;
     }
 
     /// @dev What convictions did to a batch: wei paid of its locks, and its receipts that were under challenge when the rest of it was final; its

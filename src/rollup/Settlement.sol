@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
 import {Batch, BatchId, CommittedReceipt, IOtrRollup, Rules, RulesVersion, Status} from "../interfaces/IOtrRollup.sol";
 import {IStakeVault} from "../interfaces/IStakeVault.sol";
 import {Clock, Timestamp} from "../libraries/Clock.sol";
@@ -26,14 +28,16 @@ library Settlement {
         CommittedReceipt calldata original
     ) external {
         Batch memory batch = RollupState.unreleased($, batchId);
+        Rules storage rules = $.rules[batch.rules];
         ReceiptHash receiptHash = original.receipt.hash(address(this));
-        // INVARIANT: only a batch of exactly this receipt is dropped, and only if an earlier commitment answers for it.
+        // INVARIANT: only a batch of exactly this receipt is dropped, and only if an earlier commitment answers for it. What is final stays
+        // so, whatever becomes of the earlier one: after the window `releaseBatch` frees the lock.
         if (
             BatchId.unwrap(original.batchId) >= BatchId.unwrap(batchId)
                 || BatchId.unwrap($.singles[receiptHash]) != BatchId.unwrap(batchId)
                 || Standing.statusOf($, neighbours, original) == Status.None
+                || RollupState.windowOf($, rules, batch.committedAt, batchId, 0).hasCome()
         ) revert IOtrRollup.NotADuplicate(batchId, original.batchId);
-        Rules storage rules = $.rules[batch.rules];
         if (batch.openGames != 0) {
             revert IOtrRollup.BatchUnsettled(
                 batchId, RollupState.windowEndOf(batch.committedAt, rules), batch.openGames
@@ -64,8 +68,10 @@ library Settlement {
             revert IOtrRollup.BatchUnsettled(batchId, windowEnd, batch.openGames);
         }
         Timestamp convictedAt = neighbours.vault.convictedAt(batch.executor);
-        uint256 reverted =
-            RollupState.wasConvictedBefore(convictedAt, windowEnd) ? batch.count : $.losses[batchId].revertedAlone;
+        // INVARIANT: no more is burnt than there is. A receipt that was under a game and a demand at once is counted twice.
+        uint256 reverted = RollupState.wasConvictedBefore(convictedAt, windowEnd)
+            ? batch.count
+            : Math.min($.losses[batchId].revertedAlone, batch.count);
         if (reverted != 0 && !$.refunding[batch.rules]) {
             Timestamp until = convictedAt.plus(rules.claimPeriod);
             if (!until.hasCome()) revert IOtrRollup.ClaimsOpen(until);

@@ -59,10 +59,14 @@ library Standing {
         RollupState.DemandState demand = $.demands[RollupState.demandKey(committed.batchId, committed.index)].state;
         Timestamp windowEnd = RollupState.windowOf($, rules, batch.committedAt, committed.batchId, committed.index);
         Timestamp convictedAt = vault.convictedAt(batch.executor);
-        bool underChallenge = dispute.openGames != 0 || demand == RollupState.DemandState.Open;
+        // INVARIANT: what is final stays so. Games are about a receipt, windows about a leaf: a batch that holds a receipt twice may have one
+        // leaf whose window was over when the game began.
+        bool disputed = dispute.openedAt.isBefore(windowEnd);
+        bool underChallenge = (disputed && dispute.openGames != 0) || demand == RollupState.DemandState.Open;
         // INVARIANT: after a conviction nothing becomes final, and nothing final is reverted.
         if (
-            dispute.reverted || demand == RollupState.DemandState.Reverted || (convictedAt.isSet() && underChallenge)
+            (disputed && dispute.reverted) || demand == RollupState.DemandState.Reverted
+                || (convictedAt.isSet() && underChallenge)
                 || RollupState.wasConvictedBefore(convictedAt, windowEnd.max(dispute.settledAt))
         ) return Status.Reverted;
         if (underChallenge) return Status.Challenged;

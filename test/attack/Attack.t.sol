@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import {IDisputeGame, Phase, Record} from "src/interfaces/IDisputeGame.sol";
 import {IEnclaveRegistry} from "src/interfaces/IEnclaveRegistry.sol";
-import {BatchId, Status} from "src/interfaces/IOtrRollup.sol";
+import {BatchId, CommittedReceipt, IOtrRollup, Status} from "src/interfaces/IOtrRollup.sol";
 import {Timestamp} from "src/libraries/Clock.sol";
 import {Tags} from "src/libraries/Tags.sol";
 import {Receipt as OtrReceipt, ReceiptHash, RequestHash} from "src/types/OtrTypes.sol";
@@ -127,6 +127,108 @@ contract AttackTest is GameTest {
         assertEq(rollup.batchOf(committed.batchId).openGames, type(uint16).max - 1);
     }
 
+    // ---------------------------------------------------------------- leaves and receipts
+
+    // Windows belong to leaves, games to receipts: a game on the leaf whose window a demand had made longer took back the finality of
+    // the other leaf.
+    function test_statusOf_receiptTwiceInABatch_finalStaysFinal_succeeds() public {
+        uint256 committedAt = block.timestamp;
+        (CommittedReceipt memory first, CommittedReceipt memory second) = _commitTwice();
+        vm.warp(committedAt + WINDOW / 2 - 1);
+        vm.prank(address(d.availability));
+        rollup.enterDemand(second.batchId, 1);
+        vm.warp(block.timestamp + TURN);
+        vm.prank(address(d.availability));
+        rollup.leaveDemand(second.batchId, 1);
+        vm.warp(committedAt + WINDOW);
+        assertStatus(first, Status.Final);
+        assertStatus(second, Status.Provisional);
+        vm.prank(address(game));
+        ReceiptHash receiptHash = rollup.enterGame(second).receiptHash;
+        assertStatus(second, Status.Challenged);
+        assertStatus(first, Status.Final);
+        Timestamp openedAt = Timestamp.wrap(uint40(block.timestamp));
+        vm.prank(address(game));
+        rollup.convict(second.batchId, receiptHash, challenger, openedAt);
+        assertStatus(second, Status.Reverted);
+        assertStatus(first, Status.Final);
+    }
+
+    /// @dev A game within both windows holds both leaves back, whichever it was opened on.
+    function test_statusOf_receiptTwiceInABatch_gameHoldsBoth_succeeds() public {
+        (CommittedReceipt memory first, CommittedReceipt memory second) = _commitTwice();
+        vm.warp(block.timestamp + WINDOW - 1);
+        vm.prank(address(game));
+        ReceiptHash receiptHash = rollup.enterGame(second).receiptHash;
+        Timestamp openedAt = Timestamp.wrap(uint40(block.timestamp));
+        vm.warp(block.timestamp + WINDOW);
+        assertStatus(first, Status.Challenged);
+        vm.prank(address(game));
+        rollup.convict(second.batchId, receiptHash, challenger, openedAt);
+        assertStatus(first, Status.Reverted);
+        assertStatus(second, Status.Reverted);
+    }
+
+    // A receipt that was final in a batch of its own, while a game held back the earlier batch that had it too, was dropped as a duplicate:
+    // no longer final there, and reverted here.
+    function test_dropDuplicate_final_reverts() public {
+        OtrReceipt memory receipt = _receipt();
+        uint256 committedAt = block.timestamp;
+        committed = _commit(receipt, 0, 1);
+        vm.warp(receipt.commitBy);
+        bytes32 digest = ReceiptHash.unwrap(rollup.hashReceipt(receipt));
+        BatchId alone = rollup.commitReceipt(receipt, _sign(enclaveKey, digest), _sign(executorKey, digest));
+        CommittedReceipt memory second = CommittedReceipt(receipt, alone, 0, "");
+        vm.warp(committedAt + WINDOW - 1);
+        vm.prank(address(game));
+        rollup.enterGame(committed);
+        Timestamp openedAt = Timestamp.wrap(uint40(block.timestamp));
+        vm.warp(receipt.commitBy + WINDOW);
+        assertStatus(committed, Status.Challenged);
+        assertStatus(second, Status.Final);
+        vm.expectRevert(abi.encodeWithSelector(IOtrRollup.NotADuplicate.selector, alone, committed.batchId));
+        rollup.dropDuplicate(alone, committed);
+        vm.prank(address(game));
+        rollup.convict(committed.batchId, ReceiptHash.wrap(digest), challenger, openedAt);
+        assertStatus(committed, Status.Reverted);
+        assertStatus(second, Status.Final);
+        rollup.releaseBatch(alone);
+        assertEq(vault.executorOf(executor).locked, LOCK);
+    }
+
+    /// @dev A batch that holds one receipt in both of its leaves.
+    function _commitTwice() private returns (CommittedReceipt memory first, CommittedReceipt memory second) {
+        bytes32[] memory leaves = new bytes32[](2);
+        leaves[0] = leaves[1] = ReceiptHash.unwrap(rollup.hashReceipt(_receipt()));
+        Trees.Tree memory tree = Trees.over(leaves);
+        vm.prank(executor);
+        BatchId batchId = rollup.commitBatch(tree.root(Tags.BATCH), 2);
+        first = CommittedReceipt(_receipt(), batchId, 0, tree.siblings(0));
+        second = CommittedReceipt(_receipt(), batchId, 1, tree.siblings(1));
+    }
+
+    // A game and a demand on one leaf, both open at a conviction after its window, were counted as two reverted receipts: of a batch of
+    // one more was to be burnt than there is, and it could never be released.
+    function test_releaseBatch_leafUnderGameAndDemand_succeeds() public {
+        committed = _commit(_receipt(), 0, 1);
+        vm.prank(address(d.availability));
+        rollup.enterDemand(committed.batchId, 0);
+        Timestamp demandedAt = Timestamp.wrap(uint40(block.timestamp));
+        vm.prank(address(game));
+        ReceiptHash receiptHash = rollup.enterGame(committed).receiptHash;
+        vm.warp(block.timestamp + WINDOW);
+        vm.prank(address(game));
+        rollup.convict(committed.batchId, receiptHash, challenger, demandedAt);
+        vm.prank(address(d.availability));
+        rollup.convictUnanswered(committed.batchId, 0, stranger, demandedAt);
+        assertStatus(committed, Status.Reverted);
+        vm.warp(block.timestamp + CLAIM_PERIOD);
+        rollup.releaseBatch(committed.batchId);
+        assertEq(vault.executorOf(executor).locked, 0);
+        assertEq(vault.burnt(), LOCK - LOCK / 4);
+        assertSolvent();
+    }
+
     // ---------------------------------------------------------------- activity is not rewritten
 
     function test_cancelExit_receiptsOfTheExitStayNone_succeeds() public {
@@ -167,6 +269,55 @@ contract AttackTest is GameTest {
         uint256 k;
         while (k < 6 && changes[k + 1] <= time) ++k;
         assertEq(vault.wasServing(executor, Timestamp.wrap(uint40(time))), k % 2 == 0);
+    }
+
+    // A policy that ended and was set again was read as if it had never ended: what was committed in between became final.
+    function test_setPolicy_afterItsEnd_receiptsOfTheGapStayNone_succeeds() public {
+        vm.prank(guardian);
+        enclaves.removePolicy(modelId, MEASUREMENT);
+        vm.warp(block.timestamp + 1);
+        committed = _commit();
+        assertStatus(committed, Status.None);
+        vm.warp(block.timestamp + WINDOW);
+        _setPolicy(1 days);
+        assertStatus(committed, Status.None);
+        committed = _commit();
+        assertStatus(committed, Status.Provisional);
+        // One that lapses by itself, and is set again a day later.
+        vm.warp(block.timestamp + 1 days);
+        CommittedReceipt memory second = _commit();
+        assertStatus(second, Status.None);
+        vm.warp(block.timestamp + 1 days);
+        _setPolicy(365 days);
+        assertStatus(second, Status.None);
+        assertStatus(committed, Status.Final);
+        assertTrue(enclaves.isActive(enclave, executor, modelId));
+    }
+
+    function testFuzz_wasActive_followsPolicies(uint8[6] calldata gaps, bool[6] calldata removed, uint16 ago) public {
+        uint256 start = block.timestamp;
+        uint256 time = start + uint256(ago) % 2000;
+        uint256 end = type(uint256).max;
+        bool expected = true;
+        for (uint256 i; i < 6; ++i) {
+            vm.warp(block.timestamp + gaps[i]);
+            if (removed[i]) {
+                vm.prank(guardian);
+                enclaves.removePolicy(modelId, MEASUREMENT);
+                if (end > block.timestamp) end = block.timestamp;
+            } else {
+                _setPolicy(1 + 3 * uint256(gaps[i]));
+                end = block.timestamp + 1 + 3 * uint256(gaps[i]);
+            }
+            // What is decided later does not change the past.
+            if (block.timestamp <= time) expected = time < end;
+        }
+        assertEq(enclaves.wasActive(enclave, executor, modelId, Timestamp.wrap(uint40(time))), expected);
+    }
+
+    function _setPolicy(uint256 lifetime) private {
+        vm.prank(governance);
+        enclaves.setPolicy(modelId, MEASUREMENT, Timestamp.wrap(uint40(block.timestamp + lifetime)));
     }
 
     function test_register_renewalAfterExpiry_reverts() public {
