@@ -12,27 +12,29 @@ export function drawScaling(figures: ScalingFigures): string {
   return drawPanels([disputes(figures), answers(figures), positions(figures), sizes(figures)]);
 }
 
-function disputes({ disputes: points, gasLaw }: ScalingFigures): Panel {
-  const ticks = [20, 24, 28, 32, 36, 40];
+function disputes({ models, disputes: points, gasBySize }: ScalingFigures): Panel {
+  const bytesOf = new Map(models.map(({ model, weightBytes }) => [model, weightBytes]));
+  const ticks = [26, 28, 30, 32, 34, 36, 38, 40];
+  const at = ({ model, gas }: (typeof points)[number]) => [Math.log2(bytesOf.get(model)!), gas / 1e6] as const;
   const bySize = points.filter(({ steps }) => steps === 8192);
-  const byContext = points.filter(({ model }) => model === "70B");
   return {
     title: "Gas of a whole dispute, by walk",
-    x: { label: "log2 of steps x rows x chunks", ticks, format: String },
+    x: { label: "bytes of weights, as power of 2", ticks, format: String },
     y: { label: "million gas", ticks: [0, 0.25, 0.5, 0.75, 1, 1.25], format: String },
     series: [
-      lawSeries(gasLaw, ticks, 1e-6),
+      lawSeries(gasBySize, ticks, 1e-6),
       {
         name: "70B, 512 to 131,072 tokens",
         colour: ORANGE,
         line: false,
-        points: byContext.map(({ log2Leaves, gas }) => [log2Leaves, gas / 1e6]),
+        points: points.filter(({ steps }) => steps !== 8192).map(at),
       },
       {
-        name: "8,192 tokens, 135M to 405B",
+        name: "8,192 tokens",
         colour: BLUE,
         line: false,
-        points: bySize.map(({ log2Leaves, gas }) => [log2Leaves, gas / 1e6]),
+        points: bySize.map(at),
+        labels: bySize.map(({ model }) => model),
       },
     ],
   };
@@ -64,7 +66,7 @@ function positions({ byPosition, positionLaw, backend }: ScalingFigures): Panel 
   return {
     title: `A step of 135M by position (${backend}, 1 thread)`,
     x: { label: "position", ticks, format: (position) => position.toLocaleString("en") },
-    y: { label: "milliseconds", ticks: ticksTo(most), format: String },
+    y: { label: "CPU milliseconds", ticks: ticksTo(most), format: String },
     series: [lawSeries(positionLaw, ticks), ...timeSeries(byPosition, ({ position }) => position)],
   };
 }
@@ -75,7 +77,7 @@ function sizes({ bySize, sizeLaw, backend }: ScalingFigures): Panel {
   return {
     title: `A step by model size (${backend}, 1 thread)`,
     x: { label: "MB of weights", ticks, format: String },
-    y: { label: "milliseconds", ticks: ticksTo(most), format: String },
+    y: { label: "CPU milliseconds", ticks: ticksTo(most), format: String },
     series: [lawSeries(sizeLaw, ticks), ...timeSeries(bySize, ({ weightBytes }) => weightBytes / 1e6)],
   };
 }

@@ -8,7 +8,7 @@ import { randomConfig, randomTensors } from "../compiler/random.ts";
 import { referenceEngine } from "../engine/reference.ts";
 import { rowBytes } from "../machine/types.ts";
 import { lineThrough } from "./law.ts";
-import { countModel, readScaling } from "./scaling.ts";
+import { countModel, gasLaws, onH100, readScaling } from "./scaling.ts";
 import { drawScaling, SCALING_PLOT } from "./scaling-plot.ts";
 import { fineTraceBytes, nodesAbove, stepCost } from "./step-cost.ts";
 
@@ -63,10 +63,12 @@ describe("the committed figures", () => {
     expect(readFileSync(SCALING_PLOT, "utf8")).toBe(drawScaling(figures));
   });
 
-  it("obey their laws: gas grows by a constant with each doubling, whatever the size and the context", () => {
-    const { disputes, gasLaw } = figures;
-    expect(lineThrough(disputes.map(({ log2Leaves, gas }) => [log2Leaves, gas]))).toEqual(gasLaw);
-    expect(gasLaw.worst).toBeLessThan(0.05);
+  it("obey their laws: gas grows by a constant with each doubling of size or context", () => {
+    const { models, disputes, gasBySize, gasByContext, h100 } = figures;
+    expect(gasLaws(models, disputes)).toEqual({ gasBySize, gasByContext });
+    expect(onH100(models)).toEqual(h100);
+    expect(gasBySize.worst).toBeLessThan(0.03);
+    expect(gasByContext.worst).toBeLessThan(0.01);
     for (const { gas, executorMoves } of disputes) {
       expect(gas).toBeLessThanOrEqual(1_300_000);
       expect(executorMoves).toBeLessThanOrEqual(9);

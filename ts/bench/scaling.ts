@@ -1,19 +1,17 @@
 import { randomFillSync } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { chunkCount } from "../commit/row.ts";
 import type { LlamaConfigInput } from "../compiler/config.ts";
 import { PRECISE_ACTIVATIONS } from "../compiler/llama.ts";
 import { Court } from "../dispute/testing/court.ts";
 import type { Machine } from "../engine/machine.ts";
 import { nativeKinds, nativeMachine } from "../engine/native/native-machine.ts";
 import { wasmMachine } from "../engine/wasm/wasm-machine.ts";
-import { rowShape } from "../machine/shape.ts";
 import { stepContext } from "../machine/step.ts";
-import { INSTRUCTIONS } from "../machine/table.ts";
 import { ELEMENT_BYTES } from "../machine/types.ts";
 import { WeightStore } from "../machine/weights.ts";
 import { DisputeBench } from "./disputes.ts";
 import { LLAMA_70B, SMOL_135M, shapeOf } from "./geometries.ts";
+import { generateOnH100, type OnPaper, replayOnH100 } from "./h100.ts";
 import { type Law, lineThrough } from "./law.ts";
 import type { Shape } from "./sparse-answer.ts";
 import { SteadyTime } from "./steady-time.ts";
@@ -74,6 +72,14 @@ const DISPUTES = [
 /** Makes rows of the hidden size, and reads weights. */
 const DISPUTED = "norm";
 
+/** Answers at once, and tokens of each. */
+const BATCHES = [
+  [1, 8192],
+  [8, 2048],
+  [16, 1024],
+  [32, 512],
+] as const;
+
 /** Synthetic models that are run: weights are random bytes. The last is SmolLM2-360M's geometry. */
 const RUN: readonly LlamaConfigInput[] = [
   {
@@ -98,8 +104,8 @@ const RUN: readonly LlamaConfigInput[] = [
   SMOL_360M,
 ];
 const POSITIONS = [0, 511, 1023, 2047, 4095, 8191];
-/** The least of so many is taken: whatever else runs only adds to a time. */
-const REPEATS = 9;
+/** The least of so many is taken: whatever else runs, and the first use of memory, only add to a time. */
+const REPEATS = 15;
 
 /** A model's step in figures. */
 export interface ModelFigures extends StepCost {
@@ -112,14 +118,12 @@ export interface ModelFigures extends StepCost {
 export interface DisputePoint {
   readonly model: string;
   readonly steps: number;
-  /** Binary logarithm of steps x rows x chunks of the disputed row. */
-  readonly log2Leaves: number;
   readonly gas: number;
   readonly transactions: number;
   readonly executorMoves: number;
 }
 
-/** A step of generation on one thread, in milliseconds, with and without its cache root. */
+/** A step of generation on one thread, in milliseconds of the processor, with and without its cache root. */
 export interface TimePoint {
   readonly weightBytes: number;
   readonly position: number;
@@ -129,9 +133,12 @@ export interface TimePoint {
 
 export interface ScalingFigures {
   readonly models: readonly ModelFigures[];
+  /** The 70B on one H100, on paper. */
+  readonly h100: { readonly generate: readonly OnPaper[]; readonly replay: ReturnType<typeof replayOnH100> };
   readonly disputes: readonly DisputePoint[];
-  /** Gas over `log2Leaves`. */
-  readonly gasLaw: Law;
+  /** Gas over the binary logarithm of bytes of weights, at 8,192 tokens; and of the tokens, of the 70B. */
+  readonly gasBySize: Law;
+  readonly gasByContext: Law;
   readonly backend: string;
   readonly bySize: readonly TimePoint[];
   readonly byPosition: readonly TimePoint[];
@@ -161,6 +168,32 @@ export function answerBytes({ cachedBytes }: StepCost, steps: number): { records
 export async function measureScaling(progress: (what: string) => void): Promise<ScalingFigures> {
   const models = Object.keys(MODELS).map(countModel);
   const disputes = await playDisputes(progress);
+  return { models, h100: onH100(models), disputes, ...gasLaws(models, disputes), ...(await measureTimes(progress)) };
+}
+
+/** The 70B on one H100, at batches whose caches fit beside its weights. */
+export function onH100(models: readonly ModelFigures[]): ScalingFigures["h100"] {
+  const large = models.find(({ model }) => model === "70B")!;
+  const generate = BATCHES.map(([batch, context]) => generateOnH100(large, batch, context));
+  return { generate, replay: replayOnH100(large, 8192) };
+}
+
+/** How gas grows with a model's size, and with the context. */
+export function gasLaws(
+  models: readonly ModelFigures[],
+  disputes: readonly DisputePoint[],
+): Pick<ScalingFigures, "gasBySize" | "gasByContext"> {
+  const bytesOf = new Map(models.map(({ model, weightBytes }) => [model, weightBytes]));
+  const bySize = disputes.filter(({ steps }) => steps === 8192);
+  const byContext = disputes.filter(({ model }) => model === "70B");
+  return {
+    gasBySize: lineThrough(bySize.map(({ model, gas }) => [Math.log2(bytesOf.get(model)!), gas])),
+    gasByContext: lineThrough(byContext.map(({ steps, gas }) => [Math.log2(steps), gas])),
+  };
+}
+
+/** Times of single steps, with their laws. */
+export async function measureTimes(progress: (what: string) => void) {
   const kinds = await nativeKinds();
   const open = kinds.length > 0 ? nativeMachine : wasmMachine;
   const bySize: TimePoint[] = [];
@@ -171,9 +204,6 @@ export async function measureScaling(progress: (what: string) => void): Promise<
   progress("positions");
   const byPosition = await timeSteps(open, SMOL_135M.config, POSITIONS);
   return {
-    models,
-    disputes,
-    gasLaw: lineThrough(disputes.map(({ log2Leaves, gas }) => [log2Leaves, gas])),
     backend: kinds.length > 0 ? `native ${kinds[0]}` : "wasm",
     bySize,
     byPosition,
@@ -200,7 +230,7 @@ async function playDisputes(progress: (what: string) => void): Promise<DisputePo
       points.push({
         model,
         steps,
-        log2Leaves: log2Leaves(shapeOf(geometry), steps),
+
         gas,
         transactions,
         executorMoves,
@@ -210,12 +240,6 @@ async function playDisputes(progress: (what: string) => void): Promise<DisputePo
     await court.close();
   }
   return points;
-}
-
-function log2Leaves({ program: { instructions } }: Shape, steps: number): number {
-  const disputed = instructions.findLast(({ opcode }) => opcode === INSTRUCTIONS[DISPUTED].opcode)!;
-  const { type, length } = rowShape(disputed, steps - 1);
-  return Math.log2(steps * instructions.length * chunkCount(length * ELEMENT_BYTES[type]));
 }
 
 /** Times single steps at positions whose earlier rows are whatever memory holds: the machine is total, and takes as long for any bits. */
@@ -233,25 +257,27 @@ async function timeSteps(
   const { weightBytes } = stepCost(shape);
   const machine = await open(shape.program, randomWeights(shape), { threads: 1 });
   const points: TimePoint[] = [];
-  for (const position of positions) {
-    const [ms, tracedMs] = [await timeStep(machine, position, false), await timeStep(machine, position, true)];
-    points.push({ weightBytes, position, ms, tracedMs });
-  }
+  for (const position of positions) points.push({ weightBytes, position, ...(await timeStep(machine, position)) });
   machine.close();
   return points;
 }
 
-async function timeStep(machine: Machine, t: number, trace: boolean): Promise<number> {
+async function timeStep(machine: Machine, t: number): Promise<Pick<TimePoint, "ms" | "tracedMs">> {
   const cache = machine.cache();
   const context = stepContext({ t, nIn: 1, token: 1, temperature: 0, requestHash: `0x${"11".repeat(32)}` });
-  let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < REPEATS; i++) {
-    const begin = performance.now();
+  const once = async (trace: boolean) => {
+    const begin = process.cpuUsage();
     await machine.run([{ cache, context, token: true, trace }]);
-    least = Math.min(least, performance.now() - begin);
+    const { user, system } = process.cpuUsage(begin);
+    return (user + system) / 1000;
+  };
+  let [ms, tracedMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (let i = 0; i < REPEATS; i++) {
+    ms = Math.min(ms, await once(false));
+    tracedMs = Math.min(tracedMs, await once(true));
   }
   cache.free();
-  return Number(least.toFixed(2));
+  return { ms: Number(ms.toFixed(2)), tracedMs: Number(tracedMs.toFixed(2)) };
 }
 
 function randomWeights({ sections }: Shape): WeightStore {

