@@ -66,7 +66,9 @@ function drawPanel({ title, x, y, series }: Panel): string {
       );
     else for (const [cx, cy] of places) lines.push(`<circle cx="${cx}" cy="${cy}" r="3.5" fill="${colour}"/>`);
     for (const [i, label] of (labels ?? []).entries())
-      lines.push(`<text x="${places[i]![0]}" y="${Math.round(places[i]![1] - 7)}" text-anchor="middle">${label}</text>`);
+      lines.push(
+        `<text x="${places[i]![0]}" y="${Math.round(places[i]![1] - 7)}" text-anchor="middle">${label}</text>`,
+      );
   }
   let at = left;
   for (const { name, colour } of series.filter((each) => each.name !== "")) {

