@@ -1,28 +1,29 @@
 import { setImmediate } from "node:timers/promises";
 import { cacheRootOf, saltOf, type TraceRecord } from "../commit/record.ts";
 import { rowLeaf } from "../commit/row.ts";
-import { referenceEngine } from "../engine/reference.ts";
 import type { Engine, SequenceInput } from "../engine/types.ts";
+import type { Instruction } from "../machine/instruction.ts";
 import { cacheRowCount, type Program } from "../machine/program.ts";
 import { ELEMENT_CODE, newRow, type Row, rowBytes } from "../machine/types.ts";
-import type { Weights } from "../machine/weights.ts";
 
+/** A model with an engine that runs it, which stays its owner's. */
 interface Model {
   readonly program: Program;
-  readonly weights: Weights;
+  readonly engine: Engine;
 }
 
 /**
  * The model downgrade attack: answers come from a smaller sibling, receipts claim the large model. The cheater never runs the
  * large model while serving; it dresses the sibling's cached rows up in the large model's shapes, so that every root looks
  * right. Challenged, it computes the disputed step of the large model and lies only where it is bound: in the cached
- * rows (and token) that its record holds.
+ * rows (and token) that its record holds. The rows of a sibling with the same shapes, such as a coarser quantisation, need no dress.
  */
 export function downgradeEngine(claimed: Model, sibling: Model): Engine {
-  const small = referenceEngine(sibling.program, sibling.weights);
-  const large = referenceEngine(claimed.program, claimed.weights);
-  const cachedInstructions = claimed.program.instructions.filter(({ role }) => role === 1);
+  const { engine: small } = sibling;
+  const { engine: large } = claimed;
+  const cachedInstructions = cachedBy(claimed.program);
   const siblingSlots = cacheRowCount(sibling.program);
+  const fits = sameShapes(cachedInstructions, cachedBy(sibling.program));
 
   /** The cached rows that the cheater claims for a step, by slot of the large model. */
   const claimedRows = (cache: { row(slot: number, position: number): Row }, t: number): Row[] =>
@@ -30,6 +31,7 @@ export function downgradeEngine(claimed: Model, sibling: Model): Engine {
       dressUp(cache.row(slot % siblingSlots, t), newRow(outType, outLength)),
     );
   const dress = async (input: SequenceInput, outputs: readonly number[], records: readonly TraceRecord[]) => {
+    if (fits) return records;
     const { cache } = await small.fine(input, outputs, records.length - 1);
     return records.map(({ token }, t) => ({
       salt: saltOf(input.saltKey, "record", t),
@@ -75,11 +77,23 @@ export function downgradeEngine(claimed: Model, sibling: Model): Engine {
         cache: { row: (slot, position) => claimedRows(cache, position)[slot] },
       };
     },
-    close() {
-      small.close();
-      large.close();
-    },
+    close() {},
   };
+}
+
+function cachedBy({ instructions }: Program): Instruction[] {
+  return instructions.filter(({ role }) => role === 1);
+}
+
+/** Whether two lists of instructions make rows of the same types and lengths. */
+export function sameShapes(a: readonly Instruction[], b: readonly Instruction[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ outType, outLength, role }, i) => {
+      const other = b[i]!;
+      return outType === other.outType && outLength === other.outLength && role === other.role;
+    })
+  );
 }
 
 /** The sibling's elements in a row of another shape: repeated to its length, which looks less fake than zeros. */

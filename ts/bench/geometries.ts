@@ -1,3 +1,4 @@
+import type { Activations } from "../compiler/compilation.ts";
 import type { LlamaConfigInput } from "../compiler/config.ts";
 import { compileProgram } from "../compiler/llama.ts";
 import type { TensorSource } from "../compiler/tensors.ts";
@@ -7,6 +8,8 @@ import type { Shape } from "./sparse-answer.ts";
 export interface Geometry {
   readonly config: LlamaConfigInput;
   readonly steps: number;
+  /** By default one byte each. */
+  readonly activations?: Activations;
 }
 
 /** 2^24 leaves: 512 steps of 1,019 rows of 32 to 64 chunks. */
@@ -57,8 +60,9 @@ export const LLAMA_70B: Geometry = {
 };
 
 /** The program of a geometry, compiled without any weights, and how an answer is made of steps. */
-export function shapeOf({ config, steps }: Geometry): Shape {
-  const { program, weights } = compileProgram(config, unknownTensors(config.hidden_size));
+export function shapeOf({ config, steps, activations }: Geometry): Shape {
+  const options = activations === undefined ? {} : { activations };
+  const { program, weights } = compileProgram(config, unknownTensors(config.hidden_size), options);
   const nIn = steps / 2;
   return { program, sections: weights.sections, nIn, steps, vocabSize: config.vocab_size };
 }

@@ -12,13 +12,14 @@ Benches:
   gas       gas of commitments, of the one-step transaction of every instruction and of whole disputes, as whole transactions
             (build the contracts first: npx forge build)
   engine    speed, memory and tracing of the backends against llama.cpp, with SmolLM2 (build the native backend first: npm run native)
+  scaling   cost against context length and model size: counts, whole disputes, times of synthetic models, fitted laws (minutes)
   accuracy  the canonical machine against llama.cpp on one GGUF file and text: perplexity ratio, greedy agreement
 
 engine and accuracy want the peer, beside the project: npm install --no-save node-llama-cpp@3.22.1
 
 Options:
   --json         print one JSON line
-  --write        gas: write ${GAS_SNAPSHOT}
+  --write        gas: write ${GAS_SNAPSHOT}; scaling: its snapshot, and docs/scaling.svg
   --model FILE   engine, accuracy: GGUF file; default: that of "otr model fetch smollm2"
   --rounds N     engine: measurements of each, in turn; default 5
   --tokens N     accuracy: predictions to compare; default 8192
@@ -35,7 +36,7 @@ const OPTIONS = {
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
-const BENCHES: Readonly<Record<string, (values: Values) => Promise<void>>> = { gas, engine, accuracy };
+const BENCHES: Readonly<Record<string, (values: Values) => Promise<void>>> = { gas, engine, scaling, accuracy };
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: OPTIONS });
@@ -86,6 +87,19 @@ async function engine(values: Values): Promise<void> {
   progress("\n");
   if (values.json) console.log(JSON.stringify(figures));
   else console.dir(figures);
+}
+
+async function scaling(values: Values): Promise<void> {
+  const { measureScaling, SCALING_SNAPSHOT } = await import("./scaling.ts");
+  const { drawScaling, SCALING_PLOT } = await import("./scaling-plot.ts");
+  const figures = await measureScaling(progress);
+  progress("\n");
+  if (values.write) {
+    writeFileSync(SCALING_SNAPSHOT, `${JSON.stringify(figures, null, 2)}\n`);
+    writeFileSync(SCALING_PLOT, drawScaling(figures));
+  }
+  if (values.json) console.log(JSON.stringify(figures));
+  else console.dir(figures, { depth: null });
 }
 
 async function accuracy(values: Values): Promise<void> {

@@ -10,7 +10,7 @@ import { openEngine } from "../engine/backends.ts";
 import { BACKENDS, type BackendName, type Engine } from "../engine/types.ts";
 import { openExecutor } from "../executor/open-executor.ts";
 import { openFisherman } from "../fisherman/open-fisherman.ts";
-import { type SuspectSource, suspectsOf } from "../fisherman/suspects.ts";
+import { type SuspectModel, type SuspectSource, suspectsOf } from "../fisherman/suspects.ts";
 import { openHealthServer } from "../metrics/health-server.ts";
 import { UsageError } from "./errors.ts";
 import type { Run } from "./program.ts";
@@ -139,17 +139,22 @@ async function crossCheckers({ executor, engine }: Config, models: readonly Read
 /** Suspects as the configuration names them. Folders that are loaded already are not loaded twice. */
 async function suspectsFor(session: Session, models: readonly ReadyModel[]): Promise<SuspectSource> {
   const named = Object.entries(session.config.fisherman.suspects);
-  const known = new Map(models.map(({ loaded: model }) => [resolve(model.dir), model]));
+  const known = new Map(models.map((model) => [resolve(model.loaded.dir), suspectModel(model)]));
   const missing = new Set(named.flatMap(([, folders]) => folders.map((folder) => resolve(folder))));
   for (const folder of known.keys()) missing.delete(folder);
-  for (const { loaded: model } of (await loaded(session, [...missing])).models) known.set(resolve(model.dir), model);
+  for (const model of (await loaded(session, [...missing])).models)
+    known.set(resolve(model.loaded.dir), suspectModel(model));
   const byModel = named.map(([modelId, folders]) => {
     if (!models.some(({ loaded: model }) => model.modelId === modelId.toLowerCase()))
       throw new UsageError(`fisherman.suspects names ${modelId}, which is not loaded.`, "Add its folder to models.");
     return [modelId.toLowerCase(), folders.map((folder) => known.get(resolve(folder))!)] as const;
   });
-  const checked = models.map(({ loaded: model }) => model);
-  return suspectsOf(checked, new Map(byModel));
+  return suspectsOf(models.map(suspectModel), new Map(byModel));
+}
+
+/** Suspects run on the engines that the models have anyway. */
+function suspectModel({ loaded, engine }: ReadyModel): SuspectModel {
+  return { ...loaded, engine };
 }
 
 function loaded({ config, output }: Session, folders: readonly string[]) {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { join } from "node:path";
 import type { Command } from "commander";
 import { SOFTWARE_MEASUREMENT } from "../chain/dev-evidence.ts";
 import { systemClock, unixSeconds } from "../chain/time.ts";
@@ -12,7 +12,7 @@ import { DEFAULT_INDEX, FETCHABLE, fetchModel } from "../model/fetch.ts";
 import { type ImportParameters, importModel } from "../model/import.ts";
 import { loadModel, readDescription, verifyDeep } from "../model/load.ts";
 import { writePackage } from "../model/pack.ts";
-import { MODEL_JSON } from "../model/package.ts";
+import { isPackage, packageName } from "../model/package.ts";
 import { openModelSource } from "../model/source.ts";
 import { Tokenizer } from "../model/tokenizer.ts";
 import { UsageError } from "./errors.ts";
@@ -63,7 +63,7 @@ export function modelCommands(program: Command, run: Run): void {
     .option("--threads <count>", "default: one a core", integer)
     .action(
       run(async ({ output, cacheDir }, path: string, options: ImportOptions) => {
-        const name = options.name ?? nameOf(path);
+        const name = options.name ?? packageName(path);
         const out = options.out ?? join("models", name);
         if (!options.replace && existsSync(out)) throw new ModelExistsError(out);
         const packed = await importModel({
@@ -96,7 +96,7 @@ export function modelCommands(program: Command, run: Run): void {
         const how = committing(output, cacheDir, options);
         const { modelId, manifest, cachedRows } = isPackage(path)
           ? await checkedPackage(path, how)
-          : await committedSource({ path, name: nameOf(path), ...compileOptions(options), ...how });
+          : await committedSource({ path, name: packageName(path), ...compileOptions(options), ...how });
         const seconds = Number(((performance.now() - started) / 1000).toFixed(1));
         const facts = { modelId, ...manifest, cachedRows, seconds };
         output.result(facts, () => table(flat(facts)));
@@ -182,21 +182,6 @@ async function checkedPackage(folder: string, how: CommitOptions) {
 async function committedSource(parameters: ImportParameters) {
   const { description, cachedRows } = await importModel(parameters);
   return { ...description, cachedRows };
-}
-
-function isPackage(path: string): boolean {
-  return existsSync(join(path, MODEL_JSON));
-}
-
-/** The package's default name: the file's or folder's, in lower case and the characters that names may have. */
-function nameOf(path: string): string {
-  const base = basename(resolve(path)).replace(/\.gguf$/i, "");
-  return (
-    base
-      .toLowerCase()
-      .replaceAll(/[^a-z0-9._-]+/g, "-")
-      .replace(/^[^a-z0-9]+/, "") || "model"
-  );
 }
 
 async function packageFacts(folder: string) {

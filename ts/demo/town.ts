@@ -18,13 +18,10 @@ import { openExecutor } from "../executor/open-executor.ts";
 import { type OpenFisherman, openFisherman } from "../fisherman/open-fisherman.ts";
 import { encodeInstruction } from "../machine/instruction.ts";
 
-/** Seconds: a lie must be found within the window; on a real chain both are hours to days. */
-export const CHALLENGE_WINDOW = 30;
-const TURN = 30;
-/** From a verdict until it is paid. */
+/** From a verdict until it is paid, in seconds. */
 export const AIR_GAP = 60;
-/** From a verdict until the rest of the locks is burnt: no shorter than a longest game of 42 turns. */
-export const CLAIM_PERIOD = 42 * TURN;
+/** Turns of a longest game. */
+const TURNS = 42;
 const STAKE = parseEther("1");
 const YEAR = 365 * 24 * 3600;
 /** Milliseconds between looks at the chain; all daemons share this process. */
@@ -40,6 +37,12 @@ export interface Serving {
   readonly account: LocalAccount;
 }
 
+/** The chain's rules, in seconds: a lie must be found within the window, and answered within turns. On a real chain both are hours to days. */
+export interface Pace {
+  readonly window: number;
+  readonly turn: number;
+}
+
 /** What the demo happens in: a local chain with the whole deployment, the daemons on it, and their files in one folder. */
 export class Town {
   private readonly folder = mkdtempSync(join(tmpdir(), "otr-demo-"));
@@ -49,25 +52,31 @@ export class Town {
     readonly anvil: Anvil,
     readonly client: ChainClient,
     readonly deployment: Deployment,
+    readonly pace: Pace,
     private readonly log: Logger,
   ) {}
 
+  /** From a verdict until the rest of the locks is burnt, in seconds: no shorter than a longest game. */
+  get claimPeriod(): number {
+    return TURNS * this.pace.turn;
+  }
+
   /** Starts the chain and deploys with `forge script`. */
-  static async build(logLevel: "silent" | "info"): Promise<Town> {
+  static async build(pace: Pace, logLevel: "silent" | "info"): Promise<Town> {
     const anvil = await startAnvil();
     const deployment = await deploy({
       url: anvil.url,
       privateKey: anvilKey(0),
       parameters: {
         development: true,
-        challengeWindow: CHALLENGE_WINDOW,
-        turnDuration: TURN,
+        challengeWindow: pace.window,
+        turnDuration: pace.turn,
         airGap: AIR_GAP,
-        claimPeriod: CLAIM_PERIOD,
+        claimPeriod: TURNS * pace.turn,
       },
     });
     const client = await connect({ url: anvil.url, pollMs: POLL_MS });
-    return new Town(anvil, client, deployment, createLogger("demo", { level: logLevel, format: "text" }));
+    return new Town(anvil, client, deployment, pace, createLogger("demo", { level: logLevel, format: "text" }));
   }
 
   account(role: Role): LocalAccount {

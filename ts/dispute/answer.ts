@@ -2,17 +2,24 @@ import type { Hex } from "../commit/bytes.ts";
 import { saltKey } from "../commit/record.ts";
 import { effectiveTemperature } from "../commit/typed-data.ts";
 import type { Engine, SequenceInput } from "../engine/types.ts";
+import type { Program } from "../machine/program.ts";
+import type { Weights } from "../machine/weights.ts";
 import type { Bundle } from "../sdk/bundle.ts";
 import type { CommittedAnswer, DisputedModel } from "./step-trace.ts";
+
+/** A model read and verified once more. */
+export interface FreshModel {
+  readonly program: Program;
+  readonly weights: Weights;
+  /** Starts another backend than the one that gave the first opinion; whoever asks closes it. */
+  engine(): Promise<Engine>;
+}
 
 /** A model that answers can be re-executed and disputed with. */
 export interface PlayableModel {
   readonly engine: Engine;
-  /**
-   * Another engine that shares no state with the first, for a second opinion; its owner closes it. Left out, the first engine computes
-   * again from the start.
-   */
-  readonly freshEngine?: () => Promise<Engine>;
+  /** Reads the model again, for a second opinion that shares nothing with the first. Left out, the first engine computes again from the start. */
+  readonly fresh?: () => Promise<FreshModel>;
   readonly disputed: DisputedModel;
   /** Most positions of a sequence. */
   readonly contextLength: number;

@@ -20,11 +20,13 @@ export async function loadModels(
     const loaded = await loadModel(folder, options);
     const engine = await openEngine(loaded.program, loaded.weights, engineOptions);
     // Read from disk and checked against its roots once more: weights that went bad in memory must not testify twice.
-    const freshEngine = async () => {
+    const fresh = async () => {
       const { program, weights } = await loadModel(folder);
-      return openEngine(program, weights, { ...engineOptions, backend: otherBackend(engineOptions.backend) });
+      const another = async () =>
+        openEngine(program, weights, { ...engineOptions, backend: await otherBackend(engineOptions.backend) });
+      return { program, weights, engine: another };
     };
-    models.push({ loaded, engine, freshEngine, disputed: loaded, contextLength: loaded.manifest.contextLength });
+    models.push({ loaded, engine, fresh, disputed: loaded, contextLength: loaded.manifest.contextLength });
   }
   const byId = new Map<Hex, ReadyModel>(models.map((model) => [model.loaded.modelId, model]));
   return { models, source: async (modelId) => byId.get(modelId.toLowerCase() as Hex) };

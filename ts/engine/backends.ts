@@ -31,7 +31,12 @@ export async function openEngine(
   }
 }
 
-/** A backend that shares no kernel with another one, for a second opinion. `wasm` and `native` do share how a program is laid out (plan/). */
-export function otherBackend(backend: BackendName): BackendName {
-  return backend === "native" ? "wasm" : backend === "wasm" ? "reference" : "wasm";
+/**
+ * The fastest backend here that shares no kernel with another one, for a second opinion. `wasm` and `native` do share how a program is laid
+ * out (plan/).
+ */
+export async function otherBackend(backend: BackendName): Promise<BackendName> {
+  if (backend !== "wasm") return "wasm";
+  const { nativeKinds } = await import("./native/native-machine.ts");
+  return (await nativeKinds()).length > 0 ? "native" : "reference";
 }

@@ -14,19 +14,32 @@ export function referenceEngine(program: Program, weights: Weights): Engine {
   return runEngine("reference", (input) => new ReferenceRun(program, weights, plan, input));
 }
 
+/**
+ * The record that the reference machine makes of one step, from cached rows of all steps before it that somebody else has made.
+ *
+ * @param cache Holds these rows; those of the step are stored there.
+ */
+export function referenceRecord(
+  program: Program,
+  weights: Weights,
+  { input, outputs, step, cache }: { input: SequenceInput; outputs: readonly number[]; step: number; cache: KvCache },
+): TraceRecord {
+  const run = new ReferenceRun(program, weights, cachePlan(program), input, cache);
+  run.step(step, outputs);
+  return run.records[0]!;
+}
+
 /** The machine's state along one sequence. */
 class ReferenceRun implements Run {
   readonly records: TraceRecord[] = [];
-  private readonly cache: KvCache;
 
   constructor(
     private readonly program: Program,
     private readonly weights: Weights,
     private readonly plan: Uint8Array,
     private readonly input: SequenceInput,
-  ) {
-    this.cache = new KvCache(program);
-  }
+    private readonly cache = new KvCache(program),
+  ) {}
 
   step(t: number, outputs: readonly number[]): number | undefined {
     const emits = t >= this.input.prompt.length - 1;
@@ -36,7 +49,7 @@ class ReferenceRun implements Run {
     this.records.push({
       salt: saltOf(this.input.saltKey, "record", t),
       token: token ?? SENTINEL_TOKEN,
-      cacheRoot: cacheRootOf(this.cachedLeaves(t)),
+      cacheRoot: cacheRootAt(this.cache, t),
     });
     return token;
   }
@@ -58,11 +71,14 @@ class ReferenceRun implements Run {
     const token = t < prompt.length ? prompt[t] : outputs[t - prompt.length];
     return stepContext({ t, nIn: prompt.length, token, requestHash, temperature });
   }
+}
 
-  private cachedLeaves(t: number): Uint8Array[] {
-    return Array.from({ length: this.cache.slots }, (_, slot) => {
-      const row = this.cache.row(slot, t);
+/** Root over the rows that a cache holds of one position. */
+export function cacheRootAt(cache: KvCache, position: number): Uint8Array {
+  return cacheRootOf(
+    Array.from({ length: cache.slots }, (_, slot) => {
+      const row = cache.row(slot, position);
       return rowLeaf(ELEMENT_CODE[row.type], row.data.length, rowBytes(row));
-    });
-  }
+    }),
+  );
 }

@@ -4,11 +4,12 @@ import { batchTree } from "../commit/batch.ts";
 import { toHex } from "../commit/bytes.ts";
 import { TAGS } from "../commit/tags.ts";
 import { type Domain, hashReceipt } from "../commit/typed-data.ts";
-import type { ModelSource, PlayableModel } from "../dispute/answer.ts";
+import type { ModelSource } from "../dispute/answer.ts";
 import type { Bundle, BundleHead } from "../sdk/bundle.ts";
 import { fetchBatch } from "../sdk/fetch-bundles.ts";
 import { contradiction, requestContradiction } from "./contradiction.ts";
 import { BundleError } from "./errors.ts";
+import { secondOpinion } from "./second-opinion.ts";
 import type { VerdictKind, WatchedBatch } from "./store.ts";
 import { describeFault, type Fault, findFault, requestFault } from "./verify.ts";
 
@@ -83,7 +84,7 @@ export interface Verdict {
 
 /**
  * Checks one item of a downloaded batch: against its request, then by re-execution. A fault that re-execution finds is believed when a second
- * engine finds the same one: a fault of this machine must not become an accusation. So without agreement there is no verdict.
+ * opinion is the same: a fault of this machine must not become an accusation. So without agreement there is no verdict.
  */
 export async function checkItem(domain: Domain, models: ModelSource, item: BatchItem): Promise<Verdict> {
   if (!("bundle" in item))
@@ -105,7 +106,7 @@ export async function checkItem(domain: Domain, models: ModelSource, item: Batch
     return unavailable("model", "longer than the model's context");
   const fault = await findFault(model.engine, bundle, model.contextLength);
   if (fault === undefined) return { verdict: "valid", fault, obstacle: undefined, reason: undefined };
-  const again = await secondOpinion(model, bundle);
+  const again = await secondOpinion(model, bundle, fault);
   if (!isDeepStrictEqual(fault, again))
     return unavailable(
       "unstable",
@@ -121,15 +122,6 @@ export function invalid(fault: Fault): Verdict {
 
 function unavailable(obstacle: Obstacle, reason: string): Verdict {
   return { verdict: "unavailable", fault: undefined, obstacle, reason };
-}
-
-async function secondOpinion(model: PlayableModel, bundle: Bundle): Promise<Fault | undefined> {
-  const engine = await model.freshEngine?.();
-  try {
-    return await findFault(engine ?? model.engine, bundle, model.contextLength);
-  } finally {
-    engine?.close();
-  }
 }
 
 /** The receipt of an item. */

@@ -21,7 +21,8 @@ const TOKENIZER = wordOf(2);
 /** A model of the scene's family, of other weights or another size. */
 function sibling(seed: number, changes: Partial<typeof SCENE_CONFIG> = {}, tokenizerHash = TOKENIZER): SuspectModel {
   const config = { ...SCENE_CONFIG, ...changes };
-  return { modelId: wordOf(seed), manifest: { tokenizerHash }, ...compileLlama(config, randomTensors(config, seed)) };
+  const { program, weights } = compileLlama(config, randomTensors(config, seed));
+  return { modelId: wordOf(seed), manifest: { tokenizerHash }, program, engine: referenceEngine(program, weights) };
 }
 
 describe("suspects", () => {
@@ -70,6 +71,8 @@ describe("a model downgrade", () => {
     rmSync(folder, { recursive: true });
   });
 
+  const claimed = () => ({ ...scene.model, engine: scene.engine });
+
   /** Serves the scene's model by another engine, and lets a fisherman with these suspects convict it. @returns The game's events and gas. */
   const convict = async (cheat: Engine, suspects: readonly SuspectModel[]) => {
     const { model, client, deployment } = scene;
@@ -82,7 +85,7 @@ describe("a model downgrade", () => {
     const { fisherman } = await crew.fish({
       file: `${batchId}.sqlite`,
       settings: { executors: [executor.address] },
-      suspects: suspectsOf([{ ...model, manifest: { tokenizerHash: TOKENIZER } }, ...suspects]),
+      suspects: suspectsOf([{ ...claimed(), manifest: { tokenizerHash: TOKENIZER } }, ...suspects]),
     });
     await until(() => fisherman.store.verdict(item.receiptHash)?.dispute === "done");
     expect((await executor.actions.getExecutor(executor.address)).convictedAt).not.toBe(0n);
@@ -101,7 +104,7 @@ describe("a model downgrade", () => {
     ["of another size", { num_hidden_layers: 1, intermediate_size: 24 }],
   ])("to a suspect %s is settled by a jump, at far less gas than the walk", async (_name, changes) => {
     const cheaper = sibling(77, changes);
-    const cheat = downgradeEngine(scene.model, cheaper);
+    const cheat = downgradeEngine(claimed(), cheaper);
     const walked = await convict(cheat, []);
     const jumped = await convict(cheat, [cheaper]);
     expect(walked.events.length).toBeGreaterThan(5);
@@ -111,13 +114,13 @@ describe("a model downgrade", () => {
 
   it("to a suspect that answers with its own rows throughout is settled by a jump, too", async () => {
     const cheaper = sibling(78);
-    const { events } = await convict(referenceEngine(cheaper.program, cheaper.weights), [cheaper]);
+    const { events } = await convict(cheaper.engine, [cheaper]);
     expect(events).toEqual(JUMP);
   });
 
   it("is convicted by the walk if the suspects are others, or cannot even run the prompt", async () => {
     const unfit = sibling(79, { vocab_size: 2 });
-    const { events } = await convict(downgradeEngine(scene.model, sibling(77)), [unfit, sibling(80)]);
+    const { events } = await convict(downgradeEngine(claimed(), sibling(77)), [unfit, sibling(80)]);
     expect(events.length).toBeGreaterThan(5);
   });
 });

@@ -1,9 +1,7 @@
-import { downgradeEngine } from "../adversary/downgrade.ts";
+import { downgradeEngine, sameShapes } from "../adversary/downgrade.ts";
 import type { Hex } from "../commit/bytes.ts";
-import { referenceEngine } from "../engine/reference.ts";
 import type { Engine } from "../engine/types.ts";
 import type { Program } from "../machine/program.ts";
-import type { Weights } from "../machine/weights.ts";
 
 /** Engines that may have made the answers which claim to be a model's; the likelier ones first. */
 export type SuspectSource = (modelId: Hex) => readonly Engine[];
@@ -12,7 +10,8 @@ export type SuspectSource = (modelId: Hex) => readonly Engine[];
 export interface SuspectModel {
   readonly modelId: Hex;
   readonly program: Program;
-  readonly weights: Weights;
+  /** Runs it; shared with whoever else uses the model. */
+  readonly engine: Engine;
   readonly manifest: { readonly tokenizerHash: Hex };
 }
 
@@ -50,17 +49,6 @@ export function suspectsOf(
  */
 function enginesOf(claimed: SuspectModel, sibling: SuspectModel): Engine[] {
   const bound = downgradeEngine(claimed, sibling);
-  if (!sameGeometry(claimed.program, sibling.program)) return [bound];
-  return [bound, referenceEngine(sibling.program, sibling.weights)];
-}
-
-/** Whether all rows of two programs have the same types, lengths and roles. */
-function sameGeometry(a: Program, b: Program): boolean {
-  return (
-    a.instructions.length === b.instructions.length &&
-    a.instructions.every(({ outType, outLength, role }, i) => {
-      const other = b.instructions[i]!;
-      return outType === other.outType && outLength === other.outLength && role === other.role;
-    })
-  );
+  const same = sameShapes(claimed.program.instructions, sibling.program.instructions);
+  return same ? [bound, sibling.engine] : [bound];
 }

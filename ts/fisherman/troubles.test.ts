@@ -122,7 +122,8 @@ describe("troubles of a fisherman", () => {
       const [model, honest] = [crew.models(wrong), crew.models()];
       const models = async (id: Hex) => {
         const found = await (broken ? model : honest)(id);
-        return found && { ...found, freshEngine: async () => scene.engine };
+        const { program, weights } = scene.model;
+        return found && { ...found, fresh: async () => ({ program, weights, engine: async () => scene.engine }) };
       };
       const { fisherman, account } = await crew.fish({ models, settings: { executors: [executor.address] } });
       const verdict = () => fisherman.store.verdict(item.receiptHash);

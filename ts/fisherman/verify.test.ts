@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { toHex, word } from "../commit/bytes.ts";
-import { SENTINEL_TOKEN, saltKey, saltOf, type TraceRecord, tokenTree, traceTree } from "../commit/record.ts";
-import { TAGS } from "../commit/tags.ts";
-import { hashReceipt, hashRequest, NOBODY, type Receipt, type Request, STOP_REASON } from "../commit/typed-data.ts";
+import { SENTINEL_TOKEN, saltOf, type TraceRecord } from "../commit/record.ts";
+import { NOBODY, STOP_REASON } from "../commit/typed-data.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import type { Engine } from "../engine/types.ts";
 import type { Bundle } from "../sdk/bundle.ts";
 import { checkItem } from "./check-batch.ts";
 import { contradiction } from "./contradiction.ts";
 import { UnstableReplayError } from "./errors.ts";
+import { bundles } from "./testing/bundles.ts";
 import { fieldFault, findFault } from "./verify.ts";
 
 const DOMAIN = { chainId: 1, rollup: NOBODY };
@@ -46,64 +46,7 @@ const engine = {
   },
 } satisfies Partial<Engine> as unknown as Engine;
 
-/** An answer, and whatever about it is to be wrong; roots are those of the wrong content. */
-async function bundleOf(
-  wrong: {
-    outputs?: number[];
-    records?: (honest: TraceRecord[]) => void;
-    request?: Partial<Request>;
-    receipt?: Partial<Receipt>;
-  } = {},
-): Promise<Bundle> {
-  const salted = { requester: NOBODY, seed: toHex(word(9)), nonce: 0n };
-  const key = saltKey({ ...salted, secret: salted.seed });
-  const outputs = wrong.outputs ?? [6, 7, 8];
-  const request: Request = {
-    ...salted,
-    modelId: MODEL,
-    inputRoot: toHex(tokenTree(key, "input", PROMPT).root(TAGS.input)),
-    nIn: PROMPT.length,
-    maxOut: 3,
-    stopTokens: [],
-    sampler: 0,
-    temperature: 0,
-    deadline: 0n,
-    confidential: false,
-    watchers: [],
-    ...wrong.request,
-  };
-  const requestHash = hashRequest(DOMAIN, request);
-  const honest = await engine.replay(
-    { prompt: PROMPT, requestHash, temperature: 0, saltKey: key },
-    [6, 7, 8].slice(0, outputs.length),
-  );
-  const records = [...honest.records];
-  wrong.records?.(records);
-  const receipt: Receipt = {
-    ...{ machineVersion: 1, modelId: MODEL, executor: NOBODY, enclaveKey: NOBODY, seq: 0n, commitBy: 0n, expiry: 0n },
-    requestHash,
-    inputRoot: request.inputRoot,
-    nIn: PROMPT.length,
-    outputRoot: toHex(tokenTree(key, "output", outputs).root(TAGS.output)),
-    nOut: outputs.length,
-    stopReason: STOP_REASON.length,
-    traceRoot: toHex(traceTree(records).root(TAGS.trace)),
-    ...wrong.receipt,
-  };
-  const signature = toHex(new Uint8Array(65));
-  const signatures = { enclaveSignature: signature, operatorSignature: signature };
-  const receiptHash = hashReceipt(DOMAIN, receipt);
-  return {
-    domain: DOMAIN,
-    receiptHash,
-    receipt,
-    ...signatures,
-    request,
-    inputTokens: PROMPT,
-    outputTokens: outputs,
-    records,
-  };
-}
+const bundleOf = bundles(engine, { domain: DOMAIN, modelId: MODEL, prompt: PROMPT, outputs: [6, 7, 8] });
 
 const models = async (id: string) =>
   id === MODEL ? { engine, disputed: {} as never, contextLength: CONTEXT } : undefined;
@@ -115,41 +58,40 @@ describe("checkItem", () => {
     expect(await checkItem(DOMAIN, models, { bundle })).toMatchObject({ verdict: "valid" });
   });
 
-  it("believes a fault only when a second engine finds the same one", async () => {
-    const bundle = await bundleOf({ records: (records) => (records[1] = { ...records[1], cacheRoot: word(9) }) });
-    let [closed, replays] = [0, 0];
-    const counted =
-      (replay: Engine["replay"]): Engine["replay"] =>
-      (...input) => {
-        replays++;
-        return replay(...input);
-      };
-    const second = (replay: Engine["replay"]): ModelSource => {
-      const freshEngine = async () => ({ ...engine, replay: counted(replay), close: () => void closed++ });
-      const model = { engine: { ...engine, replay: counted(engine.replay) }, freshEngine, contextLength: CONTEXT };
-      return async () => ({ ...model, disputed: {} as never });
+  it("believes a fault only when a second opinion is the same", async () => {
+    // The records are hidden, so that all of the answer is made again.
+    const hidden = await bundleOf({ receipt: { traceRoot: toHex(word(3)) } });
+    let [closed, opened] = [0, 0];
+    const second = (other: Partial<Engine>): ModelSource => {
+      const fresh = async () => ({
+        ...({} as { program: never; weights: never }),
+        engine: async () => {
+          opened++;
+          return { ...engine, ...other, close: () => void closed++ };
+        },
+      });
+      return async () => ({ engine, fresh, disputed: {} as never, contextLength: CONTEXT });
     };
-    const check = (replay: Engine["replay"], item = bundle) => checkItem(DOMAIN, second(replay), { bundle: item });
-    expect(await check(engine.replay)).toMatchObject({ verdict: "invalid", reason: expect.stringContaining("step 1") });
-    expect([closed, replays]).toEqual([1, 2]);
-    // The second computation finds nothing, or another step: this machine is not to be trusted.
-    const agreeing: Engine["replay"] = async (input, outputs) => ({
-      tokens: (await engine.replay(input, outputs)).tokens,
-      records: bundle.records,
+    const check = (other: Partial<Engine>, item = hidden) => checkItem(DOMAIN, second(other), { bundle: item });
+    expect(await check({})).toMatchObject({ verdict: "invalid", fault: { kind: "trace" } });
+    expect([opened, closed]).toEqual([1, 1]);
+    // Another fault, since the second computation makes another answer: this machine is not to be trusted.
+    const elsewhere: Engine["sequence"] = (input) => engine.sequence({ ...input, prompt: [1] });
+    const outputRoot = await bundleOf({ receipt: { outputRoot: toHex(word(3)) } });
+    const hiddenOutput = { ...outputRoot, records: [] };
+    expect(await check({ sequence: elsewhere }, hiddenOutput)).toMatchObject({
+      verdict: "unavailable",
+      fault: undefined,
+      obstacle: "unstable",
     });
-    const elsewhere: Engine["replay"] = async (input, outputs) => {
-      const { tokens, records } = await engine.replay(input, outputs);
-      return { tokens, records: records.with(0, { ...records[0], cacheRoot: word(5) }) };
+    const broken = () => {
+      throw new UnstableReplayError("engine failed");
     };
-    for (const replay of [agreeing, elsewhere])
-      expect(await check(replay)).toMatchObject({ verdict: "unavailable", fault: undefined, obstacle: "unstable" });
-    const broken = async () => Promise.reject(new UnstableReplayError("engine failed"));
-    await expect(check(broken)).rejects.toBeInstanceOf(UnstableReplayError);
-    expect(closed).toBe(4);
+    await expect(check({ sequence: broken })).rejects.toBeInstanceOf(UnstableReplayError);
+    expect([opened, closed]).toEqual([3, 3]);
     // What is found honest at once accuses nobody and is computed once.
-    replays = 0;
-    expect(await check(engine.replay, await bundleOf())).toMatchObject({ verdict: "valid", reason: undefined });
-    expect(replays).toBe(1);
+    expect(await check({}, await bundleOf())).toMatchObject({ verdict: "valid", reason: undefined });
+    expect(opened).toBe(3);
   });
 
   it("finds the first wrong record, be it a token, a sentinel or a cache root", async () => {

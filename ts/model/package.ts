@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import type { Hex } from "../commit/bytes.ts";
 import { ELEMENT_TYPES } from "../machine/types.ts";
@@ -15,6 +17,22 @@ export const PACKAGE_FILES = [
   "chat_template.jinja",
 ] as const;
 export type PackageFile = (typeof PACKAGE_FILES)[number];
+
+/** Whether a path is a package's folder. */
+export function isPackage(path: string): boolean {
+  return existsSync(join(path, MODEL_JSON));
+}
+
+/** A package's default name: its source's file or folder, in lower case and the characters that names may have. */
+export function packageName(path: string): string {
+  const base = basename(resolve(path)).replace(/\.gguf$/i, "");
+  return (
+    base
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9._-]+/g, "-")
+      .replace(/^[^a-z0-9]+/, "") || "model"
+  );
+}
 
 const hash = z.templateLiteral(["0x", z.string().regex(/^[0-9a-f]{64}$/)]).transform((value): Hex => value);
 const u32 = z.number().int().min(0).max(0xffffffff);
