@@ -66,6 +66,7 @@ export async function measureEngine({ gguf, rounds, progress }: EngineBenchOptio
   const bare = await nativeMachine(program, weights, { threads });
 
   const times: Record<string, number[]> = {};
+  const steps: StepTimes[] = [];
   const record = async <T>(name: string, run: () => Promise<T>): Promise<T> => {
     const start = performance.now();
     const result = await run();
@@ -85,9 +86,7 @@ export async function measureEngine({ gguf, rounds, progress }: EngineBenchOptio
       await generation(engine, ask(prompt, round), DECODED, (phase, run) => record(`${name}${phase}`, run));
     }
     progress(`round ${round + 1} of ${rounds}: tracing`);
-    for (const trace of round % 2 === 0 ? [false, true] : [true, false]) {
-      await decodeBare(bare, prompt, trace, (run) => record(trace ? "traced" : "untraced", run));
-    }
+    await decodeTwice(bare, prompt, steps);
     progress(`round ${round + 1} of ${rounds}: eight at once`);
     await record("eight", async () => {
       await Promise.all(
@@ -130,7 +129,9 @@ export async function measureEngine({ gguf, rounds, progress }: EngineBenchOptio
     prefillRatio: of("llamaPrefill") / of("nativePrefill"),
     wasmDecodeRatio: of("llamaDecode") / of("wasmDecode"),
     wasmPrefillRatio: of("llamaPrefill") / of("wasmPrefill"),
-    traceOverhead: of("traced") / of("untraced") - 1,
+    // Of pairs, not of two medians: what disturbs a step disturbs the other one of its pair.
+    traceOverhead:
+      median(steps.map(({ traced, untraced }) => traced - untraced)) / median(steps.map(({ untraced }) => untraced)),
     verifyRatioNative: verify.native!,
     verifyRatioWasm: verify.wasm!,
     batch8Speedup: (8 * of("one")) / of("eight"),
@@ -192,25 +193,37 @@ async function generation(
   return outputs;
 }
 
-/** Decoding without an engine around it, with and without cache roots. */
-async function decodeBare(
-  machine: Machine,
-  prompt: readonly number[],
-  trace: boolean,
-  timed: (run: () => Promise<void>) => Promise<void>,
-): Promise<void> {
+/** Milliseconds of one step, with and without its cache root. */
+interface StepTimes {
+  readonly traced: number;
+  readonly untraced: number;
+}
+
+/** Decoding without an engine around it. Each step runs twice, with and without its cache root, in turn first: both write the same rows. */
+async function decodeTwice(machine: Machine, prompt: readonly number[], times: StepTimes[]): Promise<void> {
   const cache = machine.cache();
-  const step = (t: number, token: number, wanted: boolean) => ({
+  const step = (t: number, token: number, wanted: boolean, trace: boolean) => ({
     cache,
     context: stepContext({ t, nIn: prompt.length, token, temperature: 0, requestHash: `0x${"11".repeat(32)}` }),
     token: wanted,
-    trace: trace && wanted,
+    trace,
   });
-  const first = prompt.slice(0, 64).map((token, t) => step(t, token, t === 63));
+  const first = prompt.slice(0, 64).map((token, t) => step(t, token, t === 63, false));
   let token = (await machine.run(first)).at(-1)!.token!;
-  await timed(async () => {
-    for (let t = 64; t < 64 + DECODED; t++) token = (await machine.run([step(t, token, true)]))[0]!.token!;
-  });
+  for (let t = 64; t < 64 + DECODED; t++) {
+    let next = token;
+    const took = async (trace: boolean) => {
+      const start = performance.now();
+      next = (await machine.run([step(t, token, true, trace)]))[0]!.token!;
+      return performance.now() - start;
+    };
+    if (t % 2 === 0) times.push({ traced: await took(true), untraced: await took(false) });
+    else {
+      const untraced = await took(false);
+      times.push({ traced: await took(true), untraced });
+    }
+    token = next;
+  }
   cache.free();
 }
 

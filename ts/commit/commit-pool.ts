@@ -33,7 +33,10 @@ export class CommitPool {
     return new CommitPool(Array.from({ length: count }, () => new Worker(file, { workerData })));
   }
 
-  /** Runs the jobs on all threads; `done` is called with each result, in any order. */
+  /**
+   * Runs the jobs on all threads; `done` is called with each result, in any order. Their bytes are copied to memory that a thread and this
+   * one share, the same for all its jobs: copies in messages would be there until somebody collects them.
+   */
   async run<T>(
     jobs: Iterable<readonly [T, CommitJob]>,
     done: (key: T, result: CommitJobResult) => void,
@@ -41,9 +44,12 @@ export class CommitPool {
     const queue = jobs[Symbol.iterator]();
     await Promise.all(
       this.#workers.map(async (worker) => {
+        const inbox = new Inbox();
         for (let next = queue.next(); !next.done; next = queue.next()) {
           const [key, job] = next.value;
-          worker.postMessage(job);
+          worker.postMessage(
+            job.kind === "rows" ? { ...job, bytes: inbox.put(job.bytes) } : { ...job, digests: inbox.put(job.digests) },
+          );
           const [result] = (await once(worker, "message")) as [CommitJobResult];
           done(key, result);
         }
@@ -53,5 +59,17 @@ export class CommitPool {
 
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+}
+
+/** Memory that two threads share, for one job's bytes at a time. */
+class Inbox {
+  #memory = new SharedArrayBuffer(0);
+
+  put(bytes: Uint8Array): Uint8Array {
+    if (this.#memory.byteLength < bytes.length) this.#memory = new SharedArrayBuffer(bytes.length);
+    const room = new Uint8Array(this.#memory, 0, bytes.length);
+    room.set(bytes);
+    return room;
   }
 }

@@ -150,8 +150,7 @@ function* jobs(
     for (let at = first; at < first + count; at += step) {
       if (finished.has(at)) continue;
       const rows = Math.min(step, first + count - at);
-      // A copy: the weights' whole buffer would be sent otherwise.
-      yield [at, { kind: "rows", bytes: rowBytes(weights.range(at, rows)).slice(), count: rows, head, start }];
+      yield [at, { kind: "rows", bytes: rowBytes(weights.range(at, rows)), count: rows, head, start }];
     }
   }
 }
@@ -164,7 +163,7 @@ async function poseidonTop(pool: CommitPool, digests: Uint8Array): Promise<Uint8
   const tops: Uint8Array[] = [];
   const groups = function* (): Generator<[number, CommitJob]> {
     for (let group = 0; group * size < digests.length; group++) {
-      yield [group, { kind: "ancestor", digests: digests.slice(group * size, (group + 1) * size), levels }];
+      yield [group, { kind: "ancestor", digests: digests.subarray(group * size, (group + 1) * size), levels }];
     }
   };
   await pool.run(groups(), (group, result) => {

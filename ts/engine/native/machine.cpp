@@ -258,10 +258,11 @@ void rescale(const Step& s) {
   });
 }
 
-// 2^-i of i in table steps, shifted right by s more: 0 from 2^-62 on.
+// 2^-i of i in table steps, shifted right by s more: 0 from 2^-62 on. Without a branch, so that loops of it become vectors.
 int64_t power(const int32_t* table, uint64_t i, int tb, int s, int bits) {
   const uint64_t n = (i >> tb) + uint64_t(s);
-  return n > 62 ? 0 : sat(rshr(table[i & ((uint64_t(1) << tb) - 1)], int(n)), bits);
+  const int64_t x = sat(rshr(table[i & ((uint64_t(1) << tb) - 1)], int(std::min<uint64_t>(n, 62))), bits);
+  return n > 62 ? 0 : x;
 }
 
 void exp2(const Step& s, int first, int last) {
@@ -352,18 +353,32 @@ struct Halves {
   }
 };
 
-// Sum of at most 256 products of 2^30: halves of at most 2^24 a pair, and 128 pairs.
-int64_t product(const Halves& a, const int16_t* b, int size) {
-  Sum high = zero(), low = zero();
+// Sums of at most 256 products of 2^30, with COUNT rows that are `stride` elements apart: halves of at most 2^24 a pair, and 128 pairs.
+template <int COUNT>
+void products(const Halves& a, const int16_t* b, int64_t stride, int size, int64_t sums[COUNT]) {
+  Sum high[COUNT], low[COUNT];
+  for (int j = 0; j < COUNT; j++) high[j] = low[j] = zero();
   int i = 0;
   for (; i + STEP <= size; i += STEP) {
-    const auto x = load_activations(b + i);
-    high = add_dot(high, load_activations(a.high + i), x);
-    low = add_dot(low, load_activations(a.low + i), x);
+    const auto h = load_activations(a.high + i), l = load_activations(a.low + i);
+    for (int j = 0; j < COUNT; j++) {
+      const auto x = load_activations(b + j * stride + i);
+      high[j] = add_dot(high[j], h, x);
+      low[j] = add_dot(low[j], l, x);
+    }
   }
-  int64_t sum = 256 * total(high) + total(low);
-  for (; i < size; i++) sum += (256 * a.high[i] + a.low[i]) * int64_t(b[i]);
-  return sum;
+  int64_t tops[COUNT];
+  if constexpr (COUNT == 4) {
+    totals(high, tops);
+    totals(low, sums);
+  } else {
+    tops[0] = total(high[0]);
+    sums[0] = total(low[0]);
+  }
+  for (int j = 0; j < COUNT; j++) {
+    sums[j] += 256 * tops[j];
+    for (int k = i; k < size; k++) sums[j] += (256 * a.high[k] + a.low[k]) * int64_t(b[j * stride + k]);
+  }
 }
 
 constexpr int32_t MASKED = -INT32_MAX;
@@ -378,7 +393,17 @@ void fold_scores(const Step& s, int first, int last) {
     const int16_t* keys = s.cached(OP_B) + h / heads_per_kv * size;
     int32_t* out = s.result<int32_t>() + int64_t(h) * positions;
     for (int p = 0; p < open; p++) out[p] = MASKED;
-    for (int p = open; p < positions; p++) out[p] = int32_t(sat(rshr(product(q, keys + p * row, size) * mul, shift), 31));
+    const auto store = [&](int p, int64_t sum) { out[p] = int32_t(sat(rshr(sum * mul, shift), 31)); };
+    int64_t sums[4];
+    int p = open;
+    for (; p + 4 <= positions; p += 4) {
+      products<4>(q, keys + p * row, row, size, sums);
+      for (int j = 0; j < 4; j++) store(p + j, sums[j]);
+    }
+    for (; p < positions; p++) {
+      products<1>(q, keys + p * row, row, size, sums);
+      store(p, sums[0]);
+    }
   }
 }
 
@@ -451,13 +476,13 @@ constexpr int LANES = 2;
 
 template <int R, int N>
 void dot_store(const int8_t* w, int64_t size, const int16_t* const* activations, uint8_t* const* out, int e, bool wide) {
-  int64_t sums[R][N];
+  int64_t sums[N][R];
   dot_tile<R, N>(w, size, activations, sums);
-  for (int r = 0; r < R; r++) {
-    for (int l = 0; l < N; l++) {
+  for (int l = 0; l < N; l++) {
+    for (int r = 0; r < R; r++) {
       // An i32 sum comes from i8 activations: at most 2^30.
-      if (wide) reinterpret_cast<int64_t*>(out[l])[e + r] = sums[r][l];
-      else reinterpret_cast<int32_t*>(out[l])[e + r] = int32_t(sums[r][l]);
+      if (wide) reinterpret_cast<int64_t*>(out[l])[e + r] = sums[l][r];
+      else reinterpret_cast<int32_t*>(out[l])[e + r] = int32_t(sums[l][r]);
     }
   }
 }

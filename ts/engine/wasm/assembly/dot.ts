@@ -7,20 +7,23 @@ const RUN: usize = 1024;
 
 // @ts-expect-error: decorator
 @inline
-function widen(sum: v128, x: v128): v128 {
-  return i64x2.add(sum, i64x2.add(i64x2.extend_low_i32x4_s(x), i64x2.extend_high_i32x4_s(x)));
-}
-
-// @ts-expect-error: decorator
-@inline
-function total(sum: v128): i64 {
+function total(x: v128): i64 {
+  const sum = i64x2.add(i64x2.extend_low_i32x4_s(x), i64x2.extend_high_i32x4_s(x));
   return i64x2.extract_lane(sum, 0) + i64x2.extract_lane(sum, 1);
 }
 
+/** Adds the products of eight elements at `a` and `w`. */
 // @ts-expect-error: decorator
 @inline
-function step(sum: v128, a: v128, w: usize): v128 {
-  return i32x4.add(sum, i32x4.dot_i16x8_s(a, v128.load8x8_s(w)));
+function step(sum: v128, a: usize, w: usize, offset: usize): v128 {
+  return i32x4.add(sum, i32x4.dot_i16x8_s(v128.load(a + (offset << 1)), v128.load8x8_s(w + offset)));
+}
+
+/** The products of the elements from `k` on, one by one. */
+function rest(a: usize, w: usize, k: usize, size: usize): i64 {
+  let sum: i64 = 0;
+  for (; k < size; k++) sum += <i64>load<i16>(a + (k << 1)) * load<i8>(w + k);
+  return sum;
 }
 
 /** Stores the sum of element e as i32 or i64. An i32 one comes from i8 activations: at most 2^30. */
@@ -31,149 +34,111 @@ function put(out: usize, e: usize, sum: i64, wide: bool): void {
   else store<i32>(out + (e << 2), <i32>sum);
 }
 
-/** Elements `e .. e + 3` of one lane. `a`: i16 activations; `w`: weight row e of `size` bytes, the others after it. */
-export function dot4x1(a: usize, w: usize, size: usize, out: usize, e: usize, wide: bool): void {
-  const w1 = w + size;
-  const w2 = w1 + size;
-  const w3 = w2 + size;
-  const whole = size & ~7;
-  let s0 = i64x2.splat(0);
-  let s1 = s0;
-  let s2 = s0;
-  let s3 = s0;
+/**
+ * Element e of one lane. `a`: i16 activations; `w`: weight row e of `size` bytes. For few lanes, where reading weights takes longest:
+ * processors fetch ahead what is read in the order of memory, so it is one row after the other.
+ */
+export function dot1x1(a: usize, w: usize, size: usize, out: usize, e: usize, wide: bool): void {
+  const eights = size & ~7;
+  let sum: i64 = 0;
   let k: usize = 0;
-  while (k < whole) {
-    const end = min(k + RUN, whole);
-    let x0 = i32x4.splat(0);
-    let x1 = x0;
-    let x2 = x0;
-    let x3 = x0;
-    for (; k < end; k += 8) {
-      const v = v128.load(a + (k << 1));
-      x0 = step(x0, v, w + k);
-      x1 = step(x1, v, w1 + k);
-      x2 = step(x2, v, w2 + k);
-      x3 = step(x3, v, w3 + k);
+  while (k < eights) {
+    const end = min(k + RUN, eights);
+    let x = i32x4.splat(0);
+    let y = x;
+    for (; k + 32 <= end; k += 32) {
+      const at = a + (k << 1);
+      const row = w + k;
+      x = step(x, at, row, 0);
+      y = step(y, at, row, 8);
+      x = step(x, at, row, 16);
+      y = step(y, at, row, 24);
     }
-    s0 = widen(s0, x0);
-    s1 = widen(s1, x1);
-    s2 = widen(s2, x2);
-    s3 = widen(s3, x3);
+    for (; k < end; k += 8) x = step(x, a + (k << 1), w + k, 0);
+    // Each at most 2^29.
+    sum += total(i32x4.add(x, y));
   }
-  let t0 = total(s0);
-  let t1 = total(s1);
-  let t2 = total(s2);
-  let t3 = total(s3);
-  for (; k < size; k++) {
-    const x = <i64>load<i16>(a + (k << 1));
-    t0 += x * load<i8>(w + k);
-    t1 += x * load<i8>(w1 + k);
-    t2 += x * load<i8>(w2 + k);
-    t3 += x * load<i8>(w3 + k);
-  }
-  put(out, e, t0, wide);
-  put(out, e + 1, t1, wide);
-  put(out, e + 2, t2, wide);
-  put(out, e + 3, t3, wide);
+  put(out, e, sum + rest(a, w, eights, size), wide);
 }
 
-/** As `dot4x1` for two lanes at once, so that a weight is loaded and widened once for both. */
-export function dot4x2(
+/** Elements e and e + 1 of four lanes, so that weights are loaded and widened once for all four. The second weight row follows the first. */
+export function dot2x4(
   a: usize,
   b: usize,
+  c: usize,
+  d: usize,
   w: usize,
   size: usize,
   outA: usize,
   outB: usize,
+  outC: usize,
+  outD: usize,
   e: usize,
   wide: bool,
 ): void {
-  const w1 = w + size;
-  const w2 = w1 + size;
-  const w3 = w2 + size;
-  const whole = size & ~7;
+  const v = w + size;
+  const eights = size & ~7;
   let a0: i64 = 0;
   let a1: i64 = 0;
-  let a2: i64 = 0;
-  let a3: i64 = 0;
   let b0: i64 = 0;
   let b1: i64 = 0;
-  let b2: i64 = 0;
-  let b3: i64 = 0;
+  let c0: i64 = 0;
+  let c1: i64 = 0;
+  let d0: i64 = 0;
+  let d1: i64 = 0;
   let k: usize = 0;
-  while (k < whole) {
-    const end = min(k + RUN, whole);
-    let x0 = i32x4.splat(0);
-    let x1 = x0;
-    let x2 = x0;
-    let x3 = x0;
-    let y0 = x0;
-    let y1 = x0;
-    let y2 = x0;
-    let y3 = x0;
+  while (k < eights) {
+    const end = min(k + RUN, eights);
+    let p0 = i32x4.splat(0);
+    let p1 = p0;
+    let q0 = p0;
+    let q1 = p0;
+    let r0 = p0;
+    let r1 = p0;
+    let s0 = p0;
+    let s1 = p0;
     for (; k < end; k += 8) {
-      const v = v128.load(a + (k << 1));
-      const u = v128.load(b + (k << 1));
-      let r = v128.load8x8_s(w + k);
-      x0 = i32x4.add(x0, i32x4.dot_i16x8_s(v, r));
-      y0 = i32x4.add(y0, i32x4.dot_i16x8_s(u, r));
-      r = v128.load8x8_s(w1 + k);
-      x1 = i32x4.add(x1, i32x4.dot_i16x8_s(v, r));
-      y1 = i32x4.add(y1, i32x4.dot_i16x8_s(u, r));
-      r = v128.load8x8_s(w2 + k);
-      x2 = i32x4.add(x2, i32x4.dot_i16x8_s(v, r));
-      y2 = i32x4.add(y2, i32x4.dot_i16x8_s(u, r));
-      r = v128.load8x8_s(w3 + k);
-      x3 = i32x4.add(x3, i32x4.dot_i16x8_s(v, r));
-      y3 = i32x4.add(y3, i32x4.dot_i16x8_s(u, r));
+      const at = k << 1;
+      const x = v128.load8x8_s(w + k);
+      const y = v128.load8x8_s(v + k);
+      let z = v128.load(a + at);
+      p0 = i32x4.add(p0, i32x4.dot_i16x8_s(z, x));
+      p1 = i32x4.add(p1, i32x4.dot_i16x8_s(z, y));
+      z = v128.load(b + at);
+      q0 = i32x4.add(q0, i32x4.dot_i16x8_s(z, x));
+      q1 = i32x4.add(q1, i32x4.dot_i16x8_s(z, y));
+      z = v128.load(c + at);
+      r0 = i32x4.add(r0, i32x4.dot_i16x8_s(z, x));
+      r1 = i32x4.add(r1, i32x4.dot_i16x8_s(z, y));
+      z = v128.load(d + at);
+      s0 = i32x4.add(s0, i32x4.dot_i16x8_s(z, x));
+      s1 = i32x4.add(s1, i32x4.dot_i16x8_s(z, y));
     }
-    const zero = i64x2.splat(0);
-    a0 += total(widen(zero, x0));
-    a1 += total(widen(zero, x1));
-    a2 += total(widen(zero, x2));
-    a3 += total(widen(zero, x3));
-    b0 += total(widen(zero, y0));
-    b1 += total(widen(zero, y1));
-    b2 += total(widen(zero, y2));
-    b3 += total(widen(zero, y3));
+    a0 += total(p0);
+    a1 += total(p1);
+    b0 += total(q0);
+    b1 += total(q1);
+    c0 += total(r0);
+    c1 += total(r1);
+    d0 += total(s0);
+    d1 += total(s1);
   }
-  for (; k < size; k++) {
-    const x = <i64>load<i16>(a + (k << 1));
-    const y = <i64>load<i16>(b + (k << 1));
-    let r = <i64>load<i8>(w + k);
-    a0 += x * r;
-    b0 += y * r;
-    r = <i64>load<i8>(w1 + k);
-    a1 += x * r;
-    b1 += y * r;
-    r = <i64>load<i8>(w2 + k);
-    a2 += x * r;
-    b2 += y * r;
-    r = <i64>load<i8>(w3 + k);
-    a3 += x * r;
-    b3 += y * r;
+  if (eights < size) {
+    a0 += rest(a, w, eights, size);
+    a1 += rest(a, v, eights, size);
+    b0 += rest(b, w, eights, size);
+    b1 += rest(b, v, eights, size);
+    c0 += rest(c, w, eights, size);
+    c1 += rest(c, v, eights, size);
+    d0 += rest(d, w, eights, size);
+    d1 += rest(d, v, eights, size);
   }
   put(outA, e, a0, wide);
   put(outA, e + 1, a1, wide);
-  put(outA, e + 2, a2, wide);
-  put(outA, e + 3, a3, wide);
   put(outB, e, b0, wide);
   put(outB, e + 1, b1, wide);
-  put(outB, e + 2, b2, wide);
-  put(outB, e + 3, b3, wide);
-}
-
-/** One element of one lane. */
-export function dot1x1(a: usize, w: usize, size: usize, out: usize, e: usize, wide: bool): void {
-  const whole = size & ~7;
-  let sum: i64 = 0;
-  let k: usize = 0;
-  while (k < whole) {
-    const end = min(k + RUN, whole);
-    let x = i32x4.splat(0);
-    for (; k < end; k += 8) x = step(x, v128.load(a + (k << 1)), w + k);
-    sum += total(widen(i64x2.splat(0), x));
-  }
-  for (; k < size; k++) sum += <i64>load<i16>(a + (k << 1)) * load<i8>(w + k);
-  put(out, e, sum, wide);
+  put(outC, e, c0, wide);
+  put(outC, e + 1, c1, wide);
+  put(outD, e, d0, wide);
+  put(outD, e + 1, d1, wide);
 }

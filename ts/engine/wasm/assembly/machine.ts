@@ -1,6 +1,6 @@
 import * as L from "../../plan/layout";
 import { attentionMix, attentionScores } from "./attention";
-import { dot1x1, dot4x1, dot4x2 } from "./dot";
+import { dot1x1, dot2x4 } from "./dot";
 import { KECCAK_STATE, keccak, putWord, sha256of32, treeTop } from "./hash";
 import { runInstruction } from "./instructions";
 import * as Op from "./opcodes";
@@ -79,7 +79,10 @@ function widen(from: usize, to: usize, count: i32): void {
   for (; e < count; e++) store<i16>(to + (e << 1), <i16>load<i8>(from + e));
 }
 
-/** A thread's share of the elements of `fold_dot`, four weight rows at a time, for all lanes. */
+/** Lanes from which on arithmetic takes longer than reading weights. */
+const MANY_LANES = 8;
+
+/** A thread's share of the elements of `fold_dot`, for all lanes. */
 function dots(op: usize, lanes: usize, active: i32, thread: i32, threads: i32): void {
   const size = <usize>load<u32>(op + L.OP_A, L.ARG_LENGTH);
   const weights = <usize>load<u32>(op + L.OP_B, L.ARG_AT);
@@ -88,30 +91,40 @@ function dots(op: usize, lanes: usize, active: i32, thread: i32, threads: i32): 
   const to = <usize>load<u32>(op, L.OP_OUT);
   const wide = load<i32>(op, L.OP_OUT_TYPE) == 3;
   const length = load<i32>(op, L.OP_OUT_LENGTH);
-  // In fours, so that all threads but the last use the kernels for four rows only.
-  const fours = (length + 3) >> 2;
-  const first = ((fours * thread) / threads) << 2;
-  const last = min(((fours * (thread + 1)) / threads) << 2, length);
-  let e = first;
-  for (; e + 4 <= last; e += 4) {
+  // In pairs, so that all threads but the last use the kernel for two rows only.
+  const pairs = (length + 1) >> 1;
+  const first = ((pairs * thread) / threads) << 1;
+  const last = min(((pairs * (thread + 1)) / threads) << 1, length);
+  const fours = active < MANY_LANES ? 0 : active & ~3;
+  for (let e = first; e < last; e += 2) {
     const w = weights + <usize>e * size;
+    const pair = e + 1 < last;
     let lane = 0;
-    for (; lane + 2 <= active; lane += 2) {
-      const x = <usize>load<u32>(lanes + <usize>lane * L.LANE_BYTES);
-      const y = <usize>load<u32>(lanes + <usize>(lane + 1) * L.LANE_BYTES);
-      dot4x2(x + from, y + from, w, size, x + to, y + to, e, wide);
+    if (pair) {
+      for (; lane < fours; lane += 4) {
+        const x = arenaOf(lanes, lane);
+        const y = arenaOf(lanes, lane + 1);
+        const z = arenaOf(lanes, lane + 2);
+        const u = arenaOf(lanes, lane + 3);
+        dot2x4(x + from, y + from, z + from, u + from, w, size, x + to, y + to, z + to, u + to, e, wide);
+      }
     }
-    if (lane < active) {
-      const x = <usize>load<u32>(lanes + <usize>lane * L.LANE_BYTES);
-      dot4x1(x + from, w, size, x + to, e, wide);
+    for (let rest = lane; rest < active; rest++) {
+      const x = arenaOf(lanes, rest);
+      dot1x1(x + from, w, size, x + to, e, wide);
+    }
+    if (!pair) continue;
+    for (let rest = lane; rest < active; rest++) {
+      const x = arenaOf(lanes, rest);
+      dot1x1(x + from, w + size, size, x + to, e + 1, wide);
     }
   }
-  for (; e < last; e++) {
-    for (let lane = 0; lane < active; lane++) {
-      const x = <usize>load<u32>(lanes + <usize>lane * L.LANE_BYTES);
-      dot1x1(x + from, weights + <usize>e * size, size, x + to, e, wide);
-    }
-  }
+}
+
+// @ts-expect-error: decorator
+@inline
+function arenaOf(lanes: usize, lane: i32): usize {
+  return <usize>load<u32>(lanes + <usize>lane * L.LANE_BYTES, L.LANE_ARENA);
 }
 
 /** Row leaves of a thread's share of the cached rows. */
