@@ -9,3 +9,10 @@ export class SignatureInvalidError extends BaseError {
     });
   }
 }
+
+/** Evidence or a certificate is not encoded as its format says. */
+export class EvidenceEncodingError extends BaseError {
+  constructor(format: string, reason: string) {
+    super(`Bytes are no ${format}.`, { code: "attestation.encoding", metaMessages: [reason] });
+  }
+}
