@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {Der} from "./Der.sol";
+
+/// @title X.509 certificates with keys on P-256 or P-384 (RFC 5280), read from calldata
+/// @notice Reads what a chain's check needs, strictly: version 3, one signature algorithm, known critical extensions only. It checks no
+///         signature: see `P256` and `P384`.
+library X509 {
+    /// @notice The version is not 3 (encoded as 2).
+    error X509Version(uint256 got);
+    /// @notice Neither ecdsa-with-SHA256 nor ecdsa-with-SHA384, or inside another than outside.
+    error X509Algorithm(uint256 at);
+    /// @notice The key is no uncompressed point of P-256 or P-384.
+    error X509Key(uint256 at);
+    /// @notice The time is no UTC date from 1970 on with seconds, or not in the form that RFC 5280 demands.
+    error X509Time(uint256 at);
+    /// @notice An extension that nobody understands is critical, occurs twice, or there are more than 16.
+    error X509Extension(uint256 at);
+    /// @notice The certificate lacks an extension with this object identifier.
+    error X509ExtensionMissing(bytes oid);
+    /// @notice The issuer's name is another.
+    error X509Issuer(bytes32 expected, bytes32 got);
+    /// @notice The issuer may not sign certificates, or not with so many below it.
+    error X509Authority(uint256 pathLength, uint256 below);
+    /// @notice The time is outside the certificate's validity, seconds since 1970.
+    error X509Validity(uint64 notBefore, uint64 notAfter, uint256 time);
+
+    /// @notice How a certificate is signed, and with keys of which curve.
+    enum Algorithm {
+        P256_SHA256,
+        P384_SHA384
+    }
+
+    /// @param tbsStart Offset of what is signed, header included; `tbsEnd` is behind it.
+    /// @param serial Serial number.
+    /// @param issuer keccak256 of the issuer's name, DER; likewise `subject`.
+    /// @param notBefore First second of validity since 1970; `notAfter` is the last.
+    /// @param algorithm Of the signature.
+    /// @param keyCurve Algorithm that this certificate's own key signs with.
+    /// @param key x and y, big-endian, 32 or 48 bytes each.
+    /// @param signature r and s, big-endian, as long.
+    /// @param isAuthority Basic constraints say that it signs certificates.
+    /// @param pathLength Most authorities below this one; 255 for no limit.
+    /// @param keyUsage Bit 0 of the extension is the highest of 16; 0 without the extension.
+    /// @param extensionsStart Offset of the first extension; `extensionsEnd` is behind the last.
+    struct Certificate {
+        uint256 tbsStart;
+        uint256 tbsEnd;
+        uint256 serial;
+        bytes32 issuer;
+        bytes32 subject;
+        uint64 notBefore;
+        uint64 notAfter;
+        Algorithm algorithm;
+        Algorithm keyCurve;
+        bytes key;
+        bytes signature;
+        bool isAuthority;
+        uint256 pathLength;
+        uint256 keyUsage;
+        uint256 extensionsStart;
+        uint256 extensionsEnd;
+    }
+
+    uint256 internal constant USAGE_SIGN = 0x8000;
+    uint256 internal constant USAGE_CERTIFY = 0x0400;
+    uint256 internal constant NO_LIMIT = 255;
+    /// @dev RFC 5280 allows 20 bytes.
+    uint256 private constant SERIAL_BYTES = 20;
+    uint256 private constant MOST_EXTENSIONS = 16;
+
+    /// @dev AlgorithmIdentifier of the signature algorithms, and of the keys, whole.
+    bytes32 private constant ECDSA_SHA256 = keccak256(hex"300a06082a8648ce3d040302");
+    bytes32 private constant ECDSA_SHA384 = keccak256(hex"300a06082a8648ce3d040303");
+    bytes32 private constant KEY_P256 = keccak256(hex"301306072a8648ce3d020106082a8648ce3d030107");
+    bytes32 private constant KEY_P384 = keccak256(hex"301006072a8648ce3d020106052b81040022");
+    bytes32 private constant BASIC_CONSTRAINTS = keccak256(hex"551d13");
+    bytes32 private constant KEY_USAGE = keccak256(hex"551d0f");
+
+    /// @notice Reads the one certificate that `der` is, or reverts with an error of `Der` or of this library.
+    function parse(bytes calldata der) internal pure returns (Certificate memory c) {
+        (uint256 at, uint256 end) = Der.only(der, 0, der.length, Der.SEQUENCE);
+        (uint256 tbs, uint256 tbsEnd) = Der.read(der, at, end, Der.SEQUENCE);
+        c.tbsStart = at;
+        c.tbsEnd = tbsEnd;
+        bytes32 algorithm;
+        uint256 stop;
+        (algorithm, stop) = _element(der, tbsEnd, end);
+        if (algorithm == ECDSA_SHA384) c.algorithm = Algorithm.P384_SHA384;
+        else if (algorithm != ECDSA_SHA256) revert X509Algorithm(tbsEnd);
+        _signature(der, c, stop, end);
+        at = _head(der, c, algorithm, tbs, tbsEnd);
+        at = _key(der, c, at, tbsEnd);
+        if (Der.peek(der, at, tbsEnd) != 0xa3) return _withoutExtensions(c, at, tbsEnd);
+        (at, end) = Der.only(der, at, tbsEnd, 0xa3);
+        (c.extensionsStart, c.extensionsEnd) = Der.only(der, at, end, Der.SEQUENCE);
+        _extensions(der, c);
+    }
+
+    /// @notice The contents of the value of the extension with this object identifier (its contents).
+    function extension(bytes calldata der, Certificate memory c, bytes memory oid)
+        internal
+        pure
+        returns (uint256 start, uint256 stop)
+    {
+        bytes32 wanted = keccak256(oid);
+        uint256 at = c.extensionsStart;
+        while (at < c.extensionsEnd) {
+            bytes32 name;
+            (name,, start, stop, at) = _extension(der, at, c.extensionsEnd);
+            if (name == wanted) return (start, stop);
+        }
+        revert X509ExtensionMissing(oid);
+    }
+
+    /// @notice Reverts unless `issuer` is an authority that may have signed `c`.
+    /// @param below Authorities behind the issuer on the way to the chain's leaf, `c` included.
+    /// @dev Says nothing about the signature.
+    function checkIssuer(Certificate memory c, Certificate memory issuer, uint256 below) internal pure {
+        if (c.issuer != issuer.subject) revert X509Issuer(c.issuer, issuer.subject);
+        // INVARIANT: only authorities sign certificates (else any leaf could issue others).
+        if (!issuer.isAuthority || issuer.keyUsage & USAGE_CERTIFY == 0 || issuer.pathLength < below) {
+            revert X509Authority(issuer.pathLength, below);
+        }
+    }
+
+    /// @notice Reverts unless the certificate is valid at this time, seconds since 1970.
+    function checkTime(Certificate memory c, uint256 time) internal pure {
+        if (time < c.notBefore || time > c.notAfter) revert X509Validity(c.notBefore, c.notAfter, time);
+    }
+
+    /// @dev Version, serial number, algorithm, issuer, validity, subject.
+    function _head(bytes calldata der, Certificate memory c, bytes32 algorithm, uint256 at, uint256 end)
+        private
+        pure
+        returns (uint256 stop)
+    {
+        uint256 value;
+        (value, stop) = Der.read(der, at, end, 0xa0);
+        uint256 inner;
+        (value, inner) = Der.uintAt(der, value, stop, 1);
+        Der.finish(inner, stop);
+        if (value != 2) revert X509Version(value);
+        (c.serial, stop) = Der.uintAt(der, stop, end, SERIAL_BYTES);
+        at = stop;
+        bytes32 hash;
+        (hash, stop) = _element(der, at, end);
+        // INVARIANT: the algorithm that is signed is the one that is used.
+        if (hash != algorithm) revert X509Algorithm(at);
+        (c.issuer, stop) = _element(der, stop, end);
+        (value, stop) = Der.read(der, stop, end, Der.SEQUENCE);
+        (c.notBefore, value) = _time(der, value, stop);
+        (c.notAfter, value) = _time(der, value, stop);
+        Der.finish(value, stop);
+        (c.subject, stop) = _element(der, stop, end);
+    }
+
+    /// @dev The subject's key.
+    function _key(bytes calldata der, Certificate memory c, uint256 at, uint256 end)
+        private
+        pure
+        returns (uint256 stop)
+    {
+        uint256 inner;
+        (inner, stop) = Der.read(der, at, end, Der.SEQUENCE);
+        bytes32 curve;
+        (curve, inner) = _element(der, inner, stop);
+        uint256 size = 64;
+        if (curve == KEY_P384) {
+            c.keyCurve = Algorithm.P384_SHA384;
+            size = 96;
+        } else if (curve != KEY_P256) {
+            revert X509Key(at);
+        }
+        (uint256 start, uint256 last, uint8 unused) = Der.bits(der, inner, stop);
+        Der.finish(last, stop);
+        if (unused != 0 || last - start != size + 1 || uint8(der[start]) != 0x04) revert X509Key(at);
+        c.key = der[start + 1:last];
+    }
+
+    /// @dev Nothing is left of the certificate; unique identifiers, which RFC 5280 forbids, would be.
+    function _withoutExtensions(Certificate memory c, uint256 at, uint256 end)
+        private
+        pure
+        returns (Certificate memory)
+    {
+        Der.finish(at, end);
+        c.pathLength = NO_LIMIT;
+        return c;
+    }
+
+    /// @dev Basic constraints and key usage; each extension once, and no other critical.
+    function _extensions(bytes calldata der, Certificate memory c) private pure {
+        bytes32[] memory seen = new bytes32[](MOST_EXTENSIONS);
+        uint256 count;
+        c.pathLength = NO_LIMIT;
+        uint256 at = c.extensionsStart;
+        while (at < c.extensionsEnd) {
+            (bytes32 name, bool critical, uint256 start, uint256 stop, uint256 next) =
+                _extension(der, at, c.extensionsEnd);
+            if (count == MOST_EXTENSIONS) revert X509Extension(at);
+            for (uint256 k; k < count; ++k) {
+                if (seen[k] == name) revert X509Extension(at);
+            }
+            seen[count++] = name;
+            if (name == BASIC_CONSTRAINTS) _basicConstraints(der, c, start, stop);
+            else if (name == KEY_USAGE) _keyUsage(der, c, start, stop);
+            else if (critical) revert X509Extension(at);
+            at = next;
+        }
+    }
+
+    function _basicConstraints(bytes calldata der, Certificate memory c, uint256 at, uint256 end) private pure {
+        (at, end) = Der.only(der, at, end, Der.SEQUENCE);
+        (c.isAuthority, at) = Der.flag(der, at, end);
+        if (at != end) (c.pathLength, at) = Der.uintAt(der, at, end, 1);
+        Der.finish(at, end);
+    }
+
+    function _keyUsage(bytes calldata der, Certificate memory c, uint256 at, uint256 end) private pure {
+        (uint256 start, uint256 stop,) = Der.bits(der, at, end);
+        Der.finish(stop, end);
+        if (start == stop || stop - start > 2) revert Der.DerBits(at);
+        c.keyUsage = uint256(uint8(der[start])) << 8;
+        if (stop - start == 2) c.keyUsage |= uint8(der[start + 1]);
+    }
+
+    /// @dev One extension: the hash of its identifier, whether it is critical, its value's range, and where the next one starts.
+    function _extension(bytes calldata der, uint256 at, uint256 end)
+        private
+        pure
+        returns (bytes32 name, bool critical, uint256 start, uint256 stop, uint256 next)
+    {
+        (at, next) = Der.read(der, at, end, Der.SEQUENCE);
+        (start, stop) = Der.read(der, at, next, Der.OID);
+        name = keccak256(der[start:stop]);
+        (critical, at) = Der.flag(der, stop, next);
+        (start, stop) = Der.only(der, at, next, Der.OCTET_STRING);
+    }
+
+    /// @dev The signature's r and s, padded to the algorithm's width.
+    function _signature(bytes calldata der, Certificate memory c, uint256 at, uint256 end) private pure {
+        (uint256 start, uint256 stop, uint8 unused) = Der.bits(der, at, end);
+        Der.finish(stop, end);
+        if (unused != 0) revert Der.DerBits(at);
+        (start, stop) = Der.only(der, start, stop, Der.SEQUENCE);
+        uint256 width = c.algorithm == Algorithm.P256_SHA256 ? 32 : 48;
+        bytes memory r;
+        bytes memory s;
+        (r, start) = _padded(der, start, stop, width);
+        (s, start) = _padded(der, start, stop, width);
+        Der.finish(start, stop);
+        c.signature = bytes.concat(r, s);
+    }
+
+    /// @dev The positive integer at `at` in `width` bytes.
+    function _padded(bytes calldata der, uint256 at, uint256 end, uint256 width)
+        private
+        pure
+        returns (bytes memory number, uint256 stop)
+    {
+        uint256 start;
+        (start, stop) = Der.magnitude(der, at, end, width);
+        number = bytes.concat(new bytes(width - (stop - start)), der[start:stop]);
+    }
+
+    /// @dev The hash of the sequence at `at`, header included.
+    function _element(bytes calldata der, uint256 at, uint256 end) private pure returns (bytes32 hash, uint256 stop) {
+        (, stop) = Der.read(der, at, end, Der.SEQUENCE);
+        hash = keccak256(der[at:stop]);
+    }
+
+    /// @dev Seconds since 1970 of the time at `at`: UTCTime until 2049, GeneralizedTime from 2050 on.
+    function _time(bytes calldata der, uint256 at, uint256 end) private pure returns (uint64 time, uint256 stop) {
+        uint256 start;
+        uint256 year;
+        if (Der.peek(der, at, end) == Der.UTC_TIME) {
+            (start, stop) = Der.read(der, at, end, Der.UTC_TIME);
+            if (stop - start != 13) revert X509Time(at);
+            year = _two(der, start, at);
+            year += year < 50 ? 2000 : 1900;
+            start += 2;
+        } else {
+            (start, stop) = Der.read(der, at, end, Der.GENERALIZED_TIME);
+            if (stop - start != 15) revert X509Time(at);
+            year = 100 * _two(der, start, at) + _two(der, start + 2, at);
+            if (year < 2050) revert X509Time(at);
+            start += 4;
+        }
+        if (year < 1970 || der[stop - 1] != "Z") revert X509Time(at);
+        uint256 day = _day(year, _two(der, start, at), _two(der, start + 2, at), at);
+        uint256 second = _second(der, start + 4, at);
+        time = uint64(86_400 * day + second);
+    }
+
+    /// @dev Days from 1970-01-01 to this date.
+    function _day(uint256 year, uint256 month, uint256 day, uint256 at) private pure returns (uint256) {
+        bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        uint256 last = month == 2 ? (leap ? 29 : 28) : month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+        if (month == 0 || month > 12 || day == 0 || day > last) revert X509Time(at);
+        // Years that begin in March end with the leap day; 153 days make five months from March on.
+        uint256 full = month < 3 ? year - 1 : year;
+        uint256 months = (month + 9) % 12;
+        return full * 365 + full / 4 - full / 100 + full / 400 + (153 * months + 2) / 5 + day - 719_469;
+    }
+
+    function _second(bytes calldata der, uint256 start, uint256 at) private pure returns (uint256) {
+        (uint256 hour, uint256 minute, uint256 second) =
+            (_two(der, start, at), _two(der, start + 2, at), _two(der, start + 4, at));
+        if (hour > 23 || minute > 59 || second > 59) revert X509Time(at);
+        return 3600 * hour + 60 * minute + second;
+    }
+
+    /// @dev Two decimal digits.
+    function _two(bytes calldata der, uint256 start, uint256 at) private pure returns (uint256) {
+        uint256 tens = uint8(der[start]);
+        uint256 ones = uint8(der[start + 1]);
+        if (tens < 0x30 || tens > 0x39 || ones < 0x30 || ones > 0x39) revert X509Time(at);
+        return 10 * (tens - 0x30) + ones - 0x30;
+    }
+}
