@@ -82,8 +82,8 @@ contract BlockMixTest is Test {
         _refuse(_proof(number));
     }
 
-    /// forge-config: default.fuzz.runs = 64
     /// @dev A single later block that hashes otherwise changes the value with its bit only, and every block of the row counts.
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_deliver_everyBlockCounts(uint256 which) public {
         which = bound(which, 0, 127);
         bytes32 before = _mix.deliver(ROUND, _proof(FIRST));
