@@ -44,6 +44,9 @@ interface IRandomness {
     /// @notice The value of a round; zero while nobody has delivered it.
     function valueOf(uint64 round) external view returns (bytes32 value);
 
+    /// @notice When a round's value became known to the chain; zero while it is unknown.
+    function deliveredAt(uint64 round) external view returns (Timestamp);
+
     /// @notice The latest round that was delivered; zero if none was. A sign that the source is alive.
     function newest() external view returns (uint64 round);
 }

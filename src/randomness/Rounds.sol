@@ -13,6 +13,8 @@ abstract contract Rounds is IRandomness {
     /// @inheritdoc IRandomness
     mapping(uint64 round => bytes32 value) public valueOf;
     /// @inheritdoc IRandomness
+    mapping(uint64 round => Timestamp) public deliveredAt;
+    /// @inheritdoc IRandomness
     uint64 public newest;
 
     constructor(Timestamp genesis, Duration period) {
@@ -44,6 +46,7 @@ abstract contract Rounds is IRandomness {
         // INVARIANT: zero means "unknown". A value of zero is refused: of a real source one in 2^256 is.
         if (value == 0) revert ProofRejected(round);
         valueOf[round] = value;
+        deliveredAt[round] = Clock.current();
         if (round > newest) newest = round;
         emit RoundDelivered(round, value);
     }
