@@ -50,6 +50,15 @@ library DrawLib {
         any = index < count;
     }
 
+    /// @notice How many receipts of a batch are drawn: one of each full strip, and maybe one of a shorter last one.
+    function drawnCount(bytes32 seed, uint256 count, uint256 stride) internal pure returns (uint256 drawn) {
+        if (stride == 0) revert NothingToDrawFrom();
+        drawn = count / stride;
+        if (count % stride == 0) return drawn;
+        (bool any,) = drawnIn(seed, drawn, count, stride);
+        if (any) ++drawn;
+    }
+
     /// @notice Whether a receipt of a batch is drawn; `index` is below the batch's count.
     function isDrawn(bytes32 seed, uint256 index, uint256 stride) internal pure returns (bool) {
         if (stride == 0) revert NothingToDrawFrom();

@@ -139,6 +139,16 @@ contract DrandEvmnetTest is Test {
         if (round > 1) assertLe(Timestamp.unwrap(_drand.dueAt(round - 1)), time);
     }
 
+    /// @dev A block that a sequencer stamps up to Delta before the real time: the round drawn from is not published when it is made.
+    function testFuzz_roundAfter_backdatedByDelta_isNotPublished(uint40 real, uint32 delta, uint32 lag) public view {
+        real = uint40(bound(real, 1_800_000_000, 3_000_000_000));
+        delta = uint32(bound(delta, 0, 7 days));
+        lag = uint32(bound(lag, 0, delta));
+        Timestamp stamped = Timestamp.wrap(real - lag);
+        uint64 round = _drand.roundAfter(stamped.plus(Duration.wrap(delta)));
+        assertGt(Timestamp.unwrap(_drand.dueAt(round)), real);
+    }
+
     /// @dev prevrandao and the block, whatever they are, do not enter a value.
     function testFuzz_deliver_blockHasNoPart(uint256 prevrandao, uint64 number, address coinbase) public {
         vm.prevrandao(prevrandao);

@@ -73,13 +73,16 @@ contract DrawLibTest is Test {
         uint256 strips = DrawLib.strips(count, stride);
         assertTrue(strips * stride >= count && (strips == 0 || (strips - 1) * stride < count));
         bool[] memory drawn = new bool[](count);
+        uint256 total;
         for (uint256 strip; strip < strips; ++strip) {
             (bool any, uint256 index) = DrawLib.drawnIn(seed, strip, count, stride);
             assertTrue(any || (strip == strips - 1 && count % stride != 0), "full strips give one");
             if (!any) continue;
             assertEq(index / stride, strip);
             drawn[index] = true;
+            ++total;
         }
+        assertEq(DrawLib.drawnCount(seed, count, stride), total);
         for (uint256 index; index < count; ++index) {
             assertEq(DrawLib.isDrawn(seed, index, stride), drawn[index]);
         }
@@ -122,6 +125,10 @@ contract DrawLibTest is Test {
         DrawLib.drawnIn(0, strip, count, stride);
     }
 
+    function drawnCount(uint256 stride) external pure {
+        DrawLib.drawnCount(0, 10, stride);
+    }
+
     function isDrawn(uint256 stride) external pure {
         DrawLib.isDrawn(0, 0, stride);
     }
@@ -139,6 +146,8 @@ contract DrawLibTest is Test {
         this.drawnIn(0, 10, 0);
         vm.expectRevert(DrawLib.NothingToDrawFrom.selector);
         this.isDrawn(0);
+        vm.expectRevert(DrawLib.NothingToDrawFrom.selector);
+        this.drawnCount(0);
         vm.expectRevert(DrawLib.NothingToDrawFrom.selector);
         this.stepOf(0);
     }
