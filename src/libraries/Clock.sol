@@ -27,6 +27,17 @@ library Clock {
         return fromSeconds(uint256(Timestamp.unwrap(time)) + Duration.unwrap(duration));
     }
 
+    /// @notice `start + i * period`, at most the type's last moment.
+    function nth(Timestamp start, Duration period, uint256 i) internal pure returns (Timestamp) {
+        return fromSeconds(uint256(Timestamp.unwrap(start)) + i * Duration.unwrap(period));
+    }
+
+    /// @notice The least `i` whose moment `start + i * period` lies after `time`. `period` is not zero.
+    function firstAfter(Timestamp time, Timestamp start, Duration period) internal pure returns (uint256 i) {
+        if (time.isBefore(start)) return 0;
+        return (Timestamp.unwrap(time) - Timestamp.unwrap(start)) / Duration.unwrap(period) + 1;
+    }
+
     /// @notice `time < other`.
     function isBefore(Timestamp time, Timestamp other) internal pure returns (bool) {
         return Timestamp.unwrap(time) < Timestamp.unwrap(other);

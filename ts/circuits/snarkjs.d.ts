@@ -1,11 +1,56 @@
 /** What is used of snarkjs, which comes without declarations. */
 declare module "snarkjs" {
   /** A file kept in memory: `data` is there once it has been written. */
-  type MemoryFile = { type: "mem"; data?: Uint8Array };
+  export type MemoryFile = { type: "mem"; data?: Uint8Array };
   type Signals = { [name: string]: bigint | number | string | readonly (bigint | number | string)[] };
   export const wtns: {
     calculate(input: Signals, wasm: string | Uint8Array | MemoryFile, to: MemoryFile): Promise<void>;
     exportJson(file: MemoryFile): Promise<bigint[]>;
     check(r1cs: string | Uint8Array | MemoryFile, file: MemoryFile): Promise<boolean>;
   };
+  /** Points in projective coordinates, as decimal numbers; of G2 the real part first. */
+  export type Groth16Proof = {
+    readonly pi_a: readonly string[];
+    readonly pi_b: readonly (readonly string[])[];
+    readonly pi_c: readonly string[];
+    readonly protocol: "groth16";
+    readonly curve: "bn128";
+  };
+  export type Groth16Key = {
+    readonly vk_alpha_1: readonly string[];
+    readonly vk_beta_2: readonly (readonly string[])[];
+    readonly vk_gamma_2: readonly (readonly string[])[];
+    readonly vk_delta_2: readonly (readonly string[])[];
+    readonly IC: readonly (readonly string[])[];
+  };
+  export const groth16: {
+    prove(key: MemoryFile, witness: MemoryFile): Promise<{ proof: Groth16Proof; publicSignals: string[] }>;
+    verify(key: Groth16Key, publicSignals: readonly string[], proof: Groth16Proof): Promise<boolean>;
+  };
+  export const zKey: {
+    newZKey(r1cs: MemoryFile, ptau: string, to: MemoryFile): Promise<unknown>;
+    contribute(from: MemoryFile, to: MemoryFile, name: string, entropy: string): Promise<unknown>;
+    exportVerificationKey(from: MemoryFile): Promise<Groth16Key>;
+  };
+}
+
+/** What is used of ffjavascript, snarkjs's arithmetic: points are bytes in its own form. */
+declare module "ffjavascript" {
+  type Group<Coordinate> = {
+    readonly g: Uint8Array;
+    readonly zero: Uint8Array;
+    fromObject(coordinates: readonly Coordinate[]): Uint8Array;
+    toObject(point: Uint8Array): readonly Coordinate[];
+    toAffine(point: Uint8Array): Uint8Array;
+    isZero(point: Uint8Array): boolean;
+    neg(point: Uint8Array): Uint8Array;
+    add(a: Uint8Array, b: Uint8Array): Uint8Array;
+    timesFr(point: Uint8Array, scalar: Uint8Array): Uint8Array;
+  };
+  export type Curve = {
+    readonly G1: Group<bigint>;
+    readonly G2: Group<readonly bigint[]>;
+    readonly Fr: { e(value: bigint): Uint8Array; inv(value: Uint8Array): Uint8Array };
+  };
+  export function buildBn128(): Promise<Curve>;
 }
