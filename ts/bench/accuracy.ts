@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { parseLlamaConfig } from "../compiler/config.ts";
-import { type CompileOptions, compileLlama, PRECISE_ACTIVATIONS } from "../compiler/llama.ts";
+import type { CompileOptions } from "../compiler/llama.ts";
 import type { Machine } from "../engine/machine.ts";
 import { nativeKinds, nativeMachine } from "../engine/native/native-machine.ts";
 import { wasmMachine } from "../engine/wasm/wasm-machine.ts";
+import { compileSource } from "../model/import.ts";
 import { scoreTokens } from "../model/score.ts";
 import { openModelSource } from "../model/source.ts";
 import { Tokenizer } from "../model/tokenizer.ts";
@@ -17,6 +18,8 @@ export type AccuracyOptions = {
   /** Positions after which both start afresh. */
   readonly window?: number;
   readonly compile?: CompileOptions;
+  /** As of an import; default: none. */
+  readonly calibrate?: number;
   readonly onProgress?: (done: number, total: number) => void;
 };
 
@@ -36,16 +39,15 @@ const TEXT = new URL("text/father-brown.txt", import.meta.url);
 
 /** Compares the canonical machine with llama.cpp on the same file and text, teacher-forced. */
 export async function measureAccuracy(options: AccuracyOptions): Promise<AccuracyFigures> {
-  const { model, tokens: wanted, window = 512, compile, onProgress } = options;
+  const { model, tokens: wanted, window = 512, compile, calibrate, onProgress } = options;
   const llama = await openLlamaCpp(model, window);
   const source = await openModelSource(model);
   let machine: Machine | undefined;
   try {
     const { vocabSize } = parseLlamaConfig(source.config);
-    const { program, weights } = compileLlama(source.config, source.tensors, {
-      activations: PRECISE_ACTIVATIONS,
-      contextLength: window,
-      ...compile,
+    const { program, weights } = await compileSource(source, {
+      compile: { contextLength: window, ...compile },
+      ...(calibrate === undefined ? {} : { calibrate }),
     });
     // All backends give the same bytes: whichever is the fastest here.
     const native = await nativeKinds();

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { cacheFolder } from "../commit/cache-folder.ts";
 import { BaseError } from "../errors.ts";
+import { CALIBRATION_TOKENS } from "../model/calibrate.ts";
 import { DEFAULT_INDEX, FETCHABLE, fetchModel } from "../model/fetch.ts";
 import { dearest, GAS_SNAPSHOT, measureGas } from "./gas.ts";
 
@@ -23,6 +24,7 @@ Options:
   --model FILE   engine, accuracy: GGUF file; default: that of "otr model fetch smollm2"
   --rounds N     engine: measurements of each, in turn; default 5
   --tokens N     accuracy: predictions to compare; default 8192
+  --calibrate    accuracy: compile as "otr model import --calibrate" does
   --help         this text`;
 
 const OPTIONS = {
@@ -30,6 +32,7 @@ const OPTIONS = {
   write: { type: "boolean" },
   model: { type: "string" },
   tokens: { type: "string" },
+  calibrate: { type: "boolean" },
   rounds: { type: "string" },
   help: { type: "boolean" },
 } as const;
@@ -108,6 +111,7 @@ async function accuracy(values: Values): Promise<void> {
   const figures = await measureAccuracy({
     model: await modelFile(values),
     tokens,
+    calibrate: values.calibrate ? CALIBRATION_TOKENS : 0,
     onProgress: (done, total) => progress(`${done}/${total} predictions${done === total ? "\n" : ""}`),
   });
   if (values.json) {

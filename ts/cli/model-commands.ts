@@ -4,12 +4,12 @@ import type { Command } from "commander";
 import { SOFTWARE_MEASUREMENT } from "../chain/dev-evidence.ts";
 import { systemClock, unixSeconds } from "../chain/time.ts";
 import { parseLlamaConfig } from "../compiler/config.ts";
-import type { CompileOptions } from "../compiler/llama.ts";
 import { encodeInstruction } from "../machine/instruction.ts";
+import { CALIBRATION_TOKENS } from "../model/calibrate.ts";
 import type { CommitOptions } from "../model/commitment.ts";
 import { ModelExistsError } from "../model/errors.ts";
 import { DEFAULT_INDEX, FETCHABLE, fetchModel } from "../model/fetch.ts";
-import { type ImportParameters, importModel } from "../model/import.ts";
+import { type ImportOptions, type ImportParameters, importModel } from "../model/import.ts";
 import { loadModel, readDescription, verifyDeep } from "../model/load.ts";
 import { writePackage } from "../model/pack.ts";
 import { isPackage, packageName } from "../model/package.ts";
@@ -59,17 +59,18 @@ export function modelCommands(program: Command, run: Run): void {
     .option("--out <folder>", "the package's folder; default: models/<name>")
     .option("--name <name>", "lower-case name; default: from the path")
     .option("--context <tokens>", "positions, prompt and answer together; default: all that the model has", integer)
+    .option("--calibrate", "round weights by what the model does on a text: takes longer, nearer to the float model")
     .option("--replace", "replace a package that is there")
     .option("--threads <count>", "default: one a core", integer)
     .action(
-      run(async ({ output, cacheDir }, path: string, options: ImportOptions) => {
+      run(async ({ output, cacheDir }, path: string, options: ImportFlags) => {
         const name = options.name ?? packageName(path);
         const out = options.out ?? join("models", name);
         if (!options.replace && existsSync(out)) throw new ModelExistsError(out);
         const packed = await importModel({
           path,
           name,
-          ...compileOptions(options),
+          ...compiling(output, options),
           ...committing(output, cacheDir, options),
         });
         await writePackage(out, packed, { replace: options.replace ?? false });
@@ -89,14 +90,15 @@ export function modelCommands(program: Command, run: Run): void {
       "compute every commitment of a model package, a GGUF file or a Hugging Face folder; goes on where it stopped",
     )
     .option("--context <tokens>", "of a model that is not packed yet: positions of its program", integer)
+    .option("--calibrate", "of a model that is not packed yet: as of import")
     .option("--threads <count>", "default: one a core", integer)
     .action(
-      run(async ({ output, cacheDir }, path: string, options: ImportOptions) => {
+      run(async ({ output, cacheDir }, path: string, options: ImportFlags) => {
         const started = performance.now();
         const how = committing(output, cacheDir, options);
         const { modelId, manifest, cachedRows } = isPackage(path)
           ? await checkedPackage(path, how)
-          : await committedSource({ path, name: packageName(path), ...compileOptions(options), ...how });
+          : await committedSource({ path, name: packageName(path), ...compiling(output, options), ...how });
         const seconds = Number(((performance.now() - started) / 1000).toFixed(1));
         const facts = { modelId, ...manifest, cachedRows, seconds };
         output.result(facts, () => table(flat(facts)));
@@ -157,14 +159,26 @@ export function modelCommands(program: Command, run: Run): void {
     );
 }
 
-type ImportOptions = { out?: string; name?: string; context?: number; replace?: boolean; threads?: number };
+type ImportFlags = {
+  out?: string;
+  name?: string;
+  context?: number;
+  replace?: boolean;
+  threads?: number;
+  calibrate?: boolean;
+};
 
-function compileOptions({ context }: ImportOptions): { compile?: CompileOptions } {
-  return context === undefined ? {} : { compile: { contextLength: context } };
+/** How commands compile: with a bar for the run over the text. */
+function compiling(output: Output, { context, calibrate }: ImportFlags): ImportOptions {
+  return {
+    calibrate: calibrate ? CALIBRATION_TOKENS : 0,
+    onCalibration: output.progress("calibration"),
+    ...(context === undefined ? {} : { compile: { contextLength: context } }),
+  };
 }
 
 /** How commands commit: with a bar for each root. */
-function committing(output: Output, cacheDir: string, { threads }: ImportOptions): CommitOptions {
+function committing(output: Output, cacheDir: string, { threads }: Pick<ImportFlags, "threads">): CommitOptions {
   const bars = { weightsRoot: output.progress("weights"), weightsRootP: output.progress("weights for circuits") };
   return {
     cacheDir,

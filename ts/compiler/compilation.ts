@@ -1,3 +1,4 @@
+import type { Calibration } from "./calibration.ts";
 import type { LlamaConfig } from "./config.ts";
 import type { Format } from "./formats.ts";
 import type { ActivationType } from "./linear.ts";
@@ -29,4 +30,6 @@ export type Compilation = {
   readonly tensors: TensorSource;
   readonly program: ProgramBuilder;
   readonly weights: WeightsBuilder;
+  /** Rounds the weights by it, if there is one. */
+  readonly calibration: Calibration | undefined;
 };

@@ -2,9 +2,9 @@ import type { Operand } from "../machine/instruction.ts";
 import type { Compilation } from "./compilation.ts";
 import { TensorRangeError } from "./errors.ts";
 import { ACTIVATION, EXP2, SCALE_BITS, SEGMENT } from "./formats.ts";
-import { emitLinear, emitQuantize, type Matrix, scaleExponent } from "./linear.ts";
+import { emitLinear, emitQuantize, fillRows, type Matrix, scaleExponent } from "./linear.ts";
 import { addGain, emitNorm } from "./norm.ts";
-import { quantizeRows, rowMagnitudes, tensor } from "./tensors.ts";
+import { rowMagnitudes, tensor } from "./tensors.ts";
 
 /**
  * A matrix over the vocabulary: an int8 row per token, and scales in rows of one segment each, the last one padded with
@@ -16,11 +16,8 @@ export type VocabularyMatrix = Matrix;
  * Adds a matrix of one row per token. Its scales serve `embed` as well as the head: they carry the weights' own scale
  * only.
  */
-export function addVocabularyMatrix(
-  { config, tensors, weights }: Compilation,
-  tensorName: string,
-  name: string,
-): VocabularyMatrix {
+export function addVocabularyMatrix(compilation: Compilation, tensorName: string, name: string): VocabularyMatrix {
+  const { config, tensors, weights } = compilation;
   const { vocabSize, hiddenSize } = config;
   const load = () => tensor(tensors, tensorName, vocabSize * hiddenSize);
   const magnitudes = tensors.magnitudes?.(tensorName, vocabSize) ?? rowMagnitudes(tensorName, load(), vocabSize);
@@ -30,7 +27,7 @@ export function addVocabularyMatrix(
     real.reduce((x, y) => Math.max(x, y), 0),
   );
   return {
-    rows: weights.add(name, "i8", hiddenSize, vocabSize, (out) => quantizeRows(load(), magnitudes, out)),
+    rows: weights.add(name, "i8", hiddenSize, vocabSize, (out) => fillRows(compilation, name, load(), magnitudes, out)),
     scales: weights.add(`${name}.scale`, "i32", SEGMENT, Math.ceil(vocabSize / SEGMENT), (out) => {
       real.forEach((x, token) => {
         out[token] = Math.round(x * 2 ** exponent);

@@ -2,6 +2,7 @@ import type { Operand } from "../machine/instruction.ts";
 import type { Compilation } from "./compilation.ts";
 import { TensorRangeError } from "./errors.ts";
 import { ACTIVATION, type Format, SCALE_BITS } from "./formats.ts";
+import { roundRows } from "./rounding.ts";
 import { quantizeRows, rowMagnitudes, tensor } from "./tensors.ts";
 
 /**
@@ -48,13 +49,14 @@ export function scaleExponent(name: string, largest: number): number {
  * quantised activation is `x * Q / amax`, so the scale row carries `magnitude / (127 * Q)`.
  */
 export function addMatrix(
-  { weights, tensors }: Compilation,
+  compilation: Compilation,
   tensorName: string,
   name: string,
   outputs: number,
   inputs: number,
   activation: ActivationType,
 ): Matrix {
+  const { weights, tensors } = compilation;
   const load = () => tensor(tensors, tensorName, outputs * inputs);
   const magnitudes = tensors.magnitudes?.(tensorName, outputs) ?? rowMagnitudes(tensorName, load(), outputs);
   const real = magnitudes.map((x) => x / 127 / (activation === "i8" ? 127 : 32_767));
@@ -63,7 +65,7 @@ export function addMatrix(
     real.reduce((x, y) => Math.max(x, y), 0),
   );
   return {
-    rows: weights.add(name, "i8", inputs, outputs, (out) => quantizeRows(load(), magnitudes, out)),
+    rows: weights.add(name, "i8", inputs, outputs, (out) => fillRows(compilation, name, load(), magnitudes, out)),
     scales: weights.addRow(
       `${name}.scale`,
       "i32",
@@ -72,6 +74,19 @@ export function addMatrix(
     exponent,
     source: tensorName,
   };
+}
+
+/** Writes a matrix's int8 rows, with error feedback if its inputs are known. */
+export function fillRows(
+  { calibration }: Compilation,
+  name: string,
+  data: Float32Array,
+  magnitudes: Float64Array,
+  out: Int8Array,
+): void {
+  const moments = calibration?.moments(name);
+  if (moments === undefined) quantizeRows(data, magnitudes, out);
+  else roundRows(data, magnitudes, moments, out);
 }
 
 /** Emits `fold_dot` and `dequant`: the product of a quantised row with a matrix, in the given format. */

@@ -2,6 +2,7 @@ import { TOKEN_OPERAND } from "../machine/instruction.ts";
 import { type Program, validateProgram } from "../machine/program.ts";
 import type { WeightStore } from "../machine/weights.ts";
 import { emitAttention, type Tables } from "./attention.ts";
+import type { Calibration } from "./calibration.ts";
 import type { Activations, Compilation } from "./compilation.ts";
 import { type LlamaConfigInput, parseLlamaConfig } from "./config.ts";
 import { residualFormat } from "./formats.ts";
@@ -16,6 +17,8 @@ export type CompileOptions = {
   /** Positions of the compiled program; `max_position_embeddings` by default. */
   readonly contextLength?: number;
   readonly activations?: Partial<Activations>;
+  /** What enters the matrix products, from a run of the same model: rounds the weights with error feedback. */
+  readonly calibration?: Calibration;
 };
 
 export type CompiledModel = {
@@ -82,6 +85,7 @@ export function compileProgram(
     tensors,
     program: new ProgramBuilder(),
     weights: new WeightsBuilder(),
+    calibration: options.calibration,
   };
   const tables: Tables = addTables(compilation);
   const embedding = addVocabularyMatrix(compilation, "model.embed_tokens.weight", "embedding");

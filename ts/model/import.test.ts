@@ -77,6 +77,18 @@ describe("import", () => {
     expect(generate(model.program, model.weights, request)).toEqual(generate(direct.program, direct.weights, request));
   });
 
+  it("rounds weights by what the model does on a text, the same every time", async () => {
+    const path = await folder();
+    const parameters = { path, name: "random", about, threads: 1 };
+    const plain = await importModel(parameters);
+    const first = await importModel({ ...parameters, calibrate: 40 });
+    const second = await importModel({ ...parameters, calibrate: 40 });
+    const { modelId, manifest } = first.description;
+    expect(second.description.modelId).toBe(modelId);
+    expect(manifest.programRoot).toBe(plain.description.manifest.programRoot);
+    expect(manifest.weightsRoot).not.toBe(plain.description.manifest.weightsRoot);
+  });
+
   it("finds the template in tokenizer_config.json and stop tokens in config.json", async () => {
     const dir = await folder({
       "chat_template.jinja": undefined,
