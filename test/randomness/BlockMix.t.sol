@@ -275,8 +275,8 @@ contract BlockMixTest is Test {
             assertFalse(this.read(header).ok);
         }
         // An empty list in the second field's place, all else in order.
-        bytes memory rest = this.from(_headers[FIRST], 69);
-        bytes memory first = this.from(this.until(_headers[FIRST], 36), 3);
+        bytes memory rest = this.behind(_headers[FIRST], 69);
+        bytes memory first = this.behind(this.upTo(_headers[FIRST], 36), 3);
         bytes memory payload = bytes.concat(first, hex"c0", rest);
         assertFalse(this.read(bytes.concat(Headers.head(payload.length, 0xc0), payload)).ok);
         payload = bytes.concat(first, hex"01", rest);
@@ -297,11 +297,11 @@ contract BlockMixTest is Test {
         }
     }
 
-    function from(bytes calldata data, uint256 start) external pure returns (bytes memory) {
+    function behind(bytes calldata data, uint256 start) external pure returns (bytes memory) {
         return data[start:];
     }
 
-    function until(bytes calldata data, uint256 end) external pure returns (bytes memory) {
+    function upTo(bytes calldata data, uint256 end) external pure returns (bytes memory) {
         return data[:end];
     }
 
