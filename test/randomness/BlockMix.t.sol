@@ -136,6 +136,13 @@ contract BlockMixTest is Test {
         _mix.deliver(ROUND, _proof(FIRST));
     }
 
+    /// @dev The history holds zero for blocks before it began.
+    function test_deliver_blockBeforeTheHistory_reverts() public {
+        vm.store(HISTORY, bytes32((FIRST + 5) % WINDOW), 0);
+        vm.expectRevert(abi.encodeWithSelector(BlockMix.BlockUnknown.selector, FIRST + 5));
+        _mix.deliver(ROUND, _proof(FIRST));
+    }
+
     function test_deliver_early_reverts() public {
         vm.warp(DUE - 1);
         vm.expectRevert(abi.encodeWithSelector(IRandomness.NotDue.selector, ROUND, Timestamp.wrap(uint40(DUE))));
@@ -267,6 +274,35 @@ contract BlockMixTest is Test {
             header[36] = bytes1(uint8(head));
             assertFalse(this.read(header).ok);
         }
+        // An empty list in the second field's place, all else in order.
+        bytes memory rest = this.behind(_headers[FIRST], 69);
+        bytes memory first = this.behind(this.upTo(_headers[FIRST], 36), 3);
+        bytes memory payload = bytes.concat(first, hex"c0", rest);
+        assertFalse(this.read(bytes.concat(Headers.head(payload.length, 0xc0), payload)).ok);
+        payload = bytes.concat(first, hex"01", rest);
+        assertTrue(this.read(bytes.concat(Headers.head(payload.length, 0xc0), payload)).ok);
+    }
+
+    /// @dev Numbers have 32 bytes at most.
+    function test_read_longNumbers_refuses() public view {
+        Headers.Header memory h = Headers.Header(0, 5, 6, 0, "", 0);
+        for (uint256 field = 8; field < 12; field += 3) {
+            bytes[] memory items = Headers.fields(h);
+            items[field] = new bytes(33);
+            items[field][32] = 0x05;
+            assertFalse(this.read(Headers.list(items)).ok);
+            items[field] = new bytes(32);
+            items[field][31] = 0x05;
+            assertTrue(this.read(Headers.list(items)).ok);
+        }
+    }
+
+    function behind(bytes calldata data, uint256 start) external pure returns (bytes memory) {
+        return data[start:];
+    }
+
+    function upTo(bytes calldata data, uint256 end) external pure returns (bytes memory) {
+        return data[:end];
     }
 
     function _reads(bytes memory header, bytes32 parentHash, uint256 number, uint256 time) private view {

@@ -17,7 +17,12 @@ library Headers {
 
     /// @notice A header of Prague's form, 21 fields.
     function encode(Header memory h) internal pure returns (bytes memory) {
-        bytes[] memory items = new bytes[](21);
+        return list(fields(h));
+    }
+
+    /// @notice The fields of a header.
+    function fields(Header memory h) internal pure returns (bytes[] memory items) {
+        items = new bytes[](21);
         items[0] = abi.encodePacked(h.parentHash);
         items[1] = abi.encodePacked(NO_OMMERS);
         items[2] = abi.encodePacked(address(0xfee));
@@ -36,7 +41,6 @@ library Headers {
         items[16] = abi.encodePacked(EMPTY_TREE);
         items[19] = abi.encodePacked(h.stateRoot);
         items[20] = abi.encodePacked(h.parentHash);
-        return list(items);
     }
 
     /// @notice A list of strings.
