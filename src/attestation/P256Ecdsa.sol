@@ -4,7 +4,8 @@ pragma solidity ^0.8.30;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @title ECDSA over P-256 (FIPS 186-5), as hardware vendors sign
-/// @notice By the precompile at 0x100 (RIP-7212, EIP-7951) where the chain has it; what the precompile does not confirm is computed here.
+/// @notice By the precompile at 0x100 (RIP-7212, EIP-7951) where the chain has it; what the precompile does not confirm is computed here
+///         (`snapshots/attestation.json`).
 /// @dev A precompile that refuses and one that is not there both return nothing. So only a refusal costs more on chains that have it, and
 ///      no chain needs a setting. OpenZeppelin's P256 takes only the smaller of s and n - s, while Intel signs with either, and does not
 ///      compile without the optimizer. Both s verify here, so a signature is no identity: identify evidence by what is signed.
@@ -80,16 +81,21 @@ library P256Ecdsa {
 
     /// @dev EFD, dbl-2001-b. Infinity doubles to infinity, for z = 0 gives z = 0; no point has y = 0.
     function _double(Point memory a) private pure returns (Point memory d) {
-        unchecked {
-            uint256 delta = mulmod(a.z, a.z, P);
-            uint256 gamma = mulmod(a.y, a.y, P);
-            uint256 beta = mulmod(a.x, gamma, P);
-            // SAFETY: all are below P, so the differences are not negative.
-            uint256 alpha = mulmod(3, mulmod(addmod(a.x, P - delta, P), addmod(a.x, delta, P), P), P);
-            d.z = mulmod(2, mulmod(a.y, a.z, P), P);
-            d.x = addmod(mulmod(alpha, alpha, P), P - mulmod(8, beta, P), P);
-            uint256 rest = addmod(mulmod(4, beta, P), P - d.x, P);
-            d.y = addmod(mulmod(alpha, rest, P), P - mulmod(8, mulmod(gamma, gamma, P), P), P);
+        // SAFETY: reads a, writes d. Coordinates are below P, so the differences are not negative.
+        assembly ("memory-safe") {
+            let p := P
+            let x := mload(a)
+            let y := mload(add(a, 0x20))
+            let z := mload(add(a, 0x40))
+            let delta := mulmod(z, z, p)
+            let gamma := mulmod(y, y, p)
+            let beta := mulmod(x, gamma, p)
+            let alpha := mulmod(3, mulmod(addmod(x, sub(p, delta), p), addmod(x, delta, p), p), p)
+            mstore(add(d, 0x40), mulmod(2, mulmod(y, z, p), p))
+            x := addmod(mulmod(alpha, alpha, p), sub(p, mulmod(8, beta, p)), p)
+            mstore(d, x)
+            y := mulmod(alpha, addmod(mulmod(4, beta, p), sub(p, x), p), p)
+            mstore(add(d, 0x20), addmod(y, sub(p, mulmod(8, mulmod(gamma, gamma, p), p)), p))
         }
     }
 
@@ -97,22 +103,32 @@ library P256Ecdsa {
     function _add(Point memory a, Point memory b) private pure returns (Point memory sum) {
         if (a.z == 0) return b;
         if (b.z == 0) return a;
-        unchecked {
-            uint256 squareA = mulmod(a.z, a.z, P);
-            uint256 squareB = mulmod(b.z, b.z, P);
-            uint256 u = mulmod(a.x, squareB, P);
-            uint256 s = mulmod(a.y, mulmod(b.z, squareB, P), P);
-            // SAFETY: all are below P, so the differences are not negative.
-            uint256 h = addmod(mulmod(b.x, squareA, P), P - u, P);
-            uint256 r = addmod(mulmod(b.y, mulmod(a.z, squareA, P), P), P - s, P);
+        bool equal;
+        // SAFETY: reads a and b, writes sum. Coordinates are below P, so the differences are not negative.
+        assembly ("memory-safe") {
+            let p := P
+            let z := mload(add(a, 0x40))
+            let square := mulmod(z, z, p)
+            // Of b, less a's: x in h, y in r.
+            let h := mulmod(mload(b), square, p)
+            let r := mulmod(mload(add(b, 0x20)), mulmod(z, square, p), p)
+            let w := mload(add(b, 0x40))
+            square := mulmod(w, w, p)
+            let u := mulmod(mload(a), square, p)
+            let s := mulmod(mload(add(a, 0x20)), mulmod(w, square, p), p)
+            h := addmod(h, sub(p, u), p)
+            r := addmod(r, sub(p, s), p)
             // Opposite points: h = 0 makes z = 0.
-            if (h == 0 && r == 0) return _double(a);
-            sum.z = mulmod(h, mulmod(a.z, b.z, P), P);
-            uint256 square = mulmod(h, h, P);
-            h = mulmod(h, square, P);
-            u = mulmod(u, square, P);
-            sum.x = addmod(addmod(mulmod(r, r, P), P - h, P), P - mulmod(2, u, P), P);
-            sum.y = addmod(mulmod(r, addmod(u, P - sum.x, P), P), P - mulmod(s, h, P), P);
+            equal := iszero(or(h, r))
+            mstore(add(sum, 0x40), mulmod(h, mulmod(z, w, p), p))
+            square := mulmod(h, h, p)
+            h := mulmod(h, square, p)
+            u := mulmod(u, square, p)
+            z := addmod(addmod(mulmod(r, r, p), sub(p, h), p), sub(p, mulmod(2, u, p)), p)
+            mstore(sum, z)
+            u := mulmod(r, addmod(u, sub(p, z), p), p)
+            mstore(add(sum, 0x20), addmod(u, sub(p, mulmod(s, h, p)), p))
         }
+        if (equal) return _double(a);
     }
 }
