@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {stdError} from "forge-std/StdError.sol";
+import {Vm} from "forge-std/Vm.sol";
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 import {IStakeVault} from "src/interfaces/IStakeVault.sol";
@@ -188,6 +189,8 @@ contract StakeVaultTest is OtrTest {
     function test_convict_suspendsForGood_succeeds() public {
         vm.startPrank(_rollup);
         vault.lock(executor, 1 ether, 0);
+        vm.expectEmit(address(vault));
+        emit IStakeVault.Convicted(executor);
         vault.convict(executor);
         // The verdict moves nothing: payouts wait for the air gap.
         assertEq(vault.executorOf(executor).stake, STAKE);
@@ -277,13 +280,25 @@ contract StakeVaultTest is OtrTest {
             vm.expectRevert(abi.encodeWithSelector(IStakeVault.InsufficientBond.selector, total, mine));
             vault.payBond(requester, pay, burn);
         } else {
+            vm.recordLogs();
             vault.payBond(requester, pay, burn);
+            Vm.Log[] memory logs = vm.getRecordedLogs();
+            assertEq(logs.length, burn == 0 ? 1 : 2, "nothing burnt, nothing said");
+            _assertBondPaid(logs[0], requester, pay);
+            if (burn != 0) _assertBondPaid(logs[1], address(0), burn);
             assertEq(vault.claimableOf(requester), pay);
             assertEq(vault.burnt(), burn);
             assertEq(vault.bondsOf(stranger), mine - total);
         }
         assertEq(vault.bondsOf(challenger), others);
         assertSolvent();
+    }
+
+    function _assertBondPaid(Vm.Log memory log, address to, uint256 amount) private view {
+        assertEq(log.topics[0], IStakeVault.BondPaid.selector);
+        assertEq(address(uint160(uint256(log.topics[1]))), stranger);
+        assertEq(address(uint160(uint256(log.topics[2]))), to);
+        assertEq(abi.decode(log.data, (uint256)), amount);
     }
 
     function test_sweepBurnt_toNobody_succeeds() public {

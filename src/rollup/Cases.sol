@@ -69,8 +69,11 @@ library Cases {
         RollupState.Dispute storage dispute,
         Timestamp convictedAt
     ) internal {
+        if (dispute.reverted) return;
         // Within the plain window no mark is needed: every receipt of the batch is reverted.
-        if (convictedAt.isBefore(RollupState.windowEndOf($.batches[batchId].committedAt, rules)) || dispute.reverted) {
+        if (convictedAt.isBefore(RollupState.windowEndOf($.batches[batchId].committedAt, rules))) {
+            // Without a game the time means nothing, and an empty slot gives gas back.
+            if (dispute.openGames == 0) dispute.openedAt = Timestamp.wrap(0);
             return;
         }
         dispute.reverted = true;

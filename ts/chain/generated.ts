@@ -3208,6 +3208,7 @@ export const enclaveRegistryAbi = [
     ],
     name: 'ChallengeMismatch',
   },
+  { type: 'error', inputs: [], name: 'CheckpointUnorderedInsertion' },
   { type: 'error', inputs: [], name: 'DevelopmentOnly' },
   { type: 'error', inputs: [], name: 'ECDSAInvalidSignature' },
   {
