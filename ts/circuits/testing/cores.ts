@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-only
 import { chunkAt } from "../../commit/row.ts";
+import { evaluateElement, memoryReader, tracedReader } from "../../machine/evaluate.ts";
 import { nameOf } from "../../machine/instruction.ts";
 import { sat } from "../../machine/numbers.ts";
 import { ELEMENT_BITS, elementAt, type Row, rowBytes } from "../../machine/types.ts";
@@ -51,13 +52,18 @@ const field = (word: bigint, at: number, bits: number) => (word >> BigInt(at)) &
 const readValue = (rows: readonly Row[], { row, length, first }: CircuitRead) =>
   length === 0 ? 0n : elementAt(rows[row], first);
 
-function mapCase({ subject, rows, expected }: ElementCase, statement: Statement): CoreCase {
+function mapCase({ subject, rows, element, expected }: ElementCase, statement: Statement): CoreCase {
   const { params, a, b, c } = statement;
   const code = Number(field(params, 243, 4));
   const bias = field(params, 249, 1) === 1n;
   const weight = (e: number) => (c.length === 0 ? 0n : elementAt(subject.weights.row(c.row), e));
-  const table = code === 8 || code === 10 || code === 11;
-  const index = table ? tablePlace(subject, rows, statement) : 0;
+  // Where the reference reads its table; where it does not, the entry makes no difference.
+  let place: number | undefined;
+  const reader = tracedReader(memoryReader({ ...subject, token: subject.context.token }), (read) => {
+    if (read.kind === "weights") place = read.first;
+  });
+  evaluateElement(subject.instruction, subject.context, element, reader);
+  const isTable = code === 8 || code === 10 || code === 11;
   return {
     circuit: "map",
     inputs: {
@@ -67,31 +73,10 @@ function mapCase({ subject, rows, expected }: ElementCase, statement: Statement)
       entries: BigInt(c.length),
       a: readValue(rows, a),
       b: bias ? weight(c.first) : readValue(rows, b),
-      c: weight(c.first + index),
+      c: weight(isTable ? (place ?? 0) : c.first),
     },
-    outputs: [BigInt(index), expected],
+    outputs: [isTable ? (place === undefined ? undefined : BigInt(place)) : 0n, expected],
   };
-}
-
-/** Which entry of the table the reference reads: its last read, or where it needs none, the one that the circuit opens. */
-function tablePlace(
-  { instruction, context }: ElementCase["subject"],
-  rows: readonly Row[],
-  { a, b }: Statement,
-): number {
-  const [x, y] = [readValue(rows, a), readValue(rows, b)];
-  const [p0, p1] = instruction.p;
-  const round = (value: bigint, s: number) => (s === 0 ? value : (value + (1n << BigInt(s - 1))) >> BigInt(s));
-  const name = nameOf(instruction);
-  if (name === "gate") {
-    const place = Number(round(x, p0)) + instruction.c.length / 2;
-    return Math.min(Math.max(place, 0), instruction.c.length - 1);
-  }
-  const gap = y > x ? y - x : 0n;
-  if (name === "exp2") return Number(round(gap, p0 - p1) % (1n << BigInt(p1)));
-  const inverse = (BigInt(p0) << 16n) / BigInt(Math.max(context.temperature, 1));
-  const slope = inverse < 2n ** 31n ? inverse : 2n ** 31n - 1n;
-  return Number(round(gap * slope, 16) % (1n << BigInt(p1)));
 }
 
 function gatherCase({ subject, rows, expected }: ElementCase, { params, a, b, c }: Statement): CoreCase {
