@@ -132,7 +132,7 @@ contract GasTest is GameTest {
         total += _snap("settleJumpWithoutOperands");
         vm.snapshotValue("otr", "disputeByJumpWithoutOperands", total);
         // The judge of a map adds 15,000 (`rms`) to 72,000 (`dequant`).
-        assertLe(total, 413_000);
+        assertLe(total, 414_000);
         assertStatus(committed, Status.Reverted);
     }
 

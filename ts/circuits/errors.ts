@@ -14,3 +14,24 @@ export class R1csError extends BaseError {
     super("This is not a valid R1CS file.", { code: "circuit.r1cs", metaMessages: [reason] });
   }
 }
+
+/** No witness exists for the inputs that a circuit was given: an assertion of it fails. */
+export class NoWitnessError extends BaseError {
+  constructor(code: number, messages: readonly string[]) {
+    super("These inputs have no witness.", { code: "circuit.witness", metaMessages: [`code ${code}`, ...messages] });
+  }
+}
+
+/** A row, a step or an instruction that the circuits' documented maximum does not cover. */
+export class CircuitLimitError extends BaseError {
+  constructor(what: string, value: number, limit: number) {
+    super(`The circuits take no ${what} beyond ${limit}.`, { code: "circuit.limit", metaMessages: [`${value}`] });
+  }
+}
+
+/** A circuit's key is absent, another than the committed one, or not to be used here. */
+export class CircuitKeyError extends BaseError {
+  constructor(circuit: string, reason: string) {
+    super(`The circuit ${circuit} cannot be used: ${reason}.`, { code: "circuit.key" });
+  }
+}

@@ -185,10 +185,10 @@ const curve = await buildBn128();
 const bytes = (length: number) => Uint8Array.from({ length }, () => below(256));
 const circuits = [];
 for (const [main, length] of [
-  ["component main {public [salt]} = RowOpening(0, 4);", 4],
-  ["component main = RowOpening(1, 1);", 2],
+  ["component main {public [salt]} = Sample(4);", 4],
+  ["component main = Sample(2);", 2],
 ] as const) {
-  const circuit = await compileCircuit({ main, include: ["row_digest.circom"], optimisation: "O2" });
+  const circuit = await compileCircuit({ main, include: ["sample.circom"], optimisation: "O2" });
   const first: MemoryFile = { type: "mem" };
   const final: MemoryFile = { type: "mem" };
   await zKey.newZKey({ type: "mem", data: circuit.r1cs }, ptau, first);
@@ -197,7 +197,7 @@ for (const [main, length] of [
   const proofs: Words[] = [];
   for (let i = 0; i < PROOFS; i++) {
     const witness: MemoryFile = { type: "mem" };
-    const signals = { salt: random() % R, limb: limbsOf(bytes(length)) };
+    const signals = { salt: random() % R, limb: limbsOf(bytes(length))[0]! };
     await wtns.calculate(signals, { type: "mem", data: circuit.wasm }, witness);
     const { proof, publicSignals } = await groth16.prove(final, witness);
     proofs.push(wordsOf(proof, publicSignals));

@@ -16,6 +16,7 @@ export type R1cs = {
   readonly wires: number;
   readonly publicOutputs: number;
   readonly publicInputs: number;
+  readonly privateInputs: number;
   readonly constraints: readonly Constraint[];
 };
 
@@ -56,7 +57,13 @@ export function parseR1cs(bytes: Uint8Array): R1cs {
     b: combination(),
     c: combination(),
   }));
-  return { wires: u32(numbers), publicOutputs: u32(numbers + 4), publicInputs: u32(numbers + 8), constraints };
+  return {
+    wires: u32(numbers),
+    publicOutputs: u32(numbers + 4),
+    publicInputs: u32(numbers + 8),
+    privateInputs: u32(numbers + 12),
+    constraints,
+  };
 }
 
 function evaluate(combination: LinearCombination, witness: readonly bigint[]): bigint {

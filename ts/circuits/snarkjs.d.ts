@@ -2,11 +2,12 @@
 declare module "snarkjs" {
   /** A file kept in memory: `data` is there once it has been written. */
   export type MemoryFile = { type: "mem"; data?: Uint8Array };
-  type Signals = { [name: string]: bigint | number | string | readonly (bigint | number | string)[] };
+  export type File = string | Uint8Array | MemoryFile;
+  type Signals = { [name: string]: unknown };
   export const wtns: {
-    calculate(input: Signals, wasm: string | Uint8Array | MemoryFile, to: MemoryFile): Promise<void>;
+    calculate(input: Signals, wasm: File, to: MemoryFile): Promise<void>;
     exportJson(file: MemoryFile): Promise<bigint[]>;
-    check(r1cs: string | Uint8Array | MemoryFile, file: MemoryFile): Promise<boolean>;
+    check(r1cs: File, file: MemoryFile): Promise<boolean>;
   };
   /** Points in projective coordinates, as decimal numbers; of G2 the real part first. */
   export type Groth16Proof = {
@@ -23,14 +24,17 @@ declare module "snarkjs" {
     readonly vk_delta_2: readonly (readonly string[])[];
     readonly IC: readonly (readonly string[])[];
   };
+  type Proven = { proof: Groth16Proof; publicSignals: string[] };
   export const groth16: {
-    prove(key: MemoryFile, witness: MemoryFile): Promise<{ proof: Groth16Proof; publicSignals: string[] }>;
+    prove(key: MemoryFile, witness: MemoryFile): Promise<Proven>;
+    fullProve(input: Signals, wasm: File, zkey: File): Promise<Proven>;
     verify(key: Groth16Key, publicSignals: readonly string[], proof: Groth16Proof): Promise<boolean>;
   };
   export const zKey: {
-    newZKey(r1cs: MemoryFile, ptau: string, to: MemoryFile): Promise<unknown>;
+    newZKey(r1cs: File, phase1: File, to: File): Promise<unknown>;
     contribute(from: MemoryFile, to: MemoryFile, name: string, entropy: string): Promise<unknown>;
-    exportVerificationKey(from: MemoryFile): Promise<Groth16Key>;
+    beacon(from: File, to: File, name: string, beaconHash: string, iterationsExponent: number): Promise<unknown>;
+    exportVerificationKey(zkey: File): Promise<Groth16Key>;
   };
 }
 

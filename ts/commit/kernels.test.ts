@@ -24,9 +24,9 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(cache, { recursive: true }));
 
-/** Bytes at the edges of a limb, a chunk, a link; contents at the edges of the field's limbs. */
+/** Bytes at the edges of a limb, a chunk, a node; contents at the edges of the field's limbs. */
 const rowBytes = fc.oneof(
-  fc.constantFrom(1, 30, 31, 32, 33, 62, 64, 464, 465, 466, 576),
+  fc.constantFrom(1, 30, 31, 32, 33, 62, 64, 495, 496, 497, 576, 16 * 496, 16 * 496 + 1),
   fc.integer({ min: 1, max: 1000 }),
 );
 const content = (length: number) =>

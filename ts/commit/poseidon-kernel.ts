@@ -1,5 +1,5 @@
 import { type KernelExports, KernelMemory } from "./kernel-memory.ts";
-import { rowDomain } from "./poseidon.ts";
+import { GROUP, rowDomain } from "./poseidon.ts";
 import { poseidonHash, scheduleOf } from "./poseidon-hash.ts";
 import { FIELD } from "./poseidon-parameters.ts";
 
@@ -7,11 +7,13 @@ import { FIELD } from "./poseidon-parameters.ts";
 type Exports = KernelExports & {
   rows(
     schedule: number,
+    pair: number,
     square: number,
     initial: number,
     bytes: number,
     rowBytes: number,
     count: number,
+    nodes: number,
     out: number,
   ): void;
   parents(schedule: number, nodes: number, count: number, out: number): void;
@@ -34,7 +36,7 @@ export function poseidonTables(): PoseidonTables {
   return { wide: packSchedule(16), pair: packSchedule(2) };
 }
 
-/** What the chain of a row of this type and length begins with, in the kernel's form. */
+/** What the top of a row of this type and length is hashed with, in the kernel's form. */
 export function chainStart(typeCode: number, length: number): Uint8Array {
   return element(poseidonHash([rowDomain(typeCode, length), 0n]));
 }
@@ -64,8 +66,10 @@ export class PoseidonKernel {
   rows(start: Uint8Array, bytes: Uint8Array, count: number): Uint8Array {
     const at = this.#memory.put("in", bytes);
     const out = this.#memory.room("elements", count * ELEMENT);
+    const rowBytes = bytes.length / count;
+    const nodes = this.#memory.room("nodes", Math.max(1, Math.ceil(rowBytes / GROUP)) * ELEMENT);
     this.#memory.put("start", start);
-    this.#exports.rows(this.#wide, this.#square, this.#start, at, bytes.length / count, count, out);
+    this.#exports.rows(this.#wide, this.#pair, this.#square, this.#start, at, rowBytes, count, nodes, out);
     return this.#digests(out, count);
   }
 

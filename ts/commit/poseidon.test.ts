@@ -4,13 +4,14 @@ import { poseidon3 } from "poseidon-lite/poseidon3";
 import { poseidon16 } from "poseidon-lite/poseidon16";
 import { describe, expect, it } from "vitest";
 import {
+  GROUP,
   LIMB,
   limbsOf,
   PoseidonTree,
-  poseidonChain,
   poseidonRow,
   poseidonWeightsTree,
   rowDomain,
+  rowLevels,
   weightsRootP,
 } from "./poseidon.ts";
 
@@ -44,12 +45,14 @@ describe("poseidon", () => {
     );
   });
 
-  it("chains 15 limbs a link, as docs/protocol.md writes it", () => {
-    const limbs = Array.from({ length: 16 }, (_, i) => BigInt(i + 1));
-    const head = poseidon2([rowDomain(2, 9), 5n]);
-    const first = poseidon16([head, ...limbs.slice(0, 15)]);
-    expect(poseidonChain(rowDomain(2, 9), 5n, limbs)).toBe(poseidon16([first, 16n, ...Array(14).fill(0n)]));
-    expect(poseidonChain(1n, 0n, limbs.slice(0, 15))).toBe(poseidon16([poseidon2([1n, 0n]), ...limbs.slice(0, 15)]));
+  it("hashes 16 limbs a node and 16 nodes a node, as docs/protocol.md writes it", () => {
+    const start = poseidon2([rowDomain(2, 9), 5n]);
+    const group = (limb: bigint) => poseidon16([limb, ...Array<bigint>(15).fill(0n)]);
+    expect(poseidonRow({ typeCode: 2, length: 9, bytes: Uint8Array.of(7) }, 5n)).toBe(poseidon2([start, group(7n)]));
+    const bytes = Uint8Array.from({ length: GROUP + 1 }, (_, i) => (i === GROUP ? 9 : i % LIMB === 0 ? 1 : 0));
+    const top = poseidon16([poseidon16(Array(16).fill(1n)), group(9n), ...Array<bigint>(14).fill(0n)]);
+    expect(poseidonRow({ typeCode: 2, length: 9, bytes }, 5n)).toBe(poseidon2([start, top]));
+    expect(rowLevels(new Uint8Array(17 * GROUP)).map((level) => level.length)).toEqual([272, 17, 2, 1]);
   });
 
   it("tells rows apart by type, length and salt", () => {

@@ -4,11 +4,13 @@ import { width } from "./tree.ts";
 
 /** Bytes of a limb: the most that fit a BN254 scalar whatever they are. */
 export const LIMB = 31;
-/** Limbs that one link of the chain absorbs, beside the accumulator. */
-export const LIMBS_PER_LINK = 15;
+/** Children of a node of a row's tree: what one permutation absorbs. */
+export const ARITY = 16;
+/** Bytes under a lowest node of a row's tree. A multiple of every element's size, so no element lies in two of them. */
+export const GROUP = ARITY * LIMB;
 
-/** Kinds of Poseidon trees, the first input of their root; docs/protocol.md names only the weights so far. */
-export const POSEIDON_KIND = { weights: 2n } as const;
+/** Kinds of Poseidon trees, the first input of their root. */
+export const POSEIDON_KIND = { weights: 2n, step: 3n } as const;
 
 /** The bytes as little-endian limbs of 31 bytes, the last one zero-padded. */
 export function limbsOf(bytes: Uint8Array): bigint[] {
@@ -21,28 +23,38 @@ export function limbsOf(bytes: Uint8Array): bigint[] {
   return out;
 }
 
-/** First input of a row's chain: its type and length. */
+/** What a row's digest says of its shape: type and length. */
 export function rowDomain(typeCode: number, length: number): bigint {
   return BigInt(typeCode) + 4n * BigInt(length);
 }
 
-/**
- * The chain `acc = Poseidon2(domain, salt)`, then `acc = Poseidon16(acc, 15 limbs)`, missing limbs 0.
- * `circuits/row_digest.circom` proves it.
- */
-export function poseidonChain(domain: bigint, salt: bigint, limbs: readonly bigint[]): bigint {
-  let acc = poseidonHash([domain, salt]);
-  for (let at = 0; at < limbs.length; at += LIMBS_PER_LINK) {
-    const link: bigint[] = [acc];
-    for (let i = at; i < at + LIMBS_PER_LINK; i++) link.push(limbs[i] ?? 0n);
-    acc = poseidonHash(link);
+/** Each 16 of these under one node, missing ones 0: the next level of a row's tree. */
+export function wideLevel(nodes: readonly bigint[]): bigint[] {
+  const out: bigint[] = [];
+  for (let at = 0; at < nodes.length; at += ARITY) {
+    out.push(poseidonHash(Array.from({ length: ARITY }, (_, i) => nodes[at + i] ?? 0n)));
   }
-  return acc;
+  return out;
 }
 
-/** `P(row)` of docs/protocol.md, section 1. The salt is 0 for weights. */
+/** Levels of a row's tree: limbs, then nodes over 16 below each, up to the single top. */
+export function rowLevels(bytes: Uint8Array): bigint[][] {
+  const limbs = limbsOf(bytes);
+  const levels = [limbs.length === 0 ? [0n] : limbs];
+  do levels.push(wideLevel(levels[levels.length - 1]));
+  while (levels[levels.length - 1].length > 1);
+  return levels;
+}
+
+/** `P(row)` from the top of its tree. */
+export function rowDigest(domain: bigint, salt: bigint, top: bigint): bigint {
+  return poseidonHash([poseidonHash([domain, salt]), top]);
+}
+
+/** `P(row)` of docs/protocol.md, section 1. The salt is 0 for weights. `circuits/row.circom` opens it. */
 export function poseidonRow(row: CommittedRow, salt = 0n): bigint {
-  return poseidonChain(rowDomain(row.typeCode, row.length), salt, limbsOf(row.bytes));
+  const [top] = rowLevels(row.bytes).at(-1)!;
+  return rowDigest(rowDomain(row.typeCode, row.length), salt, top);
 }
 
 /**

@@ -21,9 +21,13 @@ export type RowHashes = { readonly leaves: Uint8Array; readonly digests: Uint8Ar
 /** Leaves and digests of all rows, and the top of the tree over the digests. */
 export type CachedCommitment = RowHashes & { readonly top: Uint8Array };
 
-/** What the weights are known by in the cache: SHA-256 of their table and bytes. */
+/** How rows are hashed; another value for other leaves or digests, so that nothing older is taken for them. */
+const FORMAT = "Poseidon16 tree";
+
+/** What the weights are known by in the cache: SHA-256 of the format, their table and bytes. */
 export function weightsKey(weights: WeightStore): string {
   const hash = createHash("sha256");
+  hash.update(FORMAT);
   hash.update(JSON.stringify(weights.sections.map(({ type, length, count }) => [type, length, count])));
   for (const { first, count } of weights.sections) hash.update(rowBytes(weights.range(first, count)));
   return hash.digest("hex");

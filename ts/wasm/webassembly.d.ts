@@ -10,7 +10,10 @@ declare namespace WebAssembly {
     constructor(bytes: Uint8Array);
   }
   class Instance {
-    constructor(module: Module, imports: { env?: { memory: Memory } });
+    constructor(
+      module: Module,
+      imports: { env?: { memory: Memory }; runtime?: { [name: string]: (code: number) => void } },
+    );
     readonly exports: unknown;
   }
   function compile(bytes: Uint8Array): Promise<Module>;

@@ -269,9 +269,9 @@ const NEXT: usize = memory.data(17 * 36);
 const BYTES: usize = memory.data(48);
 
 const FULL_ROUNDS = 8;
-/** Bytes of a limb of the commitment, and how many a link absorbs. */
+/** Bytes of a limb of the commitment, and children of a node of a row's tree. */
 const LIMB = 31;
-const LIMBS = 15;
+const ARITY = 16;
 
 /** Memory for the host, 16 bytes aligned, never given back. */
 export function allocate(bytes: usize): usize {
@@ -336,28 +336,32 @@ function firstConstants(schedule: usize): usize {
 }
 
 /**
- * `P(row)` of `count` rows of `rowBytes` bytes each, in Montgomery form: the chain of Poseidon16 from `initial`.
+ * `P(row)` of `count` rows of `rowBytes` bytes each, in Montgomery form: Poseidon2 of `initial` and the top of the row's
+ * tree, whose nodes are Poseidon16 (`schedule`) of 16 limbs or nodes.
+ * @param pair The schedule of Poseidon2.
  * @param square `2^522 mod p`, which brings an integer into Montgomery form.
+ * @param nodes Room for the lowest nodes of one row.
  */
 export function rows(
   schedule: usize,
+  pair: usize,
   square: usize,
   initial: usize,
   bytes: usize,
   rowBytes: i32,
   count: i32,
+  nodes: usize,
   out: usize,
 ): void {
   const constants = firstConstants(schedule);
   for (let row = 0; row < count; row++, out += SIZE) {
-    memory.copy(out, initial, SIZE);
-    for (let link = 0; link < rowBytes; link += LIMB * LIMBS) {
+    let width = 0;
+    for (let group = 0; group == 0 || group < rowBytes; group += LIMB * ARITY, width++) {
       memory.copy(STATE, constants, SIZE);
-      add(STATE + SIZE, out, constants + SIZE);
-      for (let i = 0; i < LIMBS; i++) {
-        const element = STATE + (2 + i) * SIZE;
-        const constant = constants + (2 + i) * SIZE;
-        const at = link + i * LIMB;
+      for (let i = 0; i < ARITY; i++) {
+        const element = STATE + (1 + i) * SIZE;
+        const constant = constants + (1 + i) * SIZE;
+        const at = group + i * LIMB;
         const length = min(LIMB, rowBytes - at);
         if (length <= 0) {
           memory.copy(element, constant, SIZE);
@@ -369,8 +373,27 @@ export function rows(
         dot(element, element, square, 1, constant);
       }
       permute(schedule);
-      memory.copy(out, STATE, SIZE);
+      memory.copy(nodes + width * SIZE, STATE, SIZE);
     }
+    while (width > 1) {
+      let above = 0;
+      for (let first = 0; first < width; first += ARITY, above++) {
+        memory.copy(STATE, constants, SIZE);
+        for (let i = 0; i < ARITY; i++) {
+          const child = first + i < width ? nodes + (first + i) * SIZE : ZERO;
+          add(STATE + (1 + i) * SIZE, child, constants + (1 + i) * SIZE);
+        }
+        permute(schedule);
+        memory.copy(nodes + above * SIZE, STATE, SIZE);
+      }
+      width = above;
+    }
+    const last = firstConstants(pair);
+    memory.copy(STATE, last, SIZE);
+    add(STATE + SIZE, initial, last + SIZE);
+    add(STATE + 2 * SIZE, nodes, last + 2 * SIZE);
+    permute(pair);
+    memory.copy(out, STATE, SIZE);
     bytes += rowBytes;
   }
 }

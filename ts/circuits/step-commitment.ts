@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-3.0-only
+import { ARITY, GROUP, POSEIDON_KIND, rowDigest, rowDomain, rowLevels, wideLevel } from "../commit/poseidon.ts";
+import { poseidonHash } from "../commit/poseidon-hash.ts";
+import { FIELD } from "../commit/poseidon-parameters.ts";
+import { ELEMENT_BYTES, ELEMENT_CODE, type Row, rowBytes } from "../machine/types.ts";
+import { CircuitLimitError } from "./errors.ts";
+
+/** Levels of a row's tree above its groups, and of the tree over a step's rows. */
+export const LEVELS = 3;
+/** Most bytes of a row that a circuit opens. */
+export const LARGEST_ROW = ARITY ** LEVELS * GROUP;
+/** Most rows of a step. */
+export const MOST_ROWS = ARITY ** LEVELS;
+
+/** The 16 children at each of 3 levels on the way from a node to the top. */
+export type Path = readonly (readonly bigint[])[];
+/** A group's limbs and the children above it. */
+export type GroupOpening = { readonly limbs: readonly bigint[]; readonly children: Path };
+
+const NOTHING: readonly bigint[] = Array<bigint>(ARITY).fill(0n);
+/** What stands for the opening of a row that is not used. */
+export const NO_OPENING: GroupOpening = { limbs: NOTHING, children: [NOTHING, NOTHING, NOTHING] };
+export const NO_PATH: Path = NO_OPENING.children;
+
+/** The limbs and nodes of a row: what openings of it consist of. */
+export class RowOpener {
+  readonly row: Row;
+  /** Limbs, groups, and so on up to the top. */
+  readonly #levels: readonly (readonly bigint[])[];
+
+  constructor(row: Row) {
+    const { byteLength } = row.data;
+    if (byteLength > LARGEST_ROW) throw new CircuitLimitError("bytes of a row", byteLength, LARGEST_ROW);
+    this.row = row;
+    this.#levels = rowLevels(rowBytes(row));
+  }
+
+  digest(salt: bigint): bigint {
+    const domain = rowDomain(ELEMENT_CODE[this.row.type], this.row.data.length);
+    return rowDigest(domain, salt, this.#levels[this.#levels.length - 1][0]);
+  }
+
+  /** Groups of the row. */
+  get groups(): number {
+    return this.#levels[1].length;
+  }
+
+  /** Limbs of a group, zeros beyond the last. */
+  limbs(group: number): readonly bigint[] {
+    return siblings(this.#levels[0], group * ARITY);
+  }
+
+  /** Opens a group; one beyond the last has limbs 0, and the path of the last. */
+  group(group: number): GroupOpening {
+    const at = Math.min(group, this.groups - 1);
+    return { limbs: this.limbs(group), children: climb(this.#levels.slice(1), at) };
+  }
+
+  /** Opens the group with this element. */
+  element(element: number): GroupOpening {
+    return this.group(Math.floor((element * ELEMENT_BYTES[this.row.type]) / GROUP));
+  }
+
+  /** Opens the groups of 32 bytes from `offset` on; the same group twice if there is no next one. */
+  bytes32(offset: number): [GroupOpening, GroupOpening] {
+    const group = Math.floor(offset / GROUP);
+    return [this.group(group), this.group(Math.min(group + 1, this.groups - 1))];
+  }
+}
+
+/** Nodes of `level` that have the parent of node `index`. */
+function siblings(level: readonly bigint[], index: number): readonly bigint[] {
+  const first = Math.floor(index / ARITY) * ARITY;
+  return Array.from({ length: ARITY }, (_, i) => level[first + i] ?? 0n);
+}
+
+/** The children on the way up from node `index` of the lowest level; zeros where there is no such level. */
+function climb(levels: readonly (readonly bigint[])[], index: number): Path {
+  return Array.from({ length: LEVELS }, (_, k) =>
+    k + 1 < levels.length ? siblings(levels[k], Math.floor(index / ARITY ** k)) : NOTHING,
+  );
+}
+
+/**
+ * The Poseidon commitment to a step's rows that an executor posts when the step is drawn (docs/spotchecks.md): a tree of
+ * 16 children a node and three levels over `P(row)`, all with the step's salt.
+ */
+export class StepCommitment {
+  readonly salt: bigint;
+  readonly root: bigint;
+  readonly #rows: readonly RowOpener[];
+  readonly #levels: readonly (readonly bigint[])[];
+
+  /** @param salt Below the field's order; 32 random bytes of the step, reduced. */
+  constructor(rows: readonly Row[], salt: bigint) {
+    if (rows.length > MOST_ROWS) throw new CircuitLimitError("rows of a step", rows.length, MOST_ROWS);
+    this.salt = salt;
+    this.#rows = rows.map((row) => new RowOpener(row));
+    const levels = [this.#rows.map((row) => row.digest(salt))];
+    while (levels.length <= LEVELS) levels.push(wideLevel(levels[levels.length - 1]));
+    this.#levels = levels;
+    this.root = poseidonHash([POSEIDON_KIND.step, levels[LEVELS][0]]);
+  }
+
+  row(index: number): RowOpener {
+    return this.#rows[index];
+  }
+
+  /** The children above the digest of row `index`. */
+  path(index: number): Path {
+    return Array.from({ length: LEVELS }, (_, k) => siblings(this.#levels[k], Math.floor(index / ARITY ** k)));
+  }
+}
+
+/** The digest of a chunk that ties proofs about it to each other; `circuits/attention.circom`. */
+export function chunkDigest(chunk: Uint8Array, salt: bigint): bigint {
+  const half = (at: number) => chunk.slice(at, at + 16).reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n);
+  return poseidonHash([half(0), half(16), salt]);
+}
+
+/** The commitment to a fold's accumulator at a place between segments; `circuits/state.circom`. */
+export function stateCommitment(accumulator: readonly bigint[], salt: bigint, place: number, reads: bigint): bigint {
+  const field = (x: bigint) => ((x % FIELD) + FIELD) % FIELD;
+  return poseidonHash([field(accumulator[0]), field(accumulator[1] ?? 0n), salt, BigInt(place), reads]);
+}
