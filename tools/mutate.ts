@@ -83,8 +83,9 @@ const allTests = solidity("test").filter((file) => file.endsWith(".t.sol") && !/
 
 /** Tests by distance from a source file: those most likely to notice a fault come first, what they miss goes to the next. */
 const MACHINE = /machine\/(Vectors|Program|JudgeV1|Reader|ProgramValidatorV1)\./;
-const GAME = /test\/(DisputeGame|GameEnds|GameJump|GameTrace)\./;
+const GAME = /test\/(DisputeGame|Game\w+)\./;
 const STAGES: [source: RegExp, ...tests: RegExp[]][] = [
+  [/src\/(randomness|spotcheck)\/|libraries\/Bn254\./, /test\/(randomness|spotcheck)\//],
   [/machine\/instructions\//, /machine\/(Instructions|InstructionRules)\./, /machine\/(Vectors|Program)\./],
   [/machine\/(ProgramValidatorV1|Validation|Rules)\./, /machine\/(ProgramValidatorV1|InstructionRules)\./],
   [/machine\/Reader\./, /machine\/Reader\./, MACHINE],
@@ -95,7 +96,11 @@ const STAGES: [source: RegExp, ...tests: RegExp[]][] = [
   [/libraries\/SaltLib\./, /test\/SaltLib/],
   [/libraries\/(TokenStore|GasSchedule)\./, /test\/(Availability|Verdicts)\./],
   [/libraries\/ProgramLib\./, /test\/ModelRegistry/],
-  [/libraries\/(WalkLib|FoldLib|SubjectLib|PartLib)\.|\/(DisputeGame|GameBase|GameExtension)\./, GAME],
+  [
+    /libraries\/(WalkLib|FoldLib|SubjectLib|PartLib)\.|\/(DisputeGame|GameBase|GameExtension)\./,
+    GAME,
+    /test\/(RealJudge|LongestGame|Exhaustive)\./,
+  ],
   [/libraries\/|src\/rollup\//, /test\/(OtrRollup|Verdicts|Availability)\./],
   [/OtrRollup\./, /test\/OtrRollup\./, /test\/(Verdicts|Availability|attack\/.*)\./],
   [/StakeVault\./, /test\/StakeVault\./, /test\/(OtrRollup|Verdicts)\./],
