@@ -189,7 +189,7 @@ class Workshop {
       FOUNDRY_CACHE_PATH: `${name}/cache`,
     };
     return new Promise((done) => {
-      const child = spawn(foundryBinary("forge"), ["test", "--fail-fast"], {
+      const child = spawn(foundryBinary("forge"), ["test", "--fail-fast", "--no-match-test", "_snapshot_"], {
         cwd: this.root,
         env,
         stdio: ["ignore", "pipe", "pipe"],
