@@ -110,6 +110,7 @@ contract OtrRollupTest is GameTest {
         emit IOtrRollup.BatchCommitted(_id(1), executor, keccak256("root"), 7, RulesVersion.wrap(1));
         vm.prank(executor);
         rollup.commitBatch(keccak256("root"), 7);
+        assertEq(rollup.batchCount(), 1);
         Batch memory batch = rollup.batchOf(_id(1));
         assertEq(batch.executor, executor);
         assertEq(batch.count, 7);

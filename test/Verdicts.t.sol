@@ -352,6 +352,8 @@ contract VerdictsTest is OtrTest {
         _demand(c, 0);
         _skip(TURN);
         vm.startPrank(address(d.availability));
+        vm.expectEmit(address(rollup));
+        emit IOtrRollup.DemandLeft(c.batchId, c.index, true);
         rollup.leaveDemand(c.batchId, c.index);
         uint256 end = block.timestamp + WINDOW / 2;
         assertGt(end, committedAt + WINDOW);

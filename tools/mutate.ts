@@ -101,7 +101,7 @@ const STAGES: [source: RegExp, ...tests: RegExp[]][] = [
     GAME,
     /test\/(RealJudge|LongestGame|Exhaustive)\./,
   ],
-  [/libraries\/|src\/rollup\//, /test\/(OtrRollup|Verdicts|Availability)\./],
+  [/libraries\/|src\/rollup\//, /test\/(OtrRollup|Verdicts|Availability)\./, /test\/(attack\/.*|GameEnds)\./],
   [/OtrRollup\./, /test\/OtrRollup\./, /test\/(Verdicts|Availability|attack\/.*)\./],
   [/StakeVault\./, /test\/StakeVault\./, /test\/(OtrRollup|Verdicts)\./],
   [/RequestBook\./, /test\/OtrRequests\./],

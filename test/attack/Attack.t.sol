@@ -229,6 +229,26 @@ contract AttackTest is GameTest {
         assertSolvent();
     }
 
+    /// @dev Two games on one receipt are open at a conviction after the window: one lock is burnt, not two.
+    function test_releaseBatch_leafUnderTwoGames_burnsOneLock_succeeds() public {
+        committed = _commit(_receipt(), 0, 3);
+        Timestamp openedAt = Timestamp.wrap(uint40(block.timestamp));
+        vm.startPrank(address(game));
+        ReceiptHash receiptHash = rollup.enterGame(committed).receiptHash;
+        rollup.enterGame(committed);
+        vm.warp(block.timestamp + WINDOW);
+        rollup.convict(committed.batchId, receiptHash, challenger, openedAt);
+        rollup.convict(committed.batchId, receiptHash, stranger, openedAt);
+        vm.stopPrank();
+        assertStatus(committed, Status.Reverted);
+        vm.warp(block.timestamp + CLAIM_PERIOD);
+        rollup.releaseBatch(committed.batchId);
+        assertEq(vault.executorOf(executor).locked, 0);
+        assertEq(vault.burnt(), LOCK - LOCK / 4);
+        assertEq(vault.executorOf(executor).stake, STAKE - LOCK);
+        assertSolvent();
+    }
+
     // ---------------------------------------------------------------- activity is not rewritten
 
     function test_cancelExit_receiptsOfTheExitStayNone_succeeds() public {
