@@ -1,10 +1,10 @@
 import { setImmediate } from "node:timers/promises";
-import { cacheRootOf, saltOf, type TraceRecord } from "../commit/record.ts";
-import { rowLeaf } from "../commit/row.ts";
+import { saltOf, type TraceRecord } from "../commit/record.ts";
+import { cacheRootOfRows } from "../engine/reference.ts";
 import type { Engine, SequenceInput } from "../engine/types.ts";
 import type { Instruction } from "../machine/instruction.ts";
 import { cacheRowCount, type Program } from "../machine/program.ts";
-import { ELEMENT_CODE, newRow, type Row, rowBytes } from "../machine/types.ts";
+import { newRow, type Row } from "../machine/types.ts";
 
 /** A model with an engine that runs it, which stays its owner's. */
 interface Model {
@@ -36,9 +36,7 @@ export function downgradeEngine(claimed: Model, sibling: Model): Engine {
     return records.map(({ token }, t) => ({
       salt: saltOf(input.saltKey, "record", t),
       token,
-      cacheRoot: cacheRootOf(
-        claimedRows(cache, t).map((row) => rowLeaf(ELEMENT_CODE[row.type], row.data.length, rowBytes(row))),
-      ),
+      cacheRoot: cacheRootOfRows(claimedRows(cache, t)),
     }));
   };
 

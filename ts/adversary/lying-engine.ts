@@ -1,12 +1,12 @@
-import { cacheRootOf, SENTINEL_TOKEN, saltOf, type TraceRecord } from "../commit/record.ts";
-import { rowLeaf } from "../commit/row.ts";
+import { SENTINEL_TOKEN, saltOf, type TraceRecord } from "../commit/record.ts";
+import { cacheRootOfRows } from "../engine/reference.ts";
 import { type Run, runEngine } from "../engine/run-engine.ts";
 import type { Engine, FineTrace, SequenceInput } from "../engine/types.ts";
 import { KvCache } from "../machine/kv-cache.ts";
 import type { Program } from "../machine/program.ts";
 import { semanticsOf } from "../machine/registry.ts";
 import { stepContext, stepToken } from "../machine/step.ts";
-import { ELEMENT_CODE, type Row, rowBytes } from "../machine/types.ts";
+import type { Row } from "../machine/types.ts";
 import type { Weights } from "../machine/weights.ts";
 import type { Lie } from "./lie.ts";
 
@@ -39,7 +39,7 @@ class LyingRun implements Run {
     this.records.push({
       salt: saltOf(this.input.saltKey, "record", t),
       token: token ?? SENTINEL_TOKEN,
-      cacheRoot: cacheRootOf(cached.map((row) => rowLeaf(ELEMENT_CODE[row.type], row.data.length, rowBytes(row)))),
+      cacheRoot: cacheRootOfRows(cached),
     });
     return token;
   }

@@ -1,8 +1,8 @@
-import { cacheRootOf, type TraceRecord } from "../commit/record.ts";
-import { rowLeaf } from "../commit/row.ts";
+import type { TraceRecord } from "../commit/record.ts";
+import { cacheRootOfRows } from "../engine/reference.ts";
 import type { Engine, FineTrace, SequenceInput } from "../engine/types.ts";
 import type { Program } from "../machine/program.ts";
-import { ELEMENT_CODE, type Row, rowBytes } from "../machine/types.ts";
+import type { Row } from "../machine/types.ts";
 
 /** One cached row that is committed differently from what it was computed as. */
 export interface Misrecording {
@@ -30,8 +30,7 @@ export function misrecordingEngine(engine: Engine, { instructions }: Program, li
   const wrongRecord = async (input: SequenceInput, outputs: readonly number[], honest: TraceRecord) => {
     const { rows } = claimed(await engine.fine(input, outputs, step), step);
     const cached = rows.filter((_, i) => instructions[i]!.role === 1);
-    const leaves = cached.map((each) => rowLeaf(ELEMENT_CODE[each.type], each.data.length, rowBytes(each)));
-    return { ...honest, cacheRoot: cacheRootOf(leaves) };
+    return { ...honest, cacheRoot: cacheRootOfRows(cached) };
   };
 
   return {

@@ -1,9 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { parseLlamaConfig } from "../compiler/config.ts";
 import type { CompileOptions } from "../compiler/llama.ts";
+import { fastestMachine } from "../engine/backends.ts";
 import type { Machine } from "../engine/machine.ts";
-import { nativeKinds, nativeMachine } from "../engine/native/native-machine.ts";
-import { wasmMachine } from "../engine/wasm/wasm-machine.ts";
 import { compileSource } from "../model/import.ts";
 import { scoreTokens } from "../model/score.ts";
 import { openModelSource } from "../model/source.ts";
@@ -49,9 +48,7 @@ export async function measureAccuracy(options: AccuracyOptions): Promise<Accurac
       compile: { contextLength: window, ...compile },
       ...(calibrate === undefined ? {} : { calibrate }),
     });
-    // All backends give the same bytes: whichever is the fastest here.
-    const native = await nativeKinds();
-    const running = await (native.length > 0 ? nativeMachine : wasmMachine)(program, weights);
+    const running = await fastestMachine(program, weights);
     machine = running;
     const text = await readFile(TEXT, "utf8");
     const all = new Tokenizer(source.tokenizer, vocabSize).encode(text);

@@ -19,7 +19,7 @@ import { proverOf } from "./testing/prover.ts";
 
 /** Whole circuits, openings included: a few cases each; ts/circuits/cores.test.ts has the many. */
 const CASES = 2 * FUZZ;
-/** Wires altered per circuit; all of them with `OTR_FUZZ=100`. */
+/** Wires altered per circuit; all of them with `OTR_FUZZ=200`. */
 const ALTERED = 400 * FUZZ;
 
 const NAMES = Object.keys(INSTRUCTIONS) as InstructionName[];

@@ -17,7 +17,7 @@ export type CommitJob =
       readonly count: number;
       /** `leafHead` of their type. */
       readonly head: Uint8Array;
-      /** `chainStart` of their type; undefined if no digests are wanted. */
+      /** `digestStart` of their type; undefined if no digests are wanted. */
       readonly start: Uint8Array | undefined;
     }
   | { readonly kind: "ancestor"; readonly digests: Uint8Array; readonly levels: number };

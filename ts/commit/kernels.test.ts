@@ -8,7 +8,7 @@ import { equal } from "./bytes.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import { kernelModule } from "./kernel-module.ts";
 import { PoseidonTree, poseidonRow } from "./poseidon.ts";
-import { chainStart, DIGEST, digestInteger, PoseidonKernel, poseidonTables } from "./poseidon-kernel.ts";
+import { DIGEST, digestInteger, digestStart, PoseidonKernel, poseidonTables } from "./poseidon-kernel.ts";
 import { FIELD } from "./poseidon-parameters.ts";
 import { rowLeaf } from "./row.ts";
 import { leafHead, RowKernel } from "./row-kernel.ts";
@@ -51,7 +51,7 @@ describe("the Poseidon kernel", () => {
     fc.assert(
       fc.property(someRows(3), typeCode, (parts, code) => {
         const length = parts[0].length;
-        const got = pieces(poseidon.rows(chainStart(code, length), joined(parts), parts.length)).map(digestInteger);
+        const got = pieces(poseidon.rows(digestStart(code, length), joined(parts), parts.length)).map(digestInteger);
         expect(got).toEqual(parts.map((bytes) => poseidonRow({ typeCode: code, length, bytes })));
       }),
       { numRuns: 60 * FUZZ },

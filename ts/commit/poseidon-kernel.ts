@@ -37,7 +37,7 @@ export function poseidonTables(): PoseidonTables {
 }
 
 /** What the top of a row of this type and length is hashed with, in the kernel's form. */
-export function chainStart(typeCode: number, length: number): Uint8Array {
+export function digestStart(typeCode: number, length: number): Uint8Array {
   return element(poseidonHash([rowDomain(typeCode, length), 0n]));
 }
 
@@ -62,7 +62,7 @@ export class PoseidonKernel {
     this.#start = this.#memory.room("start", ELEMENT);
   }
 
-  /** Digests of `count` rows of equal size that lie one after the other. @param start `chainStart` of their type. */
+  /** Digests of `count` rows of equal size that lie one after the other. @param start `digestStart` of their type. */
   rows(start: Uint8Array, bytes: Uint8Array, count: number): Uint8Array {
     const at = this.#memory.put("in", bytes);
     const out = this.#memory.room("elements", count * ELEMENT);

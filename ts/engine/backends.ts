@@ -1,6 +1,7 @@
 import type { Program } from "../machine/program.ts";
 import type { WeightStore } from "../machine/weights.ts";
 import { batchEngine } from "./batch-engine.ts";
+import type { Machine } from "./machine.ts";
 import { referenceEngine } from "./reference.ts";
 import type { BackendName, Engine } from "./types.ts";
 
@@ -29,6 +30,19 @@ export async function openEngine(
       return batchEngine(await nativeMachine(program, weights, options), program);
     }
   }
+}
+
+/** A machine of the fastest backend here, for work of which only the bytes matter. Whoever asks closes it. */
+export async function fastestMachine(
+  program: Program,
+  weights: WeightStore,
+  options: Pick<EngineOptions, "threads"> = {},
+): Promise<Machine> {
+  const threads = options.threads === undefined ? {} : { threads: options.threads };
+  const { nativeKinds, nativeMachine } = await import("./native/native-machine.ts");
+  if ((await nativeKinds()).length > 0) return nativeMachine(program, weights, threads);
+  const { wasmMachine } = await import("./wasm/wasm-machine.ts");
+  return wasmMachine(program, weights, threads);
 }
 
 /**

@@ -75,10 +75,10 @@ class ReferenceRun implements Run {
 
 /** Root over the rows that a cache holds of one position. */
 export function cacheRootAt(cache: KvCache, position: number): Uint8Array {
-  return cacheRootOf(
-    Array.from({ length: cache.slots }, (_, slot) => {
-      const row = cache.row(slot, position);
-      return rowLeaf(ELEMENT_CODE[row.type], row.data.length, rowBytes(row));
-    }),
-  );
+  return cacheRootOfRows(Array.from({ length: cache.slots }, (_, slot) => cache.row(slot, position)));
+}
+
+/** Root over the cached rows of one step, by cache slot. */
+export function cacheRootOfRows(rows: readonly Row[]): Uint8Array {
+  return cacheRootOf(rows.map((row) => rowLeaf(ELEMENT_CODE[row.type], row.data.length, rowBytes(row))));
 }

@@ -2,8 +2,7 @@ import { readFile } from "node:fs/promises";
 import { Calibration } from "../compiler/calibration.ts";
 import { parseLlamaConfig } from "../compiler/config.ts";
 import { type CompileOptions, compileLlama } from "../compiler/llama.ts";
-import { nativeKinds, nativeMachine } from "../engine/native/native-machine.ts";
-import { wasmMachine } from "../engine/wasm/wasm-machine.ts";
+import { fastestMachine } from "../engine/backends.ts";
 import { stepContext } from "../machine/step.ts";
 import type { ModelSource } from "./source.ts";
 import { Tokenizer } from "./tokenizer.ts";
@@ -36,9 +35,7 @@ export async function calibrateModel(source: ModelSource, options: CalibrateOpti
     .encode(await readFile(TEXT, "utf8"))
     .slice(0, wanted);
   const calibration = new Calibration(program, weights);
-  // All backends make the same rows: whichever is the fastest here.
-  const open = (await nativeKinds()).length > 0 ? nativeMachine : wasmMachine;
-  const machine = await open(program, weights, threads === undefined ? {} : { threads });
+  const machine = await fastestMachine(program, weights, { threads });
   try {
     for (let at = 0; at < tokens.length; at += window) {
       const cache = machine.cache();

@@ -6,7 +6,7 @@ import { kernelModule } from "../commit/kernel-module.ts";
 import { rowsTree } from "../commit/model-trees.ts";
 import { POSEIDON_KIND, PoseidonTree, poseidonRow } from "../commit/poseidon.ts";
 import { poseidonHash } from "../commit/poseidon-hash.ts";
-import { chainStart, DIGEST, digestInteger } from "../commit/poseidon-kernel.ts";
+import { DIGEST, digestInteger, digestStart } from "../commit/poseidon-kernel.ts";
 import { leafHead, RowKernel } from "../commit/row-kernel.ts";
 import { depth, Tree } from "../commit/tree.ts";
 import { ELEMENT_BYTES, ELEMENT_CODE, rowBytes } from "../machine/types.ts";
@@ -145,7 +145,7 @@ function* jobs(
   for (const { type, length, first, count } of weights.sections) {
     const code = ELEMENT_CODE[type];
     const head = leafHead(code, length);
-    const start = poseidon ? chainStart(code, length) : undefined;
+    const start = poseidon ? digestStart(code, length) : undefined;
     const step = Math.max(1, Math.min(JOB_ROWS, Math.floor(JOB_BYTES / (length * ELEMENT_BYTES[type]))));
     for (let at = first; at < first + count; at += step) {
       if (finished.has(at)) continue;
