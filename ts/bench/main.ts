@@ -24,7 +24,7 @@ Options:
   --model FILE   engine, accuracy: GGUF file; default: that of "otr model fetch smollm2"
   --rounds N     engine: measurements of each, in turn; default 5
   --tokens N     accuracy: predictions to compare; default 8192
-  --calibrate    accuracy: compile as "otr model import --calibrate" does
+  --plain        accuracy: compile as "otr model import --no-calibrate" does
   --help         this text`;
 
 const OPTIONS = {
@@ -32,7 +32,7 @@ const OPTIONS = {
   write: { type: "boolean" },
   model: { type: "string" },
   tokens: { type: "string" },
-  calibrate: { type: "boolean" },
+  plain: { type: "boolean" },
   rounds: { type: "string" },
   help: { type: "boolean" },
 } as const;
@@ -111,7 +111,7 @@ async function accuracy(values: Values): Promise<void> {
   const figures = await measureAccuracy({
     model: await modelFile(values),
     tokens,
-    calibrate: values.calibrate ? CALIBRATION_TOKENS : 0,
+    calibrate: values.plain ? 0 : CALIBRATION_TOKENS,
     onProgress: (done, total) => progress(`${done}/${total} predictions${done === total ? "\n" : ""}`),
   });
   if (values.json) {

@@ -59,7 +59,10 @@ export function modelCommands(program: Command, run: Run): void {
     .option("--out <folder>", "the package's folder; default: models/<name>")
     .option("--name <name>", "lower-case name; default: from the path")
     .option("--context <tokens>", "positions, prompt and answer together; default: all that the model has", integer)
-    .option("--calibrate", "round weights by what the model does on a text: takes longer, nearer to the float model")
+    .option(
+      "--no-calibrate",
+      "round weights plainly, not by what the model does on a text: faster, farther from the float model",
+    )
     .option("--replace", "replace a package that is there")
     .option("--threads <count>", "default: one a core", integer)
     .action(
@@ -90,7 +93,7 @@ export function modelCommands(program: Command, run: Run): void {
       "compute every commitment of a model package, a GGUF file or a Hugging Face folder; goes on where it stopped",
     )
     .option("--context <tokens>", "of a model that is not packed yet: positions of its program", integer)
-    .option("--calibrate", "of a model that is not packed yet: as of import")
+    .option("--no-calibrate", "of a model that is not packed yet: as of import")
     .option("--threads <count>", "default: one a core", integer)
     .action(
       run(async ({ output, cacheDir }, path: string, options: ImportFlags) => {
@@ -165,7 +168,7 @@ type ImportFlags = {
   context?: number;
   replace?: boolean;
   threads?: number;
-  calibrate?: boolean;
+  calibrate: boolean;
 };
 
 /** How commands compile: with a bar for the run over the text. */
