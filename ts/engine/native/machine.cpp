@@ -193,9 +193,12 @@ void quantize(const Step& s) {
       const int64_t top = std::max(b[g], 1);
       const int64_t inverse = (((int64_t(1) << bits) - 1) << RECIPROCAL_FRACTION) / top;
       // Whoever lies within the top gives at most Q 2^47, below 2^62; the others saturate, as their sign says.
-      bool within = true;
-      for (int e = g * size; e < (g + 1) * size; e++) within &= a[e] <= top && a[e] >= -top;
-      if (within && bits <= 15) {
+      int32_t least = 0, most = 0;
+      for (int e = g * size; e < (g + 1) * size; e++) {
+        least = std::min(least, a[e]);
+        most = std::max(most, a[e]);
+      }
+      if (most <= top && least >= -top && bits <= 15) {
         for (int e = g * size; e < (g + 1) * size; e++) out[e] = sat(rshr(a[e] * inverse, RECIPROCAL_FRACTION), bits);
       } else {
         for (int e = g * size; e < (g + 1) * size; e++) out[e] = mul_rshr_sat(a[e], inverse, RECIPROCAL_FRACTION, bits);
@@ -287,11 +290,12 @@ void divide(const Step& s) {
   int32_t* out = s.result<int32_t>();
   for (int g = 0; g < groups; g++) {
     const int64_t divisor = std::max<int64_t>(b[g], 1), half = divisor / 2;
+    const Divisor by(divisor);
     for (int e = g * size; e < (g + 1) * size; e++) {
       // |a << k| below 2^62, and half too: no sum overflows.
       const int64_t spare = int64_t(1) << (62 - k);
       if (a[e] < spare && a[e] > -spare) {
-        out[e] = int32_t(sat(floor_div((a[e] * (int64_t(1) << k)) + half, divisor), 31));
+        out[e] = int32_t(sat(by.floor((a[e] * (int64_t(1) << k)) + half), 31));
       } else {
         const i128 q = floor_div<i128>(i128(a[e]) * (i128(1) << k) + half, divisor);
         out[e] = int32_t(std::min<i128>(std::max<i128>(q, -INT32_MAX), INT32_MAX));
@@ -300,17 +304,28 @@ void divide(const Step& s) {
   }
 }
 
+// Elements of a loop that is done in parts: what is between two parts stays in the nearest cache.
+constexpr int BLOCK = 64;
+
 void gate(const Step& s) {
   const int32_t* a = s.row<int32_t>(OP_A);
   const int32_t* b = s.row<int32_t>(OP_B);
   const int16_t* table = s.row<int16_t>(OP_C);
+  int32_t* out = s.result<int32_t>();
   const int64_t entries = s.length(OP_C);
   const int s1 = s.p(0), s2 = s.p(1), s3 = s.p(2), count = s.out_length();
-  for (int e = 0; e < count; e++) {
-    const int64_t i = std::clamp<int64_t>(rshr(a[e], s1) + entries / 2, 0, entries - 1);
-    // |a * weight| <= 2^46, then |x * b| <= 2^62.
-    const int64_t x = sat(rshr(int64_t(a[e]) * table[i], s2), 31);
-    s.result<int32_t>()[e] = int32_t(sat(rshr(x * b[e], s3), 31));
+  // Loops with a look-up do not become vectors: it is done by itself.
+  int32_t places[BLOCK], weights[BLOCK];
+  for (int first = 0; first < count; first += BLOCK) {
+    const int size = std::min(BLOCK, count - first);
+    for (int i = 0; i < size; i++)
+      places[i] = int32_t(std::clamp<int64_t>(rshr(a[first + i], s1) + entries / 2, 0, entries - 1));
+    for (int i = 0; i < size; i++) weights[i] = table[places[i]];
+    for (int i = 0; i < size; i++) {
+      // |a * weight| <= 2^46, then |x * b| <= 2^62.
+      const int64_t x = sat(rshr(int64_t(a[first + i]) * weights[i], s2), 31);
+      out[first + i] = int32_t(sat(rshr(x * b[first + i], s3), 31));
+    }
   }
 }
 
@@ -393,16 +408,14 @@ void fold_scores(const Step& s, int first, int last) {
     const int16_t* keys = s.cached(OP_B) + h / heads_per_kv * size;
     int32_t* out = s.result<int32_t>() + int64_t(h) * positions;
     for (int p = 0; p < open; p++) out[p] = MASKED;
-    const auto store = [&](int p, int64_t sum) { out[p] = int32_t(sat(rshr(sum * mul, shift), 31)); };
-    int64_t sums[4];
-    int p = open;
-    for (; p + 4 <= positions; p += 4) {
-      products<4>(q, keys + p * row, row, size, sums);
-      for (int j = 0; j < 4; j++) store(p + j, sums[j]);
-    }
-    for (; p < positions; p++) {
-      products<1>(q, keys + p * row, row, size, sums);
-      store(p, sums[0]);
+    int64_t sums[BLOCK];
+    for (int from = open; from < positions; from += BLOCK) {
+      const int count = std::min(BLOCK, positions - from);
+      const int16_t* key = keys + from * row;
+      int j = 0;
+      for (; j + 4 <= count; j += 4) products<4>(q, key + j * row, row, size, sums + j);
+      for (; j < count; j++) products<1>(q, key + j * row, row, size, sums + j);
+      for (int i = 0; i < count; i++) out[from + i] = int32_t(sat(rshr(sums[i] * mul, shift), 31));
     }
   }
 }

@@ -8,11 +8,12 @@ using i128 = __int128;
 // x clamped to [-(2^bits - 1), 2^bits - 1].
 static inline int64_t sat(int64_t x, int bits) {
   const int64_t bound = (int64_t(1) << bits) - 1;
-  return x > bound ? bound : x < -bound ? -bound : x;
+  const int64_t below = x > bound ? bound : x;
+  return below < -bound ? -bound : below;
 }
 
 // Rounding shift, halves upwards, for |x| <= 2^62 and 0 <= s <= 62: the sum stays below 2^63.
-static inline int64_t rshr(int64_t x, int s) {
+static inline int64_t rshr(int64_t x, int64_t s) {
   // Half of 2^s without a branch: 0 for s = 0.
   return (x + ((int64_t(1) << s) >> 1)) >> s;
 }
@@ -42,3 +43,22 @@ static inline T floor_div(T n, T d) {
   const T q = n / d;
   return q - (n < 0 && q * d != n ? 1 : 0);
 }
+
+// The same for many |n| <= 2^63 and one d in 1 .. 2^63 - 1, by products: a division takes several times as long.
+class Divisor {
+ public:
+  explicit Divisor(int64_t d) : d_(uint64_t(d)), inverse_(UINT64_MAX / uint64_t(d)) {}
+
+  int64_t floor(int64_t n) const {
+    // -ceil(|n| / d) for n < 0.
+    const uint64_t magnitude = n < 0 ? 0 - uint64_t(n) + d_ - 1 : uint64_t(n);
+    // Too small by two at most, because the inverse is too small by less than one: magnitude < 2^64.
+    uint64_t q = uint64_t(((unsigned __int128)(magnitude)*inverse_) >> 64);
+    uint64_t rest = magnitude - q * d_;
+    for (; rest >= d_; rest -= d_) q++;
+    return n < 0 ? -int64_t(q) : int64_t(q);
+  }
+
+ private:
+  const uint64_t d_, inverse_;
+};
