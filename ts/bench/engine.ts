@@ -10,7 +10,7 @@ import { StepTrace } from "../dispute/step-trace.ts";
 import { openEngine } from "../engine/backends.ts";
 import type { Machine } from "../engine/machine.ts";
 import { nativeMachine } from "../engine/native/native-machine.ts";
-import type { BackendName, Engine, SequenceInput } from "../engine/types.ts";
+import type { Engine, SequenceInput } from "../engine/types.ts";
 import { stepContext } from "../machine/step.ts";
 import { commitWeights } from "../model/commitment.ts";
 import { importModel } from "../model/import.ts";
