@@ -28,6 +28,7 @@ import {WalkLib} from "../src/libraries/WalkLib.sol";
 import {JudgeV1} from "../src/machine/JudgeV1.sol";
 import {ProgramValidatorV1} from "../src/machine/ProgramValidatorV1.sol";
 import {Demands} from "../src/rollup/Demands.sol";
+import {Games} from "../src/rollup/Games.sol";
 import {RulesLib} from "../src/rollup/RulesLib.sol";
 import {Settlement} from "../src/rollup/Settlement.sol";
 import {SameCode} from "./SameCode.sol";
@@ -299,8 +300,9 @@ contract Deploy is Script {
         address implementation = address(uint160(uint256(slot)));
         if (found.codehash != keccak256(type(ERC1967Proxy).runtimeCode)) revert UnknownCode(name, found, _path);
         // The rollup's code names the libraries that it is linked to.
-        address[] memory libraries = new address[](3);
-        (libraries[0], libraries[1], libraries[2]) = (address(Settlement), address(Demands), address(RulesLib));
+        address[] memory libraries = new address[](4);
+        (libraries[0], libraries[1]) = (address(Settlement), address(Demands));
+        (libraries[2], libraries[3]) = (address(Games), address(RulesLib));
         if (!SameCode.isSame(implementation, fresh, libraries)) revert UnknownCode(name, found, _path);
         address authority = IAccessManaged(found).authority();
         if (authority != manager) revert OtherManager(name, found, authority, manager);
