@@ -160,6 +160,11 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
     }
 
     /// @inheritdoc IOtrRollup
+    function convictUndrawn(BatchId batchId) external {
+        Games.convictUndrawn(RollupState.layout(), _neighbours(), batchId);
+    }
+
+    /// @inheritdoc IOtrRollup
     function repayGas(BatchId batchId, address to, uint256 gas) external {
         RollupState.Layout storage $ = RollupState.layout();
         Batch memory batch = RollupState.batchOf($, batchId);
@@ -174,7 +179,7 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
     /// @inheritdoc IOtrRollup
     function addRules(Rules calldata rules) external restricted returns (RulesVersion version) {
         RollupState.Layout storage $ = RollupState.layout();
-        RulesLib.requireValid(rules, VAULT.exitDelay());
+        RulesLib.requireValid(rules, _neighbours());
         version = RulesVersion.wrap(RulesVersion.unwrap($.currentRules) + 1);
         $.rules[version] = rules;
         $.currentRules = version;
@@ -260,6 +265,11 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
     function rulesOf(RulesVersion version) external view returns (Rules memory rules) {
         rules = RollupState.layout().rules[version];
         if (rules.game == address(0)) revert UnknownRules(version);
+    }
+
+    /// @inheritdoc IOtrRollup
+    function spotChecksOf(RulesVersion version) external view returns (address) {
+        return RollupState.layout().rules[version].spotChecks;
     }
 
     /// @inheritdoc IOtrRollup

@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {Batch, BatchId, CommittedReceipt, GameTerms, IOtrRollup, Rules, Status} from "../interfaces/IOtrRollup.sol";
+import {IStakeVault} from "../interfaces/IStakeVault.sol";
 import {Clock, Timestamp} from "../libraries/Clock.sol";
 import {ReceiptLib} from "../libraries/ReceiptLib.sol";
 import {Receipt, ReceiptHash} from "../types/OtrTypes.sol";
@@ -10,7 +11,7 @@ import {Cases} from "./Cases.sol";
 import {RollupState} from "./RollupState.sol";
 import {Standing} from "./Standing.sol";
 
-/// @title Games and fraud proofs on a receipt
+/// @title Games and fraud proofs on a receipt, and draws that were missed
 /// @notice Linked to the rollup and called by it with `delegatecall`, as `Settlement`.
 library Games {
     using ReceiptLib for Receipt;
@@ -70,5 +71,18 @@ library Games {
             Cases.convict($, neighbours.vault, executor, Cases.verdictOf(batchId, challenger, openedAt));
         if (won) emit IOtrRollup.ReceiptConvicted(batchId, receiptHash, executor, challenger);
         Cases.revertUnderChallenge($, batchId, rules, dispute, convictedAt);
+    }
+
+    /// @notice See `IOtrRollup`.
+    function convictUndrawn(RollupState.Layout storage $, RollupState.Neighbours memory neighbours, BatchId batchId)
+        external
+    {
+        Batch memory batch = RollupState.batchOf($, batchId);
+        Cases.onlyCourt($, batch.rules);
+        Timestamp convictedAt = neighbours.vault.convictedAt(batch.executor);
+        if (convictedAt.isSet()) revert IStakeVault.Suspended(batch.executor, convictedAt);
+        // INVARIANT: nobody earns by a draw that was missed, so that no executor misses one for the share.
+        Cases.convict($, neighbours.vault, batch.executor, Cases.verdictOf(batchId, address(0), Clock.current()));
+        emit IOtrRollup.BatchConvicted(batchId, batch.executor);
     }
 }
