@@ -342,7 +342,9 @@ contract Deploy is Script {
         _requireSame("OtrRequests", address(d.requests), requests);
         // Without a verifier there is no court of draws to compare with.
         bool none = config.elementVerifier == address(0);
-        if (none && address(d.spotChecks) != address(0)) revert UnknownCode("SpotChecks", address(d.spotChecks), _path);
+        if (none && address(d.spotChecks) != address(0)) {
+            revert UnknownCode("SpotChecks", address(d.spotChecks), _path);
+        }
         if (!none && address(d.randomness) != address(0)) {
             IRandomness source = _randomness(config);
             _requireSame("Randomness", address(d.randomness), address(source), _partsOf(config, source));
