@@ -285,7 +285,7 @@ contract Deploy is Script {
         return new FallbackRandomness(beacon, new BlockMix(Evmnet.GENESIS, period), config.deadAfter, config.lostAfter);
     }
 
-    function _spotCheckTerms(Config memory config, Deployment memory d) private view returns (SpotCheckTerms memory) {
+    function _spotCheckTerms(Config memory config, Deployment memory d) private pure returns (SpotCheckTerms memory) {
         return SpotCheckTerms({
             rollup: d.rollup,
             vault: d.vault,
