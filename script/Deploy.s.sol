@@ -6,6 +6,7 @@ import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessMana
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
 import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Script} from "forge-std/Script.sol";
 
 import {Availability} from "../src/Availability.sol";
@@ -16,18 +17,28 @@ import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {OtrRequests} from "../src/OtrRequests.sol";
 import {OtrRollup} from "../src/OtrRollup.sol";
 import {ISequencerFeed, SequencerUptime} from "../src/SequencerUptime.sol";
+import {SpotChecks} from "../src/SpotChecks.sol";
 import {StakeVault} from "../src/StakeVault.sol";
 import {DevEvidenceVerifier} from "../src/attestation/DevEvidenceVerifier.sol";
+import {IElementVerifier} from "../src/interfaces/IElementVerifier.sol";
 import {IEnclaveRegistry} from "../src/interfaces/IEnclaveRegistry.sol";
 import {IJudge} from "../src/interfaces/IJudge.sol";
 import {IOtrRollup, Rules, RulesVersion} from "../src/interfaces/IOtrRollup.sol";
 import {IProgramValidator} from "../src/interfaces/IProgramValidator.sol";
+import {IRandomness} from "../src/interfaces/IRandomness.sol";
+import {SpotCheckTerms} from "../src/interfaces/ISpotChecks.sol";
 import {IUptime} from "../src/interfaces/IUptime.sol";
 import {Duration} from "../src/libraries/Clock.sol";
 import {WalkLib} from "../src/libraries/WalkLib.sol";
 import {JudgeV1} from "../src/machine/JudgeV1.sol";
 import {ProgramValidatorV1} from "../src/machine/ProgramValidatorV1.sol";
+import {BlockMix} from "../src/randomness/BlockMix.sol";
+import {DevRandomness} from "../src/randomness/DevRandomness.sol";
+import {DrandEvmnet} from "../src/randomness/DrandEvmnet.sol";
+import {Evmnet} from "../src/randomness/Evmnet.sol";
+import {FallbackRandomness} from "../src/randomness/FallbackRandomness.sol";
 import {Demands} from "../src/rollup/Demands.sol";
+import {Games} from "../src/rollup/Games.sol";
 import {RulesLib} from "../src/rollup/RulesLib.sol";
 import {Settlement} from "../src/rollup/Settlement.sol";
 import {SameCode} from "./SameCode.sol";
@@ -57,6 +68,15 @@ struct Config {
     uint16 challengerBps;
     uint16 requesterBps;
     Duration deliveryPeriod;
+    address elementVerifier;
+    bool drand;
+    Duration deadAfter;
+    Duration lostAfter;
+    Duration drawDelta;
+    Duration drawEpoch;
+    Duration roundTimeout;
+    uint32 drawStride;
+    uint8 drawPairs;
 }
 
 /// @notice Where everything is; proxies for the upgradeable contracts.
@@ -75,6 +95,8 @@ struct Deployment {
     Availability availability;
     OtrRequests requests;
     DevEvidenceVerifier devVerifier;
+    IRandomness randomness;
+    SpotChecks spotChecks;
 }
 
 /// @title Deploys and wires the protocol, and hands it to the timelock
@@ -152,6 +174,24 @@ contract Deploy is Script {
         config.requesterBps = uint16(vm.envOr("OTR_REQUESTER_BPS", uint256(2500)));
         // Time after the deadline of an on-chain request in which its answer is delivered.
         config.deliveryPeriod = _duration("OTR_DELIVERY_PERIOD", 6 hours);
+        // Decides proofs about drawn elements. Zero: rules without draws.
+        config.elementVerifier = vm.envOr("OTR_ELEMENT_VERIFIER", address(0));
+        // Draw by drand's rounds, or if it dies by the chain's own blocks. Else by values that anybody may choose: for development only.
+        config.drand = vm.envOr("OTR_DRAND", !config.development);
+        // Time without a sign of life of drand until it can be declared dead, and until a round of blocks is lost: not before the chain's history has
+        // let go of its blocks.
+        config.deadAfter = _duration("OTR_DEAD_AFTER", config.development ? 10 minutes : 1 days);
+        config.lostAfter = _duration("OTR_LOST_AFTER", config.development ? 10 minutes : 1 days);
+        // At least the longest time by which the chain's sequencer may backdate a block: 24 h on Arbitrum, 12 h on OP chains.
+        config.drawDelta = _duration("OTR_DRAW_DELTA", config.development ? 0 : 1 days);
+        // What is fixed within an epoch shares a round.
+        config.drawEpoch = _duration("OTR_DRAW_EPOCH", config.development ? 1 : 1 hours);
+        // Time to deliver a round once it is due. Zero: the shortest allowed.
+        config.roundTimeout = _duration("OTR_ROUND_TIMEOUT", 0);
+        // One receipt of so many is drawn.
+        config.drawStride = uint32(vm.envOr("OTR_DRAW_STRIDE", uint256(100)));
+        // Pairs (instruction, element) of its step that are drawn.
+        config.drawPairs = uint8(vm.envOr("OTR_DRAW_PAIRS", uint256(4)));
     }
 
     /// @notice Deploys and wires. `deployer` is the sender of every transaction and holds no power afterwards.
@@ -231,6 +271,34 @@ contract Deploy is Script {
         d.availability = found != address(0)
             ? Availability(found)
             : new Availability(d.rollup, d.vault, d.uptime, config.turnDuration);
+        if (config.elementVerifier == address(0)) return;
+        found = _find("Randomness");
+        d.randomness = found != address(0) ? IRandomness(found) : _randomness(config);
+        found = _find("SpotChecks");
+        d.spotChecks = found != address(0) ? SpotChecks(found) : new SpotChecks(_spotCheckTerms(config, d));
+    }
+
+    function _randomness(Config memory config) private returns (IRandomness) {
+        Duration period = Evmnet.PERIOD;
+        if (!config.drand) return new DevRandomness(Evmnet.GENESIS, period, config.allowAnyChain);
+        IRandomness beacon = new DrandEvmnet(Evmnet.key(), Evmnet.GENESIS, period);
+        return new FallbackRandomness(beacon, new BlockMix(Evmnet.GENESIS, period), config.deadAfter, config.lostAfter);
+    }
+
+    function _spotCheckTerms(Config memory config, Deployment memory d) private pure returns (SpotCheckTerms memory) {
+        return SpotCheckTerms({
+            rollup: d.rollup,
+            vault: d.vault,
+            uptime: d.uptime,
+            randomness: d.randomness,
+            verifier: IElementVerifier(config.elementVerifier),
+            delta: config.drawDelta,
+            epoch: config.drawEpoch,
+            roundTimeout: _roundTimeout(config),
+            turnDuration: config.turnDuration,
+            stride: config.drawStride,
+            pairs: config.drawPairs
+        });
     }
 
     // ---------------------------------------------------------------- what stands already
@@ -272,6 +340,26 @@ contract Deploy is Script {
         _requireSame("Availability", address(d.availability), availability);
         address requests = address(new OtrRequests(d.rollup, d.vault, d.models, d.uptime, config.deliveryPeriod));
         _requireSame("OtrRequests", address(d.requests), requests);
+        // Without a verifier there is no court of draws to compare with.
+        bool none = config.elementVerifier == address(0);
+        if (none && address(d.spotChecks) != address(0)) {
+            revert UnknownCode("SpotChecks", address(d.spotChecks), _path);
+        }
+        if (!none && address(d.randomness) != address(0)) {
+            IRandomness source = _randomness(config);
+            _requireSame("Randomness", address(d.randomness), address(source), _partsOf(config, source));
+        }
+        if (address(d.spotChecks) != address(0)) {
+            _requireSame("SpotChecks", address(d.spotChecks), address(new SpotChecks(_spotCheckTerms(config, d))));
+        }
+    }
+
+    /// @dev What a source is made of.
+    function _partsOf(Config memory config, IRandomness source) private view returns (address[] memory parts) {
+        if (!config.drand) return parts;
+        parts = new address[](2);
+        FallbackRandomness both = FallbackRandomness(address(source));
+        (parts[0], parts[1]) = (address(both.BEACON()), address(both.FALLBACK()));
     }
 
     /// @dev What the address file names and has code; zero else.
@@ -290,6 +378,8 @@ contract Deploy is Script {
         d.availability = Availability(_find("Availability"));
         d.requests = OtrRequests(_find("OtrRequests"));
         d.devVerifier = DevEvidenceVerifier(_find("DevEvidenceVerifier"));
+        d.randomness = IRandomness(_find("Randomness"));
+        d.spotChecks = SpotChecks(_find("SpotChecks"));
     }
 
     /// @dev A proxy of this repository's kind, with this repository's implementation, under the deployment's manager.
@@ -299,8 +389,9 @@ contract Deploy is Script {
         address implementation = address(uint160(uint256(slot)));
         if (found.codehash != keccak256(type(ERC1967Proxy).runtimeCode)) revert UnknownCode(name, found, _path);
         // The rollup's code names the libraries that it is linked to.
-        address[] memory libraries = new address[](3);
-        (libraries[0], libraries[1], libraries[2]) = (address(Settlement), address(Demands), address(RulesLib));
+        address[] memory libraries = new address[](4);
+        (libraries[0], libraries[1]) = (address(Settlement), address(Demands));
+        (libraries[2], libraries[3]) = (address(Games), address(RulesLib));
         if (!SameCode.isSame(implementation, fresh, libraries)) revert UnknownCode(name, found, _path);
         address authority = IAccessManaged(found).authority();
         if (authority != manager) revert OtherManager(name, found, authority, manager);
@@ -366,7 +457,8 @@ contract Deploy is Script {
             expiryCap: config.expiryCap,
             demandBond: config.demandBond,
             challengerBps: config.challengerBps,
-            requesterBps: config.requesterBps
+            requesterBps: config.requesterBps,
+            spotChecks: address(d.spotChecks)
         });
     }
 
@@ -417,8 +509,21 @@ contract Deploy is Script {
         uint256 turn = config.turnDuration.inSeconds();
         // A demand in the first half of the window, its answer a turn later, and half a window after it.
         uint256 window = config.challengeWindow.inSeconds() + turn;
-        uint256 shortest = config.expiryCap.inSeconds() + window + WalkLib.MAX_TURNS * turn;
-        return Duration.wrap(uint32(shortest));
+        uint256 liability = Math.max(window + WalkLib.MAX_TURNS * turn, _longestDraws(config));
+        return Duration.wrap(uint32(config.expiryCap.inSeconds() + liability));
+    }
+
+    /// @dev As `SpotChecks.longestDraws`, before there is one.
+    function _longestDraws(Config memory config) private pure returns (uint256) {
+        if (config.elementVerifier == address(0)) return 0;
+        uint256 due = config.drawDelta.inSeconds() + config.drawEpoch.inSeconds() + Evmnet.PERIOD.inSeconds();
+        return 3 * (due + _roundTimeout(config).inSeconds() + config.turnDuration.inSeconds());
+    }
+
+    function _roundTimeout(Config memory config) private pure returns (Duration) {
+        if (config.roundTimeout.inSeconds() != 0) return config.roundTimeout;
+        uint256 replacing = config.drand ? config.deadAfter.inSeconds() + config.lostAfter.inSeconds() : 0;
+        return Duration.wrap(uint32(replacing + config.turnDuration.inSeconds()));
     }
 
     function _duration(string memory name, uint256 otherwise) private view returns (Duration) {
@@ -444,6 +549,10 @@ contract Deploy is Script {
         vm.serializeAddress(json, "ProgramValidatorV1", address(d.validator));
         if (address(d.devVerifier) != address(0)) {
             vm.serializeAddress(json, "DevEvidenceVerifier", address(d.devVerifier));
+        }
+        if (address(d.spotChecks) != address(0)) {
+            vm.serializeAddress(json, "Randomness", address(d.randomness));
+            vm.serializeAddress(json, "SpotChecks", address(d.spotChecks));
         }
         vm.serializeAddress(json, "SequencerUptime", address(d.uptime));
         vm.serializeAddress(json, "FraudProofs", address(d.frauds));

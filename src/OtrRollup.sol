@@ -28,6 +28,7 @@ import {ReceiptSignatures} from "./libraries/ReceiptSignatures.sol";
 import {Tags} from "./libraries/Tags.sol";
 import {Cases} from "./rollup/Cases.sol";
 import {Demands} from "./rollup/Demands.sol";
+import {Games} from "./rollup/Games.sol";
 import {RollupState} from "./rollup/RollupState.sol";
 import {RulesLib} from "./rollup/RulesLib.sol";
 import {Settlement} from "./rollup/Settlement.sol";
@@ -127,33 +128,12 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
 
     /// @inheritdoc IOtrRollup
     function enterGame(CommittedReceipt calldata committed) external returns (GameTerms memory terms) {
-        RollupState.Layout storage $ = RollupState.layout();
-        BatchId batchId = committed.batchId;
-        Batch memory batch = RollupState.batchOf($, batchId);
-        Rules storage rules = Cases.onlyCourt($, batch.rules);
-        terms.receiptHash = committed.receipt.hash(address(this));
-        IModelRegistry.Dimensions memory model = MODELS.dimensionsOf(committed.receipt.modelId);
-        Status status = Standing.standingOf($, VAULT, model, batch, committed, terms.receiptHash);
-        Timestamp windowEnd = RollupState.windowOf($, rules, batch.committedAt, batchId, committed.index);
-        // INVARIANT: games open within the window only, and never on what is final, reverted or undecidable.
-        if (windowEnd.hasCome() || (status != Status.Provisional && status != Status.Challenged)) {
-            revert NotChallengeable(terms.receiptHash, status);
-        }
-        terms.bond = rules.bond;
-        terms.instructions = model.instructions;
-        Cases.countGame($, batchId, batch.openGames);
-        RollupState.Dispute storage dispute = $.disputes[RollupState.disputeKey(batchId, terms.receiptHash)];
-        if (dispute.openGames++ == 0) dispute.openedAt = Clock.current();
+        return Games.enterGame(RollupState.layout(), _neighbours(), committed);
     }
 
     /// @inheritdoc IOtrRollup
     function leaveGame(BatchId batchId, ReceiptHash receiptHash) external {
-        RollupState.Layout storage $ = RollupState.layout();
-        (Batch storage batch, Rules storage rules, RollupState.Dispute storage dispute) =
-            Cases.endGame($, batchId, receiptHash);
-        Timestamp convictedAt = VAULT.convictedAt(batch.executor);
-        if (convictedAt.isSet()) Cases.revertUnderChallenge($, batchId, rules, dispute, convictedAt);
-        else dispute.settledAt = Clock.current();
+        Games.leaveGame(RollupState.layout(), _neighbours(), batchId, receiptHash);
     }
 
     /// @inheritdoc IOtrRollup
@@ -161,14 +141,7 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         external
         returns (bool won)
     {
-        RollupState.Layout storage $ = RollupState.layout();
-        (Batch storage batch, Rules storage rules, RollupState.Dispute storage dispute) =
-            Cases.endGame($, batchId, receiptHash);
-        address executor = batch.executor;
-        Timestamp convictedAt;
-        (won, convictedAt) = Cases.convict($, VAULT, executor, Cases.verdictOf(batchId, challenger, openedAt));
-        if (won) emit ReceiptConvicted(batchId, receiptHash, executor, challenger);
-        Cases.revertUnderChallenge($, batchId, rules, dispute, convictedAt);
+        return Games.convict(RollupState.layout(), _neighbours(), batchId, receiptHash, challenger, openedAt);
     }
 
     /// @inheritdoc IOtrRollup
@@ -187,6 +160,11 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
     }
 
     /// @inheritdoc IOtrRollup
+    function convictUndrawn(BatchId batchId) external {
+        Games.convictUndrawn(RollupState.layout(), _neighbours(), batchId);
+    }
+
+    /// @inheritdoc IOtrRollup
     function repayGas(BatchId batchId, address to, uint256 gas) external {
         RollupState.Layout storage $ = RollupState.layout();
         Batch memory batch = RollupState.batchOf($, batchId);
@@ -201,7 +179,7 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
     /// @inheritdoc IOtrRollup
     function addRules(Rules calldata rules) external restricted returns (RulesVersion version) {
         RollupState.Layout storage $ = RollupState.layout();
-        RulesLib.requireValid(rules, VAULT.exitDelay());
+        RulesLib.requireValid(rules, _neighbours());
         version = RulesVersion.wrap(RulesVersion.unwrap($.currentRules) + 1);
         $.rules[version] = rules;
         $.currentRules = version;
@@ -287,6 +265,11 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
     function rulesOf(RulesVersion version) external view returns (Rules memory rules) {
         rules = RollupState.layout().rules[version];
         if (rules.game == address(0)) revert UnknownRules(version);
+    }
+
+    /// @inheritdoc IOtrRollup
+    function spotChecksOf(RulesVersion version) external view returns (address) {
+        return RollupState.layout().rules[version].spotChecks;
     }
 
     /// @inheritdoc IOtrRollup

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Config} from "script/Deploy.s.sol";
+import {FakeSpotChecks} from "./utils/FakeCourt.sol";
 import {OtrTest} from "./utils/OtrTest.sol";
 import {Trees} from "./utils/Trees.sol";
 import {Demand, DemandState} from "src/interfaces/IAvailability.sol";
@@ -15,14 +16,15 @@ import {
     Record,
     Subject
 } from "src/interfaces/IDisputeGame.sol";
-import {Batch, BatchId, CommittedReceipt, IOtrRollup, RulesVersion, Status} from "src/interfaces/IOtrRollup.sol";
+import {Batch, BatchId, CommittedReceipt, IOtrRollup, Rules, RulesVersion, Status} from "src/interfaces/IOtrRollup.sol";
 import {IStakeVault} from "src/interfaces/IStakeVault.sol";
 import {Duration, Timestamp} from "src/libraries/Clock.sol";
 import {Tags} from "src/libraries/Tags.sol";
 import {Receipt as OtrReceipt, ReceiptHash, Request, RequestHash} from "src/types/OtrTypes.sol";
 
 /// @notice Executors, challengers, requesters, strangers, governance and the sequencer act at random, each call valid. The first executor
-///         answers every game and demand in time, the others only when the walk happens to let them.
+///         answers every game, demand and draw in time, the others only when the walk happens to let them. A court of draws says whatever
+///         the walk wants.
 contract InvariantsTest is OtrTest {
     using Trees for Trees.Tree;
 
@@ -41,6 +43,7 @@ contract InvariantsTest is OtrTest {
         uint256 index;
     }
 
+    FakeSpotChecks private _draws;
     Actor[] private _actors;
     address[] private _accounts;
     CommittedReceipt[] private _receipts;
@@ -75,9 +78,14 @@ contract InvariantsTest is OtrTest {
         _accounts.push(challenger);
         _accounts.push(stranger);
         _accounts.push(requester);
+        _draws = new FakeSpotChecks(rollup, vault, d.uptime, Duration.wrap(uint32(TURN)));
+        Rules memory rules = rollup.rulesOf(rollup.currentRules());
+        rules.spotChecks = address(_draws);
+        vm.prank(governance);
+        rollup.addRules(rules);
         vm.warp(block.timestamp + 1);
 
-        bytes4[] memory selectors = new bytes4[](26);
+        bytes4[] memory selectors = new bytes4[](28);
         selectors[0] = this.deposit.selector;
         selectors[1] = this.commit.selector;
         selectors[2] = this.commitAlone.selector;
@@ -104,6 +112,8 @@ contract InvariantsTest is OtrTest {
         selectors[23] = this.pause.selector;
         selectors[24] = this.refundMode.selector;
         selectors[25] = this.fill.selector;
+        selectors[26] = this.settleDraws.selector;
+        selectors[27] = this.missDraw.selector;
         targetContract(address(this));
         targetSelector(FuzzSelector({addr: address(this), selectors: selectors}));
     }
@@ -447,6 +457,39 @@ contract InvariantsTest is OtrTest {
         }
     }
 
+    // ---------------------------------------------------------------- draws
+
+    /// @dev All that was drawn of some batches is answered, and of all batches of the first executor.
+    function settleDraws(uint256 seed) external {
+        if (_batches.length == 0) return;
+        for (uint256 i; i < 2; ++i) {
+            _draws.settle(_batches[uint256(keccak256(abi.encode(seed, i))) % _batches.length]);
+        }
+        _settleHonest();
+        ++_count["settleDraws"];
+    }
+
+    /// @dev Another executor misses a draw of a batch that has one.
+    function missDraw(uint256 seed) external {
+        if (_batches.length == 0 || (seed >> 8) % 4 != 0) return;
+        BatchId id = _batches[_batches.length - 1 - (seed >> 16) % _batches.length % 8];
+        address account = rollup.batchOf(id).executor;
+        if (account == address(0) || account == _actors[0].executor || _isSettled(id)) return;
+        if (vault.convictedAt(account).isSet()) return;
+        _draws.convict(id);
+        ++_count["missDraw"];
+    }
+
+    function _isSettled(BatchId id) private view returns (bool) {
+        return _draws.settledAt(id).hasCome();
+    }
+
+    function _settleHonest() private {
+        for (uint256 i; i < _batches.length; ++i) {
+            if (rollup.batchOf(_batches[i]).executor == _actors[0].executor) _draws.settle(_batches[i]);
+        }
+    }
+
     // ---------------------------------------------------------------- money, time, governance
 
     function release(uint256 seed) external {
@@ -469,11 +512,14 @@ contract InvariantsTest is OtrTest {
                 ++_count["release"];
             }
         } catch (bytes memory reason) {
-            // Demands, outages and claims hold locks back.
+            // Demands, outages, draws and claims hold locks back.
             bytes4 selector = bytes4(reason);
             assertTrue(
-                selector == IOtrRollup.BatchUnsettled.selector || selector == IOtrRollup.ClaimsOpen.selector, "release"
+                selector == IOtrRollup.BatchUnsettled.selector || selector == IOtrRollup.ClaimsOpen.selector
+                    || selector == IOtrRollup.DrawsUnsettled.selector,
+                "release"
             );
+            if (selector == IOtrRollup.DrawsUnsettled.selector) ++_count["undrawn"];
         }
     }
 
@@ -604,8 +650,8 @@ contract InvariantsTest is OtrTest {
         assertGe(has, _honestDeposits, "nothing lost");
     }
 
-    /// @dev Invariants 5 and 14: nothing is final with an open case or before its window's end; nothing final is ever reverted; after a
-    ///      conviction nothing becomes final.
+    /// @dev Invariants 5 and 14: nothing is final with an open case, before its window's end or before its draws are settled; nothing final is ever
+    ///      reverted; after a conviction nothing becomes final.
     function _assertFinality() private {
         for (uint256 i; i < _receipts.length; ++i) {
             CommittedReceipt memory c = _receipts[i];
@@ -617,8 +663,15 @@ contract InvariantsTest is OtrTest {
                 assertTrue(d.availability.demandOf(c.batchId, c.index).state != DemandState.Open, "unanswered demand");
                 uint256 end = _time(rollup.batchOf(c.batchId)) + WINDOW;
                 assertLe(end, block.timestamp, "window");
+                assertTrue(_isSettled(c.batchId), "undrawn");
                 uint256 convictedAt = Timestamp.unwrap(vault.convictedAt(c.receipt.executor));
-                if (convictedAt != 0) assertLe(end, convictedAt, "final only before the conviction");
+                if (convictedAt != 0) {
+                    assertLe(end, convictedAt, "final only before the conviction");
+                    assertLe(Timestamp.unwrap(_draws.settledAt(c.batchId)), convictedAt, "settled before it");
+                    ++_count["finalOfConvicted"];
+                }
+            } else if (now_ == Status.Provisional && block.timestamp >= _time(rollup.batchOf(c.batchId)) + WINDOW) {
+                ++_count["waitsForDraws"];
             }
             _seen[i] = now_;
         }
@@ -628,11 +681,11 @@ contract InvariantsTest is OtrTest {
     function test_actions_reachEveryBranch_succeeds() public {
         // The walk is longer than a test's gas.
         vm.pauseGasMetering();
-        for (uint256 i; i < 2000; ++i) {
+        for (uint256 i; i < 3000; ++i) {
             _act(uint256(keccak256(abi.encode(i))));
             if (i % 100 == 99) invariant_all();
         }
-        string[35] memory names = [
+        string[40] memory names = [
             "deposit",
             "commit",
             "paused",
@@ -667,7 +720,12 @@ contract InvariantsTest is OtrTest {
             "claim",
             "sweep",
             "outage",
-            "refundMode"
+            "refundMode",
+            "settleDraws",
+            "missDraw",
+            "undrawn",
+            "waitsForDraws",
+            "finalOfConvicted"
         ];
         for (uint256 i; i < names.length; ++i) {
             emit log_named_uint(names[i], _count[bytes32(bytes(names[i]))]);
@@ -682,7 +740,9 @@ contract InvariantsTest is OtrTest {
         for (uint256 i = 1; i < ACTORS; ++i) {
             if (vault.convictedAt(_actors[i].executor).isSet() && seed % 97 == 0) _replace(i, seed);
         }
-        uint256 action = (seed >> 128) % 35;
+        uint256 action = (seed >> 128) % 39;
+        if (action >= 36) this.settleDraws(seed);
+        if (action == 35) this.missDraw(seed);
         if (action == 34) this.fill(seed);
         if (action == 0) this.deposit(seed);
         if (action == 1 || action == 31 || action == 32) this.commit(seed);

@@ -22,7 +22,7 @@ enum Status {
 }
 
 /// @notice What a batch is committed under, for good.
-/// @dev `game`, `frauds` and `availability` are the batch's courts: they alone report on it.
+/// @dev `game`, `frauds`, `availability` and `spotChecks` are the batch's courts: they alone report on it.
 /// @param game Decides a wrong step (`IDisputeGame`).
 /// @param challengeWindow Time to open a game.
 /// @param turnDuration Time for a move.
@@ -41,6 +41,7 @@ enum Status {
 /// @param demandBond Wei that a demand for data puts up.
 /// @param challengerBps Share of the convicted receipt's lock for the challenger.
 /// @param requesterBps Share of a reverted receipt's lock for its requester. What is not paid out is burnt.
+/// @param spotChecks Draws what must be proven (`ISpotChecks`); zero for rules without draws.
 struct Rules {
     address game;
     Duration challengeWindow;
@@ -60,6 +61,7 @@ struct Rules {
     uint96 demandBond;
     uint16 challengerBps;
     uint16 requesterBps;
+    address spotChecks;
 }
 
 /// @notice A batch.
@@ -98,7 +100,7 @@ struct DemandTerms {
 }
 
 /// @notice The verdict on an executor, and who earns by it.
-/// @param challenger Opened the earliest of the winning cases so far.
+/// @param challenger Opened the earliest of the winning cases so far; zero if that is a draw that was missed.
 /// @param openedAt When that case was opened.
 /// @param batchId Batch of the receipt that it convicted; its lock pays the challenger's share.
 struct Conviction {
@@ -145,6 +147,8 @@ interface IOtrRollup {
     error NoOpenGame(BatchId batchId, ReceiptHash receiptHash);
     /// @notice The batch's window is open, or one of its games.
     error BatchUnsettled(BatchId batchId, Timestamp windowEnd, uint256 openGames);
+    /// @notice The batch's window and games are over, but something that was drawn of it is not answered, or its draw is not known.
+    error DrawsUnsettled(BatchId batchId);
     /// @notice Verdicts are paid after the air gap, the challenger's share once every earlier case must have ended.
     error NotDue(Timestamp dueAt);
     /// @notice These rules are in refund mode: everyone gets its own back.
@@ -184,6 +188,8 @@ interface IOtrRollup {
     event ReceiptConvicted(
         BatchId indexed batchId, ReceiptHash indexed receiptHash, address indexed executor, address challenger
     );
+    /// @notice The executor was convicted because something that was drawn of this batch was not answered.
+    event BatchConvicted(BatchId indexed batchId, address indexed executor);
     /// @notice An earlier-opened case won too: its challenger earns the share instead.
     event ConvictionMoved(address indexed executor, address indexed challenger, BatchId indexed batchId);
     /// @notice The challenger's share was paid.
@@ -258,6 +264,10 @@ interface IOtrRollup {
     /// @notice The demand was not answered: convicts the batch's executor.
     function convictUnanswered(BatchId batchId, uint256 index, address challenger, Timestamp openedAt) external;
 
+    /// @notice Something that was drawn of the batch was not answered: convicts its executor. Nobody earns a share by it, unless a case that was opened
+    ///         before wins too: it is burnt. Reverts with `IStakeVault.Suspended` if the executor was convicted before.
+    function convictUndrawn(BatchId batchId) external;
+
     /// @notice A court repays `gas` at the rules' price, as far as the convicted executor's free stake goes.
     function repayGas(BatchId batchId, address to, uint256 gas) external;
 
@@ -304,6 +314,9 @@ interface IOtrRollup {
 
     /// @notice Rules of a version.
     function rulesOf(RulesVersion version) external view returns (Rules memory);
+
+    /// @notice The court of draws of a version; zero if it has none, or is unknown.
+    function spotChecksOf(RulesVersion version) external view returns (address);
 
     /// @notice The version that new batches get; zero if none.
     function currentRules() external view returns (RulesVersion);

@@ -7,7 +7,7 @@ import {Clock, Timestamp} from "../libraries/Clock.sol";
 import {ReceiptHash} from "../types/OtrTypes.sol";
 import {RollupState} from "./RollupState.sol";
 
-/// @title What games, fraud proofs and demands have in common: they open, end, and may convict
+/// @title What games, fraud proofs, demands and draws have in common: they open, end, and may convict
 library Cases {
     /// @dev Suspends the executor, or notes that an earlier-opened case won too. Returns whether it did either, and when the executor was
     ///      convicted.
@@ -85,15 +85,18 @@ library Cases {
     {
         Timestamp windowEnd =
             RollupState.effective(rules, RollupState.windowEndOf($.batches[batchId].committedAt, rules));
-        if (!RollupState.wasConvictedBefore(convictedAt, windowEnd)) ++$.losses[batchId].revertedAlone;
+        if (!RollupState.wasConvictedBefore(convictedAt, RollupState.standsAt(rules, batchId, windowEnd))) {
+            ++$.losses[batchId].revertedAlone;
+        }
     }
 
     function onlyCourt(RollupState.Layout storage $, RulesVersion version) internal view returns (Rules storage rules) {
         rules = $.rules[version];
         // INVARIANT: only the courts that the batch was committed under decide about it.
-        if (msg.sender != rules.game && msg.sender != rules.frauds && msg.sender != rules.availability) {
-            revert IOtrRollup.NotCourt(version, msg.sender);
-        }
+        if (
+            msg.sender != rules.game && msg.sender != rules.frauds && msg.sender != rules.availability
+                && msg.sender != rules.spotChecks
+        ) revert IOtrRollup.NotCourt(version, msg.sender);
     }
 
     function verdictOf(BatchId batchId, address challenger, Timestamp openedAt)

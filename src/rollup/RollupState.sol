@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {Batch, BatchId, IOtrRollup, Rules, RulesVersion} from "../interfaces/IOtrRollup.sol";
 import {IEnclaveRegistry} from "../interfaces/IEnclaveRegistry.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {ISpotChecks} from "../interfaces/ISpotChecks.sol";
 import {IStakeVault} from "../interfaces/IStakeVault.sol";
 import {IUptime} from "../interfaces/IUptime.sol";
 import {Clock, Timestamp} from "../libraries/Clock.sol";
@@ -109,6 +110,14 @@ library RollupState {
         returns (Timestamp)
     {
         return effective(rules, windowEndOf(committedAt, rules).max($.demands[demandKey(batchId, index)].extendedTo));
+    }
+
+    /// @dev From when on nothing of the batch waits for its window or its draws. Before the window's end nobody needs to ask for draws.
+    function standsAt(Rules storage rules, BatchId batchId, Timestamp windowEnd) internal view returns (Timestamp) {
+        address spotChecks = rules.spotChecks;
+        if (spotChecks == address(0) || !windowEnd.hasCome()) return windowEnd;
+        // INVARIANT: undrawn is never final, and neither is what is drawn and not answered.
+        return windowEnd.max(ISpotChecks(spotChecks).settledAt(batchId));
     }
 
     /// @dev INVARIANT: a time that has come stays so: outages move only what had not passed when they began.

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
 import {IAvailability} from "../interfaces/IAvailability.sol";
 import {IDisputeGame} from "../interfaces/IDisputeGame.sol";
 import {IFraudProofs} from "../interfaces/IFraudProofs.sol";
 import {IOtrRollup, Rules} from "../interfaces/IOtrRollup.sol";
+import {ISpotChecks} from "../interfaces/ISpotChecks.sol";
 import {Duration} from "../libraries/Clock.sol";
 import {Ratio} from "../libraries/Ratio.sol";
+import {RollupState} from "./RollupState.sol";
 
 /// @title What rules must keep, whoever governs
 library RulesLib {
     /// @notice Reverts, naming the rule, unless the courts belong together and the amounts and times protect everyone.
-    /// @param exitDelay The vault's.
-    function requireValid(Rules calldata rules, Duration exitDelay) external view {
+    function requireValid(Rules calldata rules, RollupState.Neighbours memory neighbours) external view {
         IDisputeGame game = IDisputeGame(rules.game);
         IAvailability availability = IAvailability(rules.availability);
         _require(address(game.ROLLUP()) == address(this), "game");
@@ -40,10 +43,31 @@ library RulesLib {
         // INVARIANT: locks wait for the air gap, and for every case opened before the winning one.
         uint256 claimPeriod = rules.claimPeriod.inSeconds();
         _require(claimPeriod >= longest && claimPeriod >= rules.airGap.inSeconds(), "claimPeriod");
-        // INVARIANT: stake outlives every receipt signed before an exit, its window, made a turn longer by a demand, and its longest game.
+        // INVARIANT: stake outlives every receipt signed before an exit, its window, made a turn longer by a demand, and its longest
+        // game; and its longest draws.
         uint256 window = rules.challengeWindow.inSeconds();
-        uint256 liability = rules.expiryCap.inSeconds() + window + turn + longest;
-        _require(exitDelay.inSeconds() >= liability, "exitDelay");
+        uint256 liability = Math.max(window + turn + longest, _longestDraws(rules, neighbours));
+        liability += rules.expiryCap.inSeconds();
+        _require(neighbours.vault.exitDelay().inSeconds() >= liability, "exitDelay");
+    }
+
+    /// @dev Seconds from a commit until its draws are answered or missed; checks the court of draws, if there is one.
+    function _longestDraws(Rules calldata rules, RollupState.Neighbours memory neighbours)
+        private
+        view
+        returns (uint256)
+    {
+        if (rules.spotChecks == address(0)) return 0;
+        ISpotChecks spotChecks = ISpotChecks(rules.spotChecks);
+        _require(
+            address(spotChecks.ROLLUP()) == address(this) && spotChecks.VAULT() == neighbours.vault
+                && address(spotChecks.UPTIME()) == rules.uptime
+                && spotChecks.TURN_DURATION().inSeconds() == rules.turnDuration.inSeconds(),
+            "spotChecks"
+        );
+        // INVARIANT: a production deployment draws by no source, and believes no proof, that anyone can forge.
+        _require(neighbours.enclaves.development() || !spotChecks.development(), "development");
+        return spotChecks.longestDraws().inSeconds();
     }
 
     /// @notice Longest time that a game takes if everybody uses up every turn.

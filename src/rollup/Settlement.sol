@@ -31,7 +31,8 @@ library Settlement {
         Rules storage rules = $.rules[batch.rules];
         ReceiptHash receiptHash = original.receipt.hash(address(this));
         // INVARIANT: only a batch of exactly this receipt is dropped, and only if an earlier commitment answers for it. What is final stays
-        // so, whatever becomes of the earlier one: after the window `releaseBatch` frees the lock.
+        // so, whatever becomes of the earlier one: after the window `releaseBatch` frees the lock. With the batch goes its draw; not to commit
+        // it would have spared it as well.
         if (
             BatchId.unwrap(original.batchId) >= BatchId.unwrap(batchId)
                 || BatchId.unwrap($.singles[receiptHash]) != BatchId.unwrap(batchId)
@@ -68,10 +69,13 @@ library Settlement {
             revert IOtrRollup.BatchUnsettled(batchId, windowEnd, batch.openGames);
         }
         Timestamp convictedAt = neighbours.vault.convictedAt(batch.executor);
+        // INVARIANT: in refund mode everyone gets its own back, whatever the court of draws says.
+        Timestamp standsAt = $.refunding[batch.rules] ? windowEnd : RollupState.standsAt(rules, batchId, windowEnd);
+        bool wholeReverted = RollupState.wasConvictedBefore(convictedAt, standsAt);
+        // INVARIANT: locks outlast draws. After a conviction there is nothing to wait for: the whole batch is reverted.
+        if (!wholeReverted && !standsAt.hasCome()) revert IOtrRollup.DrawsUnsettled(batchId);
         // INVARIANT: no more is burnt than there is. A receipt that was under a game and a demand at once is counted twice.
-        uint256 reverted = RollupState.wasConvictedBefore(convictedAt, windowEnd)
-            ? batch.count
-            : Math.min($.losses[batchId].revertedAlone, batch.count);
+        uint256 reverted = wholeReverted ? batch.count : Math.min($.losses[batchId].revertedAlone, batch.count);
         if (reverted != 0 && !$.refunding[batch.rules]) {
             Timestamp until = convictedAt.plus(rules.claimPeriod);
             if (!until.hasCome()) revert IOtrRollup.ClaimsOpen(until);

@@ -63,14 +63,15 @@ library Standing {
         // leaf whose window was over when the game began.
         bool disputed = dispute.openedAt.isBefore(windowEnd);
         bool underChallenge = (disputed && dispute.openGames != 0) || demand == RollupState.DemandState.Open;
+        Timestamp standsAt = RollupState.standsAt(rules, committed.batchId, windowEnd);
         // INVARIANT: after a conviction nothing becomes final, and nothing final is reverted.
         if (
             (disputed && dispute.reverted) || demand == RollupState.DemandState.Reverted
                 || (convictedAt.isSet() && underChallenge)
-                || RollupState.wasConvictedBefore(convictedAt, windowEnd.max(dispute.settledAt))
+                || RollupState.wasConvictedBefore(convictedAt, standsAt.max(dispute.settledAt))
         ) return Status.Reverted;
         if (underChallenge) return Status.Challenged;
-        return windowEnd.hasCome() ? Status.Final : Status.Provisional;
+        return standsAt.hasCome() ? Status.Final : Status.Provisional;
     }
 
     /// @dev INVARIANT: what no game could decide never stands. A model that became usable after the commit does not count, else a

@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {BatchId, CommittedReceipt, IOtrRollup} from "src/interfaces/IOtrRollup.sol";
 import {IModelRegistry} from "src/interfaces/IModelRegistry.sol";
+import {IStakeVault} from "src/interfaces/IStakeVault.sol";
 import {IUptime} from "src/interfaces/IUptime.sol";
 import {Clock, Duration, Timestamp} from "src/libraries/Clock.sol";
 import {ModelId, Receipt as OtrReceipt, ReceiptHash} from "src/types/OtrTypes.sol";
@@ -77,5 +78,44 @@ contract FakeEnclaves {
 
     function wasActive(address key, address, ModelId, Timestamp) external view returns (bool) {
         return !inactive[key];
+    }
+}
+
+/// @title A court of draws that says whatever tests want, within what its interface promises
+contract FakeSpotChecks {
+    IOtrRollup public immutable ROLLUP;
+    IStakeVault public immutable VAULT;
+    IUptime public immutable UPTIME;
+    Duration public immutable TURN_DURATION;
+    Duration public longestDraws = Duration.wrap(1);
+    bool public development;
+
+    mapping(BatchId batchId => Timestamp) private _settledAt;
+
+    constructor(IOtrRollup rollup, IStakeVault vault, IUptime uptime, Duration turn) {
+        (ROLLUP, VAULT, UPTIME, TURN_DURATION) = (rollup, vault, uptime, turn);
+    }
+
+    function setDevelopment(bool value) external {
+        development = value;
+    }
+
+    function setLongestDraws(Duration value) external {
+        longestDraws = value;
+    }
+
+    /// @dev What waits, waits for good until `settle`.
+    function settledAt(BatchId batchId) external view returns (Timestamp) {
+        Timestamp settled = _settledAt[batchId];
+        return settled.isSet() ? settled : Clock.fromSeconds(type(uint40).max);
+    }
+
+    /// @dev As the real one, also of an executor that is convicted.
+    function settle(BatchId batchId) external {
+        if (!_settledAt[batchId].isSet()) _settledAt[batchId] = Clock.current().plus(Duration.wrap(1));
+    }
+
+    function convict(BatchId batchId) external {
+        ROLLUP.convictUndrawn(batchId);
     }
 }

@@ -192,7 +192,8 @@ abstract contract RequestsTest is Test {
             expiryCap: Duration.wrap(1 days),
             demandBond: 1 ether,
             challengerBps: 2500,
-            requesterBps: 2500
+            requesterBps: 2500,
+            spotChecks: address(0)
         });
     }
 

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {DrawnPair, DrawnStep, IElementVerifier} from "src/interfaces/IElementVerifier.sol";
+
+/// @title Believes whoever knows exactly what is asked
+/// @notice A proof is the hash of step, pairs and openings. Tests choose which pairs are long folds.
+contract ElementVerifierDouble is IElementVerifier {
+    error NotProven();
+    error StatesMissing(uint256 pair);
+
+    uint256 public constant BLOCKS = 2;
+    bool public development;
+    mapping(uint256 pair => bool) public isLong;
+
+    function setDevelopment(bool value) external {
+        development = value;
+    }
+
+    function setLong(uint256 pair, bool value) external {
+        isLong[pair] = value;
+    }
+
+    function proofOf(DrawnStep memory step, DrawnPair[] memory pairs, bytes[] memory openings)
+        public
+        pure
+        returns (bytes memory)
+    {
+        return abi.encode(keccak256(abi.encode(step, pairs, openings)));
+    }
+
+    function requireProven(
+        DrawnStep calldata step,
+        DrawnPair[] calldata pairs,
+        bytes[] calldata openings,
+        bytes calldata proofs
+    ) external view {
+        for (uint256 i; i < pairs.length; ++i) {
+            bool missing = pairs[i].statesRoot == 0 || pairs[i].blockValue == 0;
+            if (isLong[pairs[i].pair] && missing) revert StatesMissing(pairs[i].pair);
+        }
+        if (keccak256(proofs) != keccak256(proofOf(step, pairs, openings))) revert NotProven();
+    }
+}
