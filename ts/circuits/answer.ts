@@ -17,7 +17,7 @@ import { CIRCUITS, type CircuitName } from "./catalogue.ts";
 import { type DrawnElement, type DrawnPair, drawnElement, provenSegments } from "./drawn-element.ts";
 import { elementInputs, linkInputs, type ProverStep, type WeightsOpener } from "./inputs.ts";
 import { domainSeparator, requestWords } from "./request-words.ts";
-import type { CachedChunk, ClaimedStep } from "./statement.ts";
+import type { CachedChunk, ClaimedStep, Statement } from "./statement.ts";
 import { StepCommitment } from "./step-commitment.ts";
 
 /** What an executor answers a draw from. */
@@ -58,6 +58,12 @@ export function publicWords({ circuit, inputs }: Claim): bigint[] {
   return CIRCUITS[circuit].map((name) => inputs[name] as bigint);
 }
 
+/** The public states of a segment: those that are posted, or stand in the opening. Nothing of a map. */
+function statesAround({ circuit, segment: { index, count } }: Statement, states: readonly bigint[]): CircuitInputs {
+  if (circuit === "map" || circuit === "gather") return {};
+  return { stateIn: index === 0 ? 0n : states[index - 1], stateOut: index === count - 1 ? 0n : states[index] };
+}
+
 /**
  * Answers to the draws of one step of a receipt: pure functions of the source and of the draw. docs/spotchecks.md, section 7,
  * has the bytes of openings.
@@ -96,7 +102,7 @@ export class StepAnswer {
   /** Root over the states of a long fold, to be posted before its segments are drawn; undefined if the pair draws none. */
   statesRoot(pair: DrawnPair): Hex | undefined {
     const drawn = this.drawn(pair);
-    return drawn.long ? toHex(this.#states(drawn).root(TAGS.states)) : undefined;
+    return drawn.long ? toHex(Tree.of(this.#states(drawn).map(word)).root(TAGS.states)) : undefined;
   }
 
   /**
@@ -110,9 +116,10 @@ export class StepAnswer {
     const { at, instruction, element } = drawn;
     const segments = provenSegments(drawn, receiptHash, pair, blocks);
     const proofs = elementInputs(this.#prover, at, instruction, element, segments);
+    const states = this.#states(drawn);
     const claims: Claim[] = [];
     for (const { statement, inputs } of proofs) {
-      claims.push({ circuit: statement.circuit, inputs });
+      claims.push({ circuit: statement.circuit, inputs: { ...inputs, ...statesAround(statement, states) } });
       const { chunk } = statement.segment;
       // At the step itself a cached row is a row of the step too.
       const own = chunk?.position === trace.step ? instruction.b.index : undefined;
@@ -122,7 +129,7 @@ export class StepAnswer {
       encodeInstruction(instruction),
       ...trace.programSiblings(at),
       ...this.#inputs(drawn),
-      ...this.#segments(drawn, proofs, segments),
+      ...this.#segments(drawn, states, proofs),
     ];
     if (instruction.role === 1) {
       const index = Math.floor((element * ELEMENT_BYTES[instruction.outType]) / 32);
@@ -159,33 +166,26 @@ export class StepAnswer {
   }
 
   /** States and cached chunks of the segments that are proven. */
-  #segments(
-    drawn: DrawnElement,
-    proofs: ReturnType<typeof elementInputs>,
-    segments: readonly number[],
-  ): Uint8Array[] {
+  #segments(drawn: DrawnElement, states: readonly bigint[], proofs: ReturnType<typeof elementInputs>): Uint8Array[] {
     const cached = proofs.flatMap(({ statement }) => statement.segment.chunk ?? []);
     if (!drawn.long) {
-      const states = proofs.slice(0, -1).map(({ inputs }) => word(inputs.stateOut as bigint));
       // Chunks of a key are opened together.
       const together = drawn.instruction.opcode === INSTRUCTIONS.fold_scores.opcode && cached.length > 0;
       const groups = together ? [cached] : cached.map((chunk) => [chunk]);
-      return [...states, ...groups.flatMap((group) => this.#chunks(group))];
+      return [...states.map(word), ...groups.flatMap((group) => this.#chunks(group))];
     }
-    const tree = this.#states(drawn);
-    return proofs.flatMap(({ statement }, i) => {
-      const k = segments[i];
-      const [lo, hi] = [Math.max(k - 1, 0), Math.min(k, tree.count - 1)];
-      const { chunk } = statement.segment;
-      const states = Array.from({ length: hi - lo + 1 }, (_, n) => tree.node(0, lo + n));
-      return [...states, ...tree.range(lo, hi), ...(chunk === undefined ? [] : this.#chunks([chunk]))];
+    const tree = Tree.of(states.map(word));
+    return proofs.flatMap(({ statement: { segment } }) => {
+      const [lo, hi] = [Math.max(segment.index - 1, 0), Math.min(segment.index, tree.count - 1)];
+      const chunks = segment.chunk === undefined ? [] : this.#chunks([segment.chunk]);
+      return [...states.slice(lo, hi + 1).map(word), ...tree.range(lo, hi), ...chunks];
     });
   }
 
-  /** Tree over the states between all segments of a fold. */
-  #states({ at, instruction, element }: DrawnElement): Tree {
+  /** The states between all segments of an element: one fewer than there are segments. */
+  #states({ at, instruction, element }: DrawnElement): bigint[] {
     const proofs = elementInputs(this.#prover, at, instruction, element);
-    return Tree.of(proofs.slice(0, -1).map(({ inputs }) => word(inputs.stateOut as bigint)));
+    return proofs.slice(0, -1).map(({ inputs }) => inputs.stateOut as bigint);
   }
 
   #bytes({ slot, position, index }: CachedChunk): Uint8Array {
