@@ -149,6 +149,16 @@ contract ModelRegistry is IModelRegistry, AccessManagedUpgradeable, UUPSUpgradea
     }
 
     /// @inheritdoc IModelRegistry
+    function provingOf(ModelId modelId)
+        external
+        view
+        returns (Dimensions memory dimensions, bytes32 programRoot, bytes32 weightsRootP)
+    {
+        Model storage model = _layout().models[modelId];
+        return (model.dimensions, model.programRoot, model.weightsRootP);
+    }
+
+    /// @inheritdoc IModelRegistry
     function validationOf(ModelId modelId) external view returns (ValidationState memory) {
         return _layout().models[modelId].validation;
     }

@@ -79,6 +79,12 @@ interface IModelRegistry {
     /// @notice What judging a step of a model needs: its numbers and the root of its weights tree.
     function judgingOf(ModelId modelId) external view returns (Dimensions memory dimensions, bytes32 weightsRoot);
 
+    /// @notice What proofs about a step of a model need: its numbers and the roots of its program and of its weights for circuits.
+    function provingOf(ModelId modelId)
+        external
+        view
+        returns (Dimensions memory dimensions, bytes32 programRoot, bytes32 weightsRootP);
+
     /// @notice How far the validation of a model's program has come.
     function validationOf(ModelId modelId) external view returns (ValidationState memory);
 

@@ -19,4 +19,5 @@ library Tags {
     bytes32 internal constant SALT = keccak256("OTR/salt/1");
     bytes32 internal constant SECRET = keccak256("OTR/secret/1");
     bytes32 internal constant MODEL = keccak256("OTR/model/1");
+    bytes32 internal constant STATES = keccak256("OTR/states/1");
 }

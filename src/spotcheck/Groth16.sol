@@ -29,8 +29,8 @@ library Groth16 {
 
     /// @notice A in G1, B in G2 (imaginary parts first), C in G1.
     uint256 internal constant PROOF_BYTES = 256;
-    uint256 private constant G1_BYTES = 64;
-    uint256 private constant PAIR_BYTES = 192;
+    uint256 private constant G1_BYTES = Bn254.G1_BYTES;
+    uint256 private constant PAIR_BYTES = Bn254.PAIR_BYTES;
 
     /// @dev What is gathered from all claims. Points and pairs are addresses of memory.
     /// @param powers One for each claim, below 2^128.

@@ -8,7 +8,7 @@ import {Bn254} from "../libraries/Bn254.sol";
 ///         the precompiles take them, G2 with the imaginary part first. It lies behind a first byte 0 (STOP) in the code of a contract
 ///         that does nothing.
 library KeyStore {
-    /// @notice The key's length fits no number of public inputs.
+    /// @notice The key's length fits no number of public inputs, or no contract's code.
     error KeyLength(uint256 got);
     /// @notice A point of the key is infinity, or no point of its group.
     error KeyPointInvalid(uint256 offset);
@@ -21,12 +21,16 @@ library KeyStore {
     uint256 internal constant GAMMA = 192;
     uint256 internal constant DELTA = 320;
     uint256 internal constant INPUTS = 448;
+    /// @notice Most bytes of a key: code has at most 24,576 (EIP-170), the first of which is the STOP.
+    uint256 internal constant MOST_BYTES = 24_575;
 
     /// @notice Stores a key.
     /// @dev What is checked here is never checked again: `Groth16` takes stored keys as they are.
     function write(bytes memory key) internal returns (address holder) {
         uint256 length = key.length;
-        if (length < INPUTS + Bn254.G1_BYTES || length % Bn254.G1_BYTES != 0) revert KeyLength(length);
+        if (length < INPUTS + Bn254.G1_BYTES || length > MOST_BYTES || length % Bn254.G1_BYTES != 0) {
+            revert KeyLength(length);
+        }
         _checkG1(key, ALPHA);
         // INVARIANT: no point is infinity. An input whose point is infinity would be bound by no proof.
         for (uint256 at = INPUTS; at < length; at += Bn254.G1_BYTES) {

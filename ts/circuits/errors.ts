@@ -35,3 +35,20 @@ export class CircuitKeyError extends BaseError {
     super(`The circuit ${circuit} cannot be used: ${reason}.`, { code: "circuit.key" });
   }
 }
+
+/** The segments of a long fold are not drawn yet: first its states are posted, then a round has its value. */
+export class BlocksNotDrawnError extends BaseError {
+  constructor(pair: number) {
+    super("The segments of this fold are not drawn yet.", {
+      code: "circuit.blocksNotDrawn",
+      metaMessages: [`Pair ${pair}: post the root of its states, then wait for the round.`],
+    });
+  }
+}
+
+/** A prover gave something that is no proof of what it was asked for. */
+export class ProverError extends BaseError {
+  constructor(circuit: string, reason: string) {
+    super(`The circuit ${circuit} could not be proven: ${reason}.`, { code: "circuit.prover" });
+  }
+}

@@ -7,6 +7,7 @@ import { buildBn128, type Curve } from "ffjavascript";
 import { type Groth16Key, type Groth16Proof, groth16, type MemoryFile, wtns, zKey } from "snarkjs";
 import { limbsOf } from "../commit/poseidon.ts";
 import { compileCircuit } from "./compile.ts";
+import { keyWords, proofWords } from "./wire.ts";
 
 const P = 21888242871839275222246405745257275088696311157297823662689037894645226208583n;
 const R = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
@@ -35,10 +36,7 @@ function random(): bigint {
 const below = (n: number): number => Number(random() % BigInt(n));
 const pick = <T>(list: readonly T[]): T => list[below(list.length)]!;
 
-function wordsOf(proof: Groth16Proof, inputs: readonly string[]): bigint[] {
-  const { pi_a: a, pi_b: b, pi_c: c } = proof;
-  return [a[0], a[1], b[0][1], b[0][0], b[1][1], b[1][0], c[0], c[1], ...inputs].map(BigInt);
-}
+const wordsOf = (proof: Groth16Proof, inputs: readonly string[]) => [...proofWords(proof), ...inputs.map(BigInt)];
 
 function proofOf(words: Words): { proof: Groth16Proof; inputs: string[] } {
   const w = words.map(String);
@@ -63,18 +61,6 @@ function proofOf(words: Words): { proof: Groth16Proof; inputs: string[] } {
 }
 
 const hex = (words: Words): string => `0x${words.map((word) => word.toString(16).padStart(64, "0")).join("")}`;
-
-function keyBytes(key: Groth16Key): string {
-  const g1 = (p: readonly string[]) => [BigInt(p[0]!), BigInt(p[1]!)];
-  const g2 = (p: readonly (readonly string[])[]) => [p[0]![1], p[0]![0], p[1]![1], p[1]![0]].map((x) => BigInt(x!));
-  return hex([
-    ...g1(key.vk_alpha_1),
-    ...g2(key.vk_beta_2),
-    ...g2(key.vk_gamma_2),
-    ...g2(key.vk_delta_2),
-    ...key.IC.flatMap(g1),
-  ]);
-}
 
 function write(name: string, content: unknown): void {
   writeFileSync(new URL(`../../test/vectors/${name}`, import.meta.url), `${JSON.stringify(content, null, 2)}\n`);
@@ -233,7 +219,7 @@ const source = "ts/circuits/groth16-vectors.ts, snarkjs 0.7.6";
 write("groth16.json", {
   source,
   circuits: circuits.map(({ key, proofs }) => ({
-    key: keyBytes(key),
+    key: hex(keyWords(key)),
     proofs: proofs.map((words) => hex(words.slice(0, PROOF_WORDS))),
     inputs: proofs.map((words) => hex(words.slice(PROOF_WORDS))),
   })),

@@ -19,4 +19,5 @@ export const TAGS = {
   salt: tag("OTR/salt/1"),
   secret: tag("OTR/secret/1"),
   model: tag("OTR/model/1"),
+  states: tag("OTR/states/1"),
 } as const;
