@@ -2,14 +2,18 @@ import type { Abi } from "viem";
 import {
   availabilityAbi,
   disputeGameAbi,
+  elementVerifierAbi,
   enclaveRegistryAbi,
+  fallbackRandomnessAbi,
   fraudProofsAbi,
   iEvidenceVerifierAbi,
   iJudgeAbi,
   iProgramValidatorAbi,
+  iRandomnessAbi,
   modelRegistryAbi,
   otrRequestsAbi,
   otrRollupAbi,
+  spotChecksAbi,
   stakeVaultAbi,
 } from "./generated.ts";
 
@@ -23,10 +27,16 @@ export const ABIS = {
   frauds: fraudProofsAbi,
   availability: availabilityAbi,
   requests: otrRequestsAbi,
+  spotChecks: spotChecksAbi,
+  randomness: fallbackRandomnessAbi,
+  elementVerifier: elementVerifierAbi,
 } as const;
 
 /** Name of a contract that actions talk to. */
 export type ContractName = keyof typeof ABIS;
+
+/** Contracts that only the rules of a batch name, if at all: actions are told their address. */
+export type NamedByRules = "spotChecks" | "randomness" | "elementVerifier";
 
 /**
  * Every custom error of the protocol: a call may revert with an error of a contract further down. One entry per
@@ -41,6 +51,10 @@ export const errorsAbi: Abi = distinctErrors([
   disputeGameAbi,
   fraudProofsAbi,
   availabilityAbi,
+  spotChecksAbi,
+  elementVerifierAbi,
+  fallbackRandomnessAbi,
+  iRandomnessAbi,
   iJudgeAbi,
   iProgramValidatorAbi,
   iEvidenceVerifierAbi,

@@ -11,14 +11,14 @@ import {
   type TransactionReceipt,
 } from "viem";
 import { readContract } from "viem/actions";
-import { ABIS, type ContractName, errorsAbi } from "./abis.ts";
+import { ABIS, type ContractName, errorsAbi, type NamedByRules } from "./abis.ts";
 import type { ChainClient } from "./client.ts";
 import { MissingEventError, NoSenderError } from "./errors.ts";
 import { decodeRevert } from "./revert.ts";
 import type { Call, Sender, SendOptions } from "./sender.ts";
 
 /** Where the contracts are. */
-export type Addresses = Readonly<Record<ContractName, Address>>;
+export type Addresses = Readonly<Record<Deployed, Address>>;
 
 /** What every action works on. */
 export interface OtrContext {
@@ -29,6 +29,9 @@ export interface OtrContext {
 }
 
 type Abis = typeof ABIS;
+/** Contracts that a deployment names: the others' addresses are told with each call. */
+type Deployed = Exclude<ContractName, NamedByRules>;
+type ReadOptions = { readonly address?: Address; readonly blockNumber?: bigint };
 type WriteMutability = "nonpayable" | "payable";
 type ReadMutability = "view" | "pure";
 
@@ -42,11 +45,11 @@ export async function read<
   contract: C,
   functionName: F,
   args: A,
-  options: { address?: Address; blockNumber?: bigint } = {},
+  ...[options = {}]: C extends NamedByRules ? [ReadOptions & { readonly address: Address }] : [ReadOptions?]
 ): Promise<ContractFunctionReturnType<Abis[C], ReadMutability, F, A>> {
   const name = `${contract}.${functionName}`;
   const result = await readContract(context.client, {
-    address: options.address ?? context.addresses[contract],
+    address: options.address ?? context.addresses[contract as Deployed],
     abi: ABIS[contract] as Abi,
     functionName,
     args: args as readonly unknown[],
@@ -78,7 +81,7 @@ export interface WriteOptions extends SendOptions {
 
 /** Sends a call and waits for its receipt. @throws NoSenderError, and what `Sender.send` throws. */
 export async function write<
-  C extends ContractName,
+  C extends Deployed,
   F extends ContractFunctionName<Abis[C], WriteMutability>,
   A extends ContractFunctionArgs<Abis[C], WriteMutability, F>,
 >(context: OtrContext, contract: C, functionName: F, args: A, options: WriteOptions = {}): Promise<TransactionReceipt> {

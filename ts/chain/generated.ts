@@ -2736,6 +2736,274 @@ export const disputeGameAbi = [
 ] as const
 
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// ElementVerifier
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const elementVerifierAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      {
+        name: 'models',
+        internalType: 'contract IModelRegistry',
+        type: 'address',
+      },
+      { name: 'keys', internalType: 'bytes[6]', type: 'bytes[6]' },
+      { name: 'blocks', internalType: 'uint256', type: 'uint256' },
+      { name: 'isDevelopment', internalType: 'bool', type: 'bool' },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'BLOCKS',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'MACHINE_VERSION',
+    outputs: [{ name: '', internalType: 'uint32', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'MODELS',
+    outputs: [
+      { name: '', internalType: 'contract IModelRegistry', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'WHOLE',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'step',
+        internalType: 'struct DrawnStep',
+        type: 'tuple',
+        components: [
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
+          { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'step', internalType: 'uint32', type: 'uint32' },
+          { name: 'stepRoot', internalType: 'uint256', type: 'uint256' },
+        ],
+      },
+      {
+        name: 'pairs',
+        internalType: 'struct DrawnPair[]',
+        type: 'tuple[]',
+        components: [
+          { name: 'pair', internalType: 'uint256', type: 'uint256' },
+          { name: 'value', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'statesRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'blockValue', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      { name: 'openings', internalType: 'bytes[]', type: 'bytes[]' },
+    ],
+    name: 'claimsOf',
+    outputs: [
+      {
+        name: '',
+        internalType: 'struct Groth16.Claim[]',
+        type: 'tuple[]',
+        components: [
+          { name: 'key', internalType: 'address', type: 'address' },
+          { name: 'inputs', internalType: 'uint256[]', type: 'uint256[]' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'development',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'circuit', internalType: 'enum Circuit', type: 'uint8' }],
+    name: 'keyOf',
+    outputs: [{ name: '', internalType: 'address', type: 'address' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'step',
+        internalType: 'struct DrawnStep',
+        type: 'tuple',
+        components: [
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
+          { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'step', internalType: 'uint32', type: 'uint32' },
+          { name: 'stepRoot', internalType: 'uint256', type: 'uint256' },
+        ],
+      },
+      {
+        name: 'pairs',
+        internalType: 'struct DrawnPair[]',
+        type: 'tuple[]',
+        components: [
+          { name: 'pair', internalType: 'uint256', type: 'uint256' },
+          { name: 'value', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'statesRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'blockValue', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      { name: 'openings', internalType: 'bytes[]', type: 'bytes[]' },
+      { name: 'proofs', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'requireProven',
+    outputs: [],
+    stateMutability: 'view',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'circuit', internalType: 'enum Circuit', type: 'uint8' }],
+    name: 'AnotherSetup',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'key', internalType: 'address', type: 'address' }],
+    name: 'AnotherSetup',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'value', internalType: 'uint256', type: 'uint256' },
+      { name: 'bits', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'BeyondCircuits',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'pair', internalType: 'uint256', type: 'uint256' }],
+    name: 'BlocksNotDrawn',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'key', internalType: 'address', type: 'address' },
+      { name: 'expected', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'InputsLength',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'length', internalType: 'uint256', type: 'uint256' }],
+    name: 'InstructionBytes',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'circuit', internalType: 'enum Circuit', type: 'uint8' },
+      { name: 'expected', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'KeyInputs',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'got', internalType: 'uint256', type: 'uint256' }],
+    name: 'KeyLength',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'offset', internalType: 'uint256', type: 'uint256' }],
+    name: 'KeyPointInvalid',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
+    name: 'ModelNotProvable',
+  },
+  { type: 'error', inputs: [], name: 'NoBlocks' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+      { name: 'width', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'NodeOutOfRange',
+  },
+  { type: 'error', inputs: [], name: 'NothingToDrawFrom' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OpeningLength',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'OpeningRoot',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'needed', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OpeningTooShort',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OpeningsCount',
+  },
+  { type: 'error', inputs: [], name: 'ProofsInvalid' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'ProofsLength',
+  },
+  { type: 'error', inputs: [], name: 'StoringFailed' },
+  {
+    type: 'error',
+    inputs: [{ name: 'opcode', internalType: 'uint8', type: 'uint8' }],
+    name: 'UnknownOpcode',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 // EnclaveRegistry
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 
@@ -3305,6 +3573,226 @@ export const enclaveRegistryAbi = [
     name: 'UnknownKind',
   },
   { type: 'error', inputs: [], name: 'ZeroLifetime' },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// FallbackRandomness
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const fallbackRandomnessAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      { name: 'beacon', internalType: 'contract IRandomness', type: 'address' },
+      {
+        name: 'fallback_',
+        internalType: 'contract IRandomness',
+        type: 'address',
+      },
+      { name: 'deadAfter', internalType: 'Duration', type: 'uint32' },
+      { name: 'lostAfter', internalType: 'Duration', type: 'uint32' },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'BEACON',
+    outputs: [
+      { name: '', internalType: 'contract IRandomness', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'DEAD_AFTER',
+    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'FALLBACK',
+    outputs: [
+      { name: '', internalType: 'contract IRandomness', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'GENESIS',
+    outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'LOST_AFTER',
+    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'PERIOD',
+    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    name: 'declareDead',
+    outputs: [
+      { name: 'fallbackRound', internalType: 'uint64', type: 'uint64' },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'round', internalType: 'uint64', type: 'uint64' },
+      { name: 'proof', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'deliver',
+    outputs: [{ name: 'value', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'round', internalType: 'uint64', type: 'uint64' },
+      { name: 'proof', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'deliverFallback',
+    outputs: [{ name: 'value', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    name: 'deliveredAt',
+    outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    name: 'dueAt',
+    outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    name: 'fallbackRoundOf',
+    outputs: [
+      { name: 'fallbackRound', internalType: 'uint64', type: 'uint64' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'kind',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'newest',
+    outputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'time', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'roundAfter',
+    outputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    name: 'valueOf',
+    outputs: [{ name: 'value', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      { name: 'round', internalType: 'uint64', type: 'uint64', indexed: true },
+      {
+        name: 'fallbackRound',
+        internalType: 'uint64',
+        type: 'uint64',
+        indexed: false,
+      },
+    ],
+    name: 'DeclaredDead',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      { name: 'round', internalType: 'uint64', type: 'uint64', indexed: true },
+      {
+        name: 'value',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: false,
+      },
+    ],
+    name: 'RoundDelivered',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'round', internalType: 'uint64', type: 'uint64' },
+      { name: 'shown', internalType: 'uint64', type: 'uint64' },
+    ],
+    name: 'BeaconLives',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    name: 'NoSuchRound',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    name: 'NotDeclaredDead',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'round', internalType: 'uint64', type: 'uint64' },
+      { name: 'dueAt', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'NotDue',
+  },
+  { type: 'error', inputs: [], name: 'PeriodZero' },
+  {
+    type: 'error',
+    inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    name: 'ProofRejected',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    name: 'RoundKnown',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'round', internalType: 'uint64', type: 'uint64' },
+      { name: 'from', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'TooEarly',
+  },
 ] as const
 
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
@@ -4318,6 +4806,112 @@ export const iProgramValidatorAbi = [
 ] as const
 
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// IRandomness
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const iRandomnessAbi = [
+  {
+    type: 'function',
+    inputs: [],
+    name: 'GENESIS',
+    outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'PERIOD',
+    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'round', internalType: 'uint64', type: 'uint64' },
+      { name: 'proof', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'deliver',
+    outputs: [{ name: 'value', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    name: 'deliveredAt',
+    outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    name: 'dueAt',
+    outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'kind',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'newest',
+    outputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'time', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'roundAfter',
+    outputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    name: 'valueOf',
+    outputs: [{ name: 'value', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      { name: 'round', internalType: 'uint64', type: 'uint64', indexed: true },
+      {
+        name: 'value',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: false,
+      },
+    ],
+    name: 'RoundDelivered',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    name: 'NoSuchRound',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'round', internalType: 'uint64', type: 'uint64' },
+      { name: 'dueAt', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'NotDue',
+  },
+  { type: 'error', inputs: [], name: 'PeriodZero' },
+  {
+    type: 'error',
+    inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    name: 'ProofRejected',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 // ModelRegistry
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 
@@ -4439,6 +5033,30 @@ export const modelRegistryAbi = [
     inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
     name: 'programRootOf',
     outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
+    name: 'provingOf',
+    outputs: [
+      {
+        name: 'dimensions',
+        internalType: 'struct IModelRegistry.Dimensions',
+        type: 'tuple',
+        components: [
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'instructions', internalType: 'uint32', type: 'uint32' },
+          { name: 'weightRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'cacheRows', internalType: 'uint32', type: 'uint32' },
+          { name: 'contextLength', internalType: 'uint32', type: 'uint32' },
+          { name: 'vocabSize', internalType: 'uint32', type: 'uint32' },
+          { name: 'usableAt', internalType: 'Timestamp', type: 'uint40' },
+        ],
+      },
+      { name: 'programRoot', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'weightsRootP', internalType: 'bytes32', type: 'bytes32' },
+    ],
     stateMutability: 'view',
   },
   {
@@ -5620,6 +6238,7 @@ export const otrRollupAbi = [
           { name: 'demandBond', internalType: 'uint96', type: 'uint96' },
           { name: 'challengerBps', internalType: 'uint16', type: 'uint16' },
           { name: 'requesterBps', internalType: 'uint16', type: 'uint16' },
+          { name: 'spotChecks', internalType: 'address', type: 'address' },
         ],
       },
     ],
@@ -5804,6 +6423,13 @@ export const otrRollupAbi = [
       { name: 'openedAt', internalType: 'Timestamp', type: 'uint40' },
     ],
     name: 'convictUnanswered',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    name: 'convictUndrawn',
     outputs: [],
     stateMutability: 'nonpayable',
   },
@@ -6176,6 +6802,7 @@ export const otrRollupAbi = [
           { name: 'demandBond', internalType: 'uint96', type: 'uint96' },
           { name: 'challengerBps', internalType: 'uint16', type: 'uint16' },
           { name: 'requesterBps', internalType: 'uint16', type: 'uint16' },
+          { name: 'spotChecks', internalType: 'address', type: 'address' },
         ],
       },
     ],
@@ -6204,6 +6831,13 @@ export const otrRollupAbi = [
     ],
     name: 'singleBatchOf',
     outputs: [{ name: '', internalType: 'BatchId', type: 'uint64' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint8' }],
+    name: 'spotChecksOf',
+    outputs: [{ name: '', internalType: 'address', type: 'address' }],
     stateMutability: 'view',
   },
   {
@@ -6319,6 +6953,25 @@ export const otrRollupAbi = [
       },
     ],
     name: 'BatchCommitted',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'executor',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+    ],
+    name: 'BatchConvicted',
   },
   {
     type: 'event',
@@ -6628,6 +7281,7 @@ export const otrRollupAbi = [
           { name: 'demandBond', internalType: 'uint96', type: 'uint96' },
           { name: 'challengerBps', internalType: 'uint16', type: 'uint16' },
           { name: 'requesterBps', internalType: 'uint16', type: 'uint16' },
+          { name: 'spotChecks', internalType: 'address', type: 'address' },
         ],
         indexed: false,
       },
@@ -6701,6 +7355,11 @@ export const otrRollupAbi = [
     type: 'error',
     inputs: [{ name: 'count', internalType: 'uint256', type: 'uint256' }],
     name: 'CountOutOfRange',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    name: 'DrawsUnsettled',
   },
   { type: 'error', inputs: [], name: 'ECDSAInvalidSignature' },
   {
@@ -6898,6 +7557,894 @@ export const otrRollupAbi = [
     type: 'error',
     inputs: [{ name: 'version', internalType: 'RulesVersion', type: 'uint8' }],
     name: 'UnknownRules',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// SpotChecks
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const spotChecksAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      {
+        name: 'terms',
+        internalType: 'struct SpotCheckTerms',
+        type: 'tuple',
+        components: [
+          {
+            name: 'rollup',
+            internalType: 'contract IOtrRollup',
+            type: 'address',
+          },
+          {
+            name: 'vault',
+            internalType: 'contract IStakeVault',
+            type: 'address',
+          },
+          { name: 'uptime', internalType: 'contract IUptime', type: 'address' },
+          {
+            name: 'randomness',
+            internalType: 'contract IRandomness',
+            type: 'address',
+          },
+          {
+            name: 'verifier',
+            internalType: 'contract IElementVerifier',
+            type: 'address',
+          },
+          { name: 'delta', internalType: 'Duration', type: 'uint32' },
+          { name: 'epoch', internalType: 'Duration', type: 'uint32' },
+          { name: 'roundTimeout', internalType: 'Duration', type: 'uint32' },
+          { name: 'turnDuration', internalType: 'Duration', type: 'uint32' },
+          { name: 'stride', internalType: 'uint32', type: 'uint32' },
+          { name: 'pairs', internalType: 'uint8', type: 'uint8' },
+        ],
+      },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'DELTA',
+    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'EPOCH',
+    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'MISSED_GAS',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'PAIRS',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'RANDOMNESS',
+    outputs: [
+      { name: '', internalType: 'contract IRandomness', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'ROLLUP',
+    outputs: [
+      { name: '', internalType: 'contract IOtrRollup', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'ROUND_TIMEOUT',
+    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'STRIDE',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'TURN_DURATION',
+    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'UPTIME',
+    outputs: [{ name: '', internalType: 'contract IUptime', type: 'address' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'VAULT',
+    outputs: [
+      { name: '', internalType: 'contract IStakeVault', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'VERIFIER',
+    outputs: [
+      { name: '', internalType: 'contract IElementVerifier', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
+      { name: 'round', internalType: 'uint64', type: 'uint64' },
+    ],
+    name: 'claimIdOf',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'pure',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'claimId', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'claimOf',
+    outputs: [
+      {
+        name: '',
+        internalType: 'struct StepClaim',
+        type: 'tuple',
+        components: [
+          { name: 'stepRoot', internalType: 'uint256', type: 'uint256' },
+          { name: 'postedAt', internalType: 'Timestamp', type: 'uint40' },
+          { name: 'foldsPostedAt', internalType: 'Timestamp', type: 'uint40' },
+          { name: 'proven', internalType: 'uint16', type: 'uint16' },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'strip', internalType: 'uint24', type: 'uint24' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'strip', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'count',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'development',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    name: 'drawsOf',
+    outputs: [
+      { name: 'round', internalType: 'uint64', type: 'uint64' },
+      { name: 'drawn', internalType: 'uint256', type: 'uint256' },
+      { name: 'answered', internalType: 'uint256', type: 'uint256' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+      {
+        name: 'request',
+        internalType: 'struct Request',
+        type: 'tuple',
+        components: [
+          { name: 'requester', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'maxOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopTokens', internalType: 'uint32[]', type: 'uint32[]' },
+          { name: 'sampler', internalType: 'uint8', type: 'uint8' },
+          { name: 'temperature', internalType: 'uint32', type: 'uint32' },
+          { name: 'seed', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nonce', internalType: 'uint64', type: 'uint64' },
+          { name: 'deadline', internalType: 'uint64', type: 'uint64' },
+          { name: 'confidential', internalType: 'bool', type: 'bool' },
+          { name: 'watchers', internalType: 'address[]', type: 'address[]' },
+        ],
+      },
+    ],
+    name: 'exempt',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+      { name: 'round', internalType: 'uint64', type: 'uint64' },
+    ],
+    name: 'link',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'longestDraws',
+    outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'strip', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'missed',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    name: 'payOut',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'receipt',
+        internalType: 'struct Receipt',
+        type: 'tuple',
+        components: [
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'enclaveKey', internalType: 'address', type: 'address' },
+          { name: 'seq', internalType: 'uint64', type: 'uint64' },
+          { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+          { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+          { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      { name: 'round', internalType: 'uint64', type: 'uint64' },
+      { name: 'pairs', internalType: 'uint256[]', type: 'uint256[]' },
+      { name: 'roots', internalType: 'bytes32[]', type: 'bytes32[]' },
+    ],
+    name: 'postFolds',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'committed',
+        internalType: 'struct CommittedReceipt',
+        type: 'tuple',
+        components: [
+          {
+            name: 'receipt',
+            internalType: 'struct Receipt',
+            type: 'tuple',
+            components: [
+              {
+                name: 'machineVersion',
+                internalType: 'uint32',
+                type: 'uint32',
+              },
+              { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+              { name: 'executor', internalType: 'address', type: 'address' },
+              { name: 'enclaveKey', internalType: 'address', type: 'address' },
+              { name: 'seq', internalType: 'uint64', type: 'uint64' },
+              { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+              { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+              {
+                name: 'requestHash',
+                internalType: 'RequestHash',
+                type: 'bytes32',
+              },
+              { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+              { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+              { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+              { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+              { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+            ],
+          },
+          { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+          { name: 'index', internalType: 'uint256', type: 'uint256' },
+          { name: 'siblings', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+      { name: 'stepRoot', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'postStep',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'receipt',
+        internalType: 'struct Receipt',
+        type: 'tuple',
+        components: [
+          { name: 'machineVersion', internalType: 'uint32', type: 'uint32' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'enclaveKey', internalType: 'address', type: 'address' },
+          { name: 'seq', internalType: 'uint64', type: 'uint64' },
+          { name: 'commitBy', internalType: 'uint64', type: 'uint64' },
+          { name: 'expiry', internalType: 'uint64', type: 'uint64' },
+          { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+          { name: 'inputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+          { name: 'outputRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+          { name: 'stopReason', internalType: 'uint8', type: 'uint8' },
+          { name: 'traceRoot', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      { name: 'round', internalType: 'uint64', type: 'uint64' },
+      { name: 'pairs', internalType: 'uint256[]', type: 'uint256[]' },
+      { name: 'openings', internalType: 'bytes[]', type: 'bytes[]' },
+      { name: 'proofs', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'provePairs',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'time', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'roundOf',
+    outputs: [{ name: '', internalType: 'uint64', type: 'uint64' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    name: 'settledAt',
+    outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'claimId', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'pair', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'statesRootOf',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'strip', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'stripOf',
+    outputs: [
+      { name: 'state', internalType: 'enum StripState', type: 'uint8' },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+      { name: 'claimId', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'deadline', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'settledAt',
+        internalType: 'Timestamp',
+        type: 'uint40',
+        indexed: false,
+      },
+    ],
+    name: 'BatchSettled',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'strip',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+      { name: 'by', internalType: 'address', type: 'address', indexed: true },
+    ],
+    name: 'DrawMissed',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'receiptHash',
+        internalType: 'ReceiptHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      { name: 'round', internalType: 'uint64', type: 'uint64', indexed: true },
+      {
+        name: 'pairs',
+        internalType: 'uint256[]',
+        type: 'uint256[]',
+        indexed: false,
+      },
+      {
+        name: 'roots',
+        internalType: 'bytes32[]',
+        type: 'bytes32[]',
+        indexed: false,
+      },
+      {
+        name: 'nextRound',
+        internalType: 'uint64',
+        type: 'uint64',
+        indexed: false,
+      },
+    ],
+    name: 'FoldsPosted',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'receiptHash',
+        internalType: 'ReceiptHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      { name: 'round', internalType: 'uint64', type: 'uint64', indexed: true },
+      {
+        name: 'proven',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'PairsProven',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'strip',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+      {
+        name: 'receiptHash',
+        internalType: 'ReceiptHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      { name: 'round', internalType: 'uint64', type: 'uint64', indexed: false },
+      {
+        name: 'step',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+      {
+        name: 'stepRoot',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+      {
+        name: 'nextRound',
+        internalType: 'uint64',
+        type: 'uint64',
+        indexed: false,
+      },
+    ],
+    name: 'StepPosted',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'strip',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+    ],
+    name: 'StripAnswered',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'strip',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+      {
+        name: 'receiptHash',
+        internalType: 'ReceiptHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+    ],
+    name: 'StripExempt',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'batchId',
+        internalType: 'BatchId',
+        type: 'uint64',
+        indexed: true,
+      },
+      {
+        name: 'strip',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+      {
+        name: 'receiptHash',
+        internalType: 'ReceiptHash',
+        type: 'bytes32',
+        indexed: true,
+      },
+      { name: 'round', internalType: 'uint64', type: 'uint64', indexed: false },
+    ],
+    name: 'StripLinked',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
+      { name: 'round', internalType: 'uint64', type: 'uint64' },
+    ],
+    name: 'AlreadyPosted',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'CountMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'deadline', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'DeadlinePassed',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'pair', internalType: 'uint256', type: 'uint256' }],
+    name: 'EmptyRoot',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'FoldsAlreadyPosted',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'name', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'InvalidTerms',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'round', internalType: 'uint64', type: 'uint64' },
+      { name: 'ownRound', internalType: 'uint64', type: 'uint64' },
+    ],
+    name: 'LaterClaim',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'LeafMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'nIn', internalType: 'uint32', type: 'uint32' },
+      { name: 'nOut', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'NoSteps',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'strip', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'NoSuchStrip',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+      { name: 'width', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'NodeOutOfRange',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'requestHash', internalType: 'RequestHash', type: 'bytes32' },
+    ],
+    name: 'NotConfidential',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'NotDrawn',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'dueAt', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'NotDue',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'executor', internalType: 'address', type: 'address' },
+      { name: 'caller', internalType: 'address', type: 'address' },
+    ],
+    name: 'NotExecutor',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'strip', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'NotMissed',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
+      { name: 'round', internalType: 'uint64', type: 'uint64' },
+    ],
+    name: 'NotPosted',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'rules', internalType: 'RulesVersion', type: 'uint8' },
+    ],
+    name: 'NotThisCourt',
+  },
+  { type: 'error', inputs: [], name: 'NothingToDrawFrom' },
+  {
+    type: 'error',
+    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    name: 'NothingToRepay',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'used', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OpeningTooLong',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'needed', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OpeningTooShort',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'pair', internalType: 'uint256', type: 'uint256' }],
+    name: 'PairRefused',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'RequestHash', type: 'bytes32' },
+      { name: 'got', internalType: 'RequestHash', type: 'bytes32' },
+    ],
+    name: 'RequestMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
+    name: 'RoundUnknown',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'stepRoot', internalType: 'uint256', type: 'uint256' }],
+    name: 'StepRootOutOfRange',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'batchId', internalType: 'BatchId', type: 'uint64' },
+      { name: 'strip', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'StripTaken',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
+    name: 'UnknownBatch',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'enum StripState', type: 'uint8' },
+      { name: 'got', internalType: 'enum StripState', type: 'uint8' },
+    ],
+    name: 'WrongState',
   },
 ] as const
 

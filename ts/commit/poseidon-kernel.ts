@@ -86,6 +86,21 @@ export class PoseidonKernel {
     return this.#digests(nodes, 1);
   }
 
+  /** All levels of the tree over these digests, the lowest first; nodes beyond a level's width are 0 and not stored. */
+  levels(digests: Uint8Array): Uint8Array[] {
+    let count = digests.length / DIGEST;
+    const at = this.#memory.put("in", digests);
+    const nodes = this.#memory.room("elements", count * ELEMENT);
+    this.#exports.elements(at, this.#square, count, nodes);
+    const levels = [digests];
+    while (count > 1) {
+      this.#exports.parents(this.#pair, nodes, count, nodes);
+      count = Math.ceil(count / 2);
+      levels.push(this.#digests(nodes, count));
+    }
+    return levels;
+  }
+
   #digests(elements: number, count: number): Uint8Array {
     const out = this.#memory.room("out", count * DIGEST);
     this.#exports.integers(elements, count, out);

@@ -166,6 +166,7 @@ export class Executor implements Health {
     const evidence: EvidenceSource = {
       bundle: (receiptHash) => store.bundle(receiptHash),
       leaves: (root) => store.leaves(root),
+      batchRoot: (receiptHash) => store.batchRootOf(receiptHash),
     };
     for (const responder of responders) await responder.start(evidence);
     await requests?.start({ begin: (order) => this.#answerer.begin(order) });

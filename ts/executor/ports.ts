@@ -74,6 +74,8 @@ export interface EvidenceSource {
   bundle(receiptHash: Hex): Bundle | undefined;
   /** Receipt hashes of a batch that this executor formed, in order. */
   leaves(root: Hex): readonly Hex[] | undefined;
+  /** Root of the batch that this executor put a receipt into. */
+  batchRoot(receiptHash: Hex): Hex | undefined;
 }
 
 /** Where answers are made. */

@@ -3,10 +3,11 @@ import { cacheFolder } from "../commit/cache-folder.ts";
 import { CommitPool } from "../commit/commit-pool.ts";
 import type { CommitJob } from "../commit/commit-worker.ts";
 import { kernelModule } from "../commit/kernel-module.ts";
+import { DigestTree } from "../commit/digest-tree.ts";
 import { rowsTree } from "../commit/model-trees.ts";
-import { POSEIDON_KIND, PoseidonTree, poseidonRow } from "../commit/poseidon.ts";
+import { POSEIDON_KIND, type PoseidonPaths, PoseidonTree, poseidonRow, poseidonWeightsTree } from "../commit/poseidon.ts";
 import { poseidonHash } from "../commit/poseidon-hash.ts";
-import { DIGEST, digestInteger, digestStart } from "../commit/poseidon-kernel.ts";
+import { DIGEST, digestInteger, digestStart, PoseidonKernel, poseidonTables } from "../commit/poseidon-kernel.ts";
 import { leafHead, RowKernel } from "../commit/row-kernel.ts";
 import { depth, Tree } from "../commit/tree.ts";
 import { ELEMENT_BYTES, ELEMENT_CODE, rowBytes } from "../machine/types.ts";
@@ -113,6 +114,19 @@ export async function commitWeights(weights: WeightStore, options: CommitOptions
     cache.close();
     await pool.close();
   }
+}
+
+/** The tree whose root is `weightsRootP`, to open rows under it: seconds if the commitment is in the cache, else as `commitWeights`. */
+export async function poseidonPaths(weights: WeightStore, options: CommitOptions = {}): Promise<PoseidonPaths> {
+  if (sizeOf(weights) < (options.kernelsFrom ?? KERNELS_FROM.digests)) {
+    return poseidonWeightsTree(committedRows(weights));
+  }
+  const { cacheDir = cacheFolder() } = options;
+  await commitWeights(weights, options);
+  const cache = new CommitmentCache(cacheDir, weightsKey(weights));
+  const { digests } = cache.read(weights.count)!;
+  const kernel = new PoseidonKernel(await kernelModule("poseidon", cacheDir), poseidonTables());
+  return new DigestTree(kernel.levels(digests));
 }
 
 /** The specification, row by row: for small models. */

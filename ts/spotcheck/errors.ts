@@ -27,3 +27,34 @@ export class BlocksOutOfReachError extends BaseError {
     });
   }
 }
+
+/** No endpoint of the beacon gives a round. */
+export class BeaconError extends BaseError {
+  constructor(round: bigint, failures: readonly string[]) {
+    super("The beacon's round cannot be had.", {
+      code: "spotcheck.beacon",
+      metaMessages: [`Round ${round}.`, ...failures, "Set draws.drandUrls to endpoints that this machine reaches."],
+      retryable: true,
+    });
+  }
+}
+
+/** The model of a drawn receipt is not loaded. */
+export class ModelForDrawError extends BaseError {
+  constructor(modelId: string) {
+    super("The model of a drawn receipt is not loaded.", {
+      code: "spotcheck.model",
+      metaMessages: [modelId, "Load it until its receipts are final: a draw that is not answered convicts."],
+    });
+  }
+}
+
+/** A drawn receipt cannot be answered for. */
+export class ReceiptForDrawError extends BaseError {
+  constructor(receiptHash: string, why: string) {
+    super("A drawn receipt cannot be answered for.", {
+      code: "spotcheck.receipt",
+      metaMessages: [receiptHash, why, "A draw that is not answered convicts."],
+    });
+  }
+}

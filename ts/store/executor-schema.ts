@@ -20,6 +20,27 @@ CREATE TABLE singles (
 ) STRICT;
 `;
 
+/** Batches whose draws are owed, and proofs of claims under way. */
+const DRAWS_SQL = `
+CREATE TABLE draws (
+  batch_id TEXT PRIMARY KEY,
+  court TEXT NOT NULL,
+  root TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  block INTEGER NOT NULL,
+  settled INTEGER
+) STRICT;
+CREATE INDEX draws_open ON draws (batch_id) WHERE settled IS NULL;
+CREATE INDEX draws_by_root ON draws (root);
+CREATE INDEX draws_by_settled ON draws (settled) WHERE settled IS NOT NULL;
+CREATE TABLE draw_proofs (
+  key TEXT PRIMARY KEY,
+  claim TEXT NOT NULL,
+  proof BLOB NOT NULL
+) STRICT;
+CREATE INDEX draw_proofs_by_claim ON draw_proofs (claim);
+`;
+
 /** Tables of an executor. 64-bit integers fit sqlite's, which are signed: times and seq stay far below 2^63. */
 export const EXECUTOR_SCHEMA: Schema = {
   applicationId: 0x4f545245, // "OTRE"
@@ -99,5 +120,6 @@ CREATE INDEX chats_by_age ON chats (created_at);
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
 CREATE INDEX answered_by_deadline ON answered (deadline);
 ${NONCES_SQL}${DUE_ENDS_SQL}`,
+    DRAWS_SQL,
   ],
 };

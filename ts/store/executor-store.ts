@@ -245,6 +245,12 @@ export class ExecutorStore {
     return leaves.length === count ? leaves : undefined;
   }
 
+  /** Root of the batch that a receipt is in; undefined if it is in none yet, or forgotten. */
+  batchRootOf(receiptHash: Hex): Hex | undefined {
+    const row = this.database.get("SELECT batch_root FROM answers WHERE receipt_hash = ?", receiptHash);
+    return (row?.batch_root ?? undefined) as Hex | undefined;
+  }
+
   /** Batches in a state, oldest first. */
   batchesIn(state: BatchState): StoredBatch[] {
     return this.database.all("SELECT * FROM batches WHERE state = ? ORDER BY rowid", state).map(batchOf);

@@ -8,6 +8,8 @@ export interface RulesState {
   readonly frauds: Address;
   readonly availability: Address;
   readonly judge: Address;
+  /** The court of draws; zero if nothing is drawn. */
+  readonly spotChecks: Address;
   readonly challengeWindow: bigint;
   readonly turnDuration: bigint;
   readonly claimPeriod: bigint;

@@ -1,0 +1,267 @@
+import { type Address, keccak256, toHex } from "viem";
+import {
+  type BatchDraws,
+  countCall,
+  type DrawTerms,
+  exemptCall,
+  getStatesRoot,
+  getStepClaim,
+  getStrip,
+  linkCall,
+  type ProvenPair,
+  postFoldsCall,
+  postStepCall,
+  provePairsCall,
+  type StepClaim,
+  type StripDraw,
+} from "../chain/actions/draws.ts";
+import { fitsOneTransaction } from "../chain/actions/parts.ts";
+import { openReceipt } from "../chain/committed.ts";
+import type { OtrContext } from "../chain/context.ts";
+import { NoSenderError } from "../chain/errors.ts";
+import type { Call } from "../chain/sender.ts";
+import { type AnswerSource, type Claim, publicWords, StepAnswer, stepSalt } from "../circuits/answer.ts";
+import type { DrawnPair } from "../circuits/drawn-element.ts";
+import type { WeightsOpener } from "../circuits/inputs.ts";
+import type { Prover } from "../circuits/prover.ts";
+import { concat, type Hex } from "../commit/bytes.ts";
+import type { Logger } from "../config/logger.ts";
+import { bundleSaltKey, committedAnswer, type PlayableModel } from "../dispute/answer.ts";
+import { StepTrace } from "../dispute/step-trace.ts";
+import type { Bundle } from "../sdk/bundle.ts";
+import { stepOf } from "./draws.ts";
+import { ModelForDrawError, ReceiptForDrawError } from "./errors.ts";
+import { roundValue } from "./rounds.ts";
+
+/** A model whose steps can be proven. */
+export interface ProvableModel extends Pick<PlayableModel, "engine" | "disputed"> {
+  /** Opens weight rows under `weightsRootP`: computed when it is first asked for. */
+  weights(): Promise<WeightsOpener>;
+}
+
+/** Where finished proofs wait until all of a pair's are there. */
+export interface ProofStore {
+  get(key: Hex): Uint8Array | undefined;
+  put(key: Hex, claim: Hex, proof: Uint8Array): void;
+  /** Forgets the proofs of a claim. */
+  drop(claim: Hex): void;
+}
+
+/** A leaf of a batch, and where the others lie. */
+export interface DrawnLeaf {
+  readonly hashes: readonly Hex[];
+  bundle(receiptHash: Hex): Bundle | undefined;
+}
+
+/** A strip that an answer is wanted for. */
+export interface StripOfBatch extends DrawnLeaf {
+  readonly batchId: bigint;
+  readonly strip: number;
+  readonly draws: BatchDraws;
+  /** Rounds that drew of other batches with receipts of this one: a claim by an earlier round answers. */
+  readonly otherRounds: readonly bigint[];
+}
+
+export interface DrawAnswererOptions {
+  /** Its sender is the executor or one of its delegates. */
+  readonly context: OtrContext;
+  readonly prover: Prover;
+  readonly proofs: ProofStore;
+  models(modelId: Hex): Promise<ProvableModel | undefined>;
+  readonly log: Logger;
+}
+
+/** What became of a strip: answered; nothing to do before a round is known; or proofs are to be made before the deadline. */
+export type StripProgress =
+  | { readonly kind: "answered" }
+  | { readonly kind: "waits"; readonly round: bigint }
+  | { readonly kind: "proofs"; readonly deadline: bigint; prove(): Promise<void> };
+
+const ANSWERED: StripProgress = { kind: "answered" };
+
+/** Pairs in one transaction at most: what `Groth16` shares among them pays off, and a block holds it. */
+const MOST_TOGETHER = 4;
+
+/**
+ * Answers draws, step by step as rounds become known (docs/draws.md). All that it does follows from the chain, the bundle and the model, so
+ * that it goes on wherever it was interrupted: salts come from the request, proofs are kept as they are made.
+ */
+export class DrawAnswerer {
+  readonly #o: DrawAnswererOptions;
+  #last: { readonly key: string; readonly answer: Promise<StepAnswer> } | undefined;
+
+  constructor(options: DrawAnswererOptions) {
+    this.#o = options;
+  }
+
+  /** Sends whatever the strip wants now that needs no proof, and says what is left. */
+  async advance(terms: DrawTerms, wanted: StripOfBatch): Promise<StripProgress> {
+    const { batchId, strip } = wanted;
+    const draw = await getStrip(this.#o.context, terms.court, batchId, strip);
+    switch (draw.state) {
+      case "unknown":
+        return { kind: "waits", round: wanted.draws.round };
+      case "drawn":
+        await this.#claim(terms, wanted, draw);
+        return this.advance(terms, wanted);
+      case "posted":
+        return this.#answer(terms, wanted, draw);
+      case "proven":
+        await this.#send(countCall(terms.court, batchId, strip), `count:${batchId}:${strip}`);
+        return ANSWERED;
+      default:
+        return ANSWERED;
+    }
+  }
+
+  /** Takes a drawn strip up: by the step's root, by an earlier claim about the same receipt, or by showing that it is confidential. */
+  async #claim(terms: DrawTerms, wanted: StripOfBatch, { index, deadline }: StripDraw): Promise<void> {
+    const { context, log } = this.#o;
+    const { batchId, strip, draws, otherRounds } = wanted;
+    const bundle = bundleOf(wanted, index);
+    const committed = openReceipt(batchId, bundle.receipt, wanted.hashes, index);
+    const { court } = terms;
+    if (bundle.request.confidential) {
+      await this.#send(exemptCall(court, committed, bundle.request), `exempt:${batchId}:${strip}`);
+      return;
+    }
+    // The earliest draw of a receipt is the one that is answered.
+    const earlier = otherRounds.filter((round) => round < draws.round).sort((a, b) => (a < b ? -1 : 1));
+    for (const round of [...earlier, draws.round]) {
+      if ((await getStepClaim(context, court, bundle.receiptHash, round)) === undefined) continue;
+      await this.#send(linkCall(court, committed, round), `link:${batchId}:${strip}`);
+      return;
+    }
+    const answer = await this.#stepAnswer(terms, bundle, draws.round);
+    const { gasUsed } = await this.#send(
+      postStepCall(court, committed, answer.stepRoot),
+      `step:${bundle.receiptHash}:${draws.round}`,
+    );
+    log.info({ batch: batchId, strip, receipt: bundle.receiptHash, deadline, gas: gasUsed }, "drawn step posted");
+  }
+
+  /** Posts the states of long folds, and says which proofs are wanted. */
+  async #answer(terms: DrawTerms, wanted: StripOfBatch, draw: StripDraw): Promise<StripProgress> {
+    const { context, log } = this.#o;
+    const { court, randomness } = terms;
+    const bundle = bundleOf(wanted, draw.index);
+    const { claim, round } = await this.#claimOf(court, bundle, draw, [wanted.draws.round, ...wanted.otherRounds]);
+    const value = await roundValue(context, randomness, claim.pairsRound);
+    if (value === undefined) return { kind: "waits", round: claim.pairsRound };
+    const answer = await this.#stepAnswer(terms, bundle, round);
+    const missing: DrawnPair[] = [];
+    for (let pair = 0; pair < terms.pairs; pair++) {
+      if (!claim.isProven(pair)) missing.push({ pair, value });
+    }
+    const long = new Map<number, Hex>();
+    for (const pair of missing) {
+      const root = answer.statesRoot(pair);
+      if (root !== undefined) long.set(pair.pair, root);
+    }
+    const at = { court, receipt: bundle.receipt, round };
+    if (long.size > 0 && claim.blocksRound === undefined) {
+      await this.#send(postFoldsCall(at, long), `folds:${claim.id}`);
+      log.info({ receipt: bundle.receiptHash, pairs: [...long.keys()] }, "states of long folds posted");
+      return this.#answer(terms, wanted, draw);
+    }
+    const blocks = claim.blocksRound;
+    const blockValue = blocks === undefined ? undefined : await roundValue(context, randomness, blocks);
+    const ready: DrawnPair[] = [];
+    for (const pair of missing) {
+      if (!long.has(pair.pair)) ready.push(pair);
+      else if (blockValue !== undefined)
+        ready.push({ ...pair, statesRoot: await getStatesRoot(context, court, claim.id, pair.pair), blockValue });
+    }
+    if (ready.length === 0) return blocks === undefined ? ANSWERED : { kind: "waits", round: blocks };
+    const prove = async () => {
+      const together: ProvenPair[] = [];
+      for (const pair of ready) {
+        const proven = await this.#prove(terms, claim.id, answer, pair);
+        const fits = fitsOneTransaction(provePairsCall(at, [...together, proven]));
+        if (together.length === MOST_TOGETHER || (together.length > 0 && !fits))
+          await this.#sendProofs(at, claim.id, together.splice(0));
+        together.push(proven);
+      }
+      await this.#sendProofs(at, claim.id, together);
+      if (ready.length === missing.length) this.#o.proofs.drop(claim.id);
+    };
+    return { kind: "proofs", deadline: draw.deadline, prove };
+  }
+
+  async #sendProofs(at: Parameters<typeof provePairsCall>[0], claim: Hex, proven: readonly ProvenPair[]) {
+    const pairs = proven.map(({ pair }) => pair);
+    const { gasUsed } = await this.#send(provePairsCall(at, proven), `prove:${claim}:${pairs.join(",")}`);
+    this.#o.log.info({ claim, pairs, gas: gasUsed }, "drawn elements proven");
+  }
+
+  /** The proofs of a pair; those that were made before are taken from the store. */
+  async #prove(terms: DrawTerms, claimId: Hex, answer: StepAnswer, pair: DrawnPair): Promise<ProvenPair> {
+    const { claims, opening, drawn } = answer.pair(pair, terms.blocks);
+    const proofs: Uint8Array[] = [];
+    for (const claim of claims) proofs.push(await this.#proof(claimId, claim));
+    this.#o.log.debug({ claim: claimId, pair: pair.pair, instruction: drawn.at, proofs: proofs.length }, "pair proven");
+    return { pair: pair.pair, opening: toHex(opening), proofs: toHex(concat(proofs)) };
+  }
+
+  async #proof(claimId: Hex, claim: Claim): Promise<Uint8Array> {
+    const { prover, proofs } = this.#o;
+    // Whatever is private, a proof of the same public words proves the same.
+    const key = keccak256(toHex(`${claim.circuit} ${publicWords(claim).join(" ")}`));
+    const known = proofs.get(key);
+    if (known !== undefined) return known;
+    const made = await prover.prove(claim.circuit, claim.inputs);
+    proofs.put(key, claimId, made);
+    return made;
+  }
+
+  async #claimOf(court: Address, { receiptHash }: Bundle, draw: StripDraw, rounds: readonly bigint[]) {
+    for (const round of rounds) {
+      const claim: StepClaim | undefined = await getStepClaim(this.#o.context, court, receiptHash, round);
+      if (claim?.id === draw.claimId) return { claim, round };
+    }
+    throw new ReceiptForDrawError(receiptHash, "it is answered by a claim of a batch that is not known here");
+  }
+
+  /** The answer to the draw of a receipt's step: the last one is kept, since it holds a whole fine trace. */
+  #stepAnswer(terms: DrawTerms, bundle: Bundle, round: bigint): Promise<StepAnswer> {
+    const key = `${bundle.receiptHash}:${round}`;
+    if (this.#last?.key === key) return this.#last.answer;
+    const answer = this.#makeAnswer(terms, bundle, round);
+    this.#last = { key, answer };
+    answer.catch(() => {
+      if (this.#last?.answer === answer) this.#last = undefined;
+    });
+    return answer;
+  }
+
+  async #makeAnswer({ randomness }: DrawTerms, bundle: Bundle, round: bigint): Promise<StepAnswer> {
+    const { receipt, receiptHash, request, domain } = bundle;
+    const value = await roundValue(this.#o.context, randomness, round);
+    const model = await this.#o.models(receipt.modelId);
+    if (model === undefined || value === undefined) throw new ModelForDrawError(receipt.modelId);
+    const step = stepOf(value, receiptHash, receipt.nIn + receipt.nOut - 1);
+    const source: AnswerSource = {
+      ...{ receipt, receiptHash, request, domain },
+      trace: await StepTrace.build(model.disputed, model.engine, committedAnswer(bundle), step),
+      weights: await model.weights(),
+      // From the request, as all salts: whoever holds the bundle can go on with the answer.
+      salt: stepSalt(bundleSaltKey(bundle), receiptHash, step),
+    };
+    return new StepAnswer(source);
+  }
+
+  #send(call: Call, id: string) {
+    const { sender } = this.#o.context;
+    if (sender === undefined) throw new NoSenderError(call.name);
+    return sender.send(call, { id });
+  }
+}
+
+/** The drawn receipt with its evidence. */
+function bundleOf({ hashes, bundle }: StripOfBatch, index: number): Bundle {
+  const receiptHash = hashes[index];
+  const found = receiptHash === undefined ? undefined : bundle(receiptHash);
+  if (found === undefined) throw new ReceiptForDrawError(receiptHash ?? `leaf ${index}`, "it is not in the store");
+  return found;
+}
+
