@@ -345,14 +345,14 @@ contract SpotChecks is ISpotChecks {
         returns (DrawnPair[] memory drawn)
     {
         bytes32 value = _valueOf(roundOf(claim.postedAt));
-        bool folds = claim.foldsPostedAt.isSet();
-        bytes32 blockValue = folds ? RANDOMNESS.valueOf(roundOf(claim.foldsPostedAt)) : bytes32(0);
+        Timestamp foldsPostedAt = claim.foldsPostedAt;
         drawn = new DrawnPair[](pairs.length);
         for (uint256 i; i < pairs.length; ++i) {
             (drawn[i].pair, drawn[i].value) = (pairs[i], value);
-            if (!folds) continue;
+            if (!foldsPostedAt.isSet()) continue;
             drawn[i].statesRoot = _statesRoots[claimId][pairs[i]];
-            if (drawn[i].statesRoot != 0) drawn[i].blockValue = blockValue;
+            // INVARIANT: blocks are drawn by a value that nobody knew when the states were posted.
+            if (drawn[i].statesRoot != 0) drawn[i].blockValue = _valueOf(roundOf(foldsPostedAt));
         }
     }
 

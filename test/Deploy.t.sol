@@ -7,11 +7,12 @@ import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.s
 import {Test} from "forge-std/Test.sol";
 import {Config, Deploy, Deployment} from "script/Deploy.s.sol";
 import {SameCode} from "script/SameCode.sol";
+import {ElementVerifierDouble} from "./utils/ElementVerifierDouble.sol";
 import {RawFeed} from "./utils/MockFeed.sol";
 import {DisputeGame} from "src/DisputeGame.sol";
 import {OtrRollup} from "src/OtrRollup.sol";
 import {StakeVault} from "src/StakeVault.sol";
-import {Rules, RulesVersion} from "src/interfaces/IOtrRollup.sol";
+import {IOtrRollup, Rules, RulesVersion} from "src/interfaces/IOtrRollup.sol";
 import {Duration} from "src/libraries/Clock.sol";
 import {Demands} from "src/rollup/Demands.sol";
 import {Settlement} from "src/rollup/Settlement.sol";
@@ -225,6 +226,78 @@ contract DeployTest is Test {
         return code;
     }
 
+    // ---------------------------------------------------------------- draws
+
+    /// @dev Without a verifier of proofs there are no draws.
+    function test_deploy_withoutVerifier_hasNoDraws_succeeds() public {
+        (Deployment memory d,) = _deploy(true);
+        assertEq(address(d.spotChecks), address(0));
+        assertEq(d.rollup.spotChecksOf(d.rollup.currentRules()), address(0));
+    }
+
+    function test_deploy_production_drawsByDrand_succeeds() public {
+        // What keeps the hashes of blocks on chains with EIP-2935.
+        vm.etch(0x0000F90827F1C53a10cb7A02335B175320002935, hex"00");
+        vm.warp(1_800_000_000);
+        Deploy script = new DeployWithDraws(new ElementVerifierDouble(), false, 100);
+        Deployment memory d = script.deploy(script.configFromEnvironment(address(script)), address(script));
+        assertEq(d.rollup.spotChecksOf(d.rollup.currentRules()), address(d.spotChecks));
+        assertEq(d.randomness.kind(), bytes32("FALLBACK"));
+        assertFalse(d.spotChecks.development());
+        assertEq(d.spotChecks.DELTA().inSeconds(), 1 days);
+        assertEq(d.spotChecks.EPOCH().inSeconds(), 1 hours);
+        assertEq(d.spotChecks.ROUND_TIMEOUT().inSeconds(), 3 days);
+        assertEq(d.spotChecks.STRIDE(), 100);
+        assertEq(d.spotChecks.PAIRS(), 4);
+        assertEq(d.spotChecks.longestDraws().inSeconds(), 3 * (1 days + 1 hours + 3 + 3 days + 1 days));
+    }
+
+    /// @dev Keys of a development setup, or values that anybody may choose, are for development deployments.
+    function test_deploy_production_forgeableDraws_reverts() public {
+        vm.etch(0x0000F90827F1C53a10cb7A02335B175320002935, hex"00");
+        ElementVerifierDouble verifier = new ElementVerifierDouble();
+        verifier.setDevelopment(true);
+        Deploy script = new DeployWithDraws(verifier, false, 100);
+        Config memory config = script.configFromEnvironment(address(script));
+        vm.expectRevert(abi.encodeWithSelector(IOtrRollup.InvalidRules.selector, bytes32("development")));
+        script.deploy(config, address(script));
+        verifier.setDevelopment(false);
+        config.drand = false;
+        vm.expectRevert(abi.encodeWithSelector(IOtrRollup.InvalidRules.selector, bytes32("development")));
+        script.deploy(config, address(script));
+    }
+
+    /// @dev The exit delay follows whichever takes longer.
+    function test_deploy_longDraws_lengthenTheExit_succeeds() public {
+        Deploy script = new DeployWithDraws(new ElementVerifierDouble(), true, 100);
+        Config memory config = script.configFromEnvironment(address(script));
+        config.drawDelta = Duration.wrap(30 days);
+        Deployment memory d = script.deploy(config, address(script));
+        uint256 longest = d.spotChecks.longestDraws().inSeconds();
+        assertEq(d.vault.exitDelay().inSeconds(), config.expiryCap.inSeconds() + longest);
+    }
+
+    function test_run_draws_keepsWhatStands_succeeds() public {
+        vm.chainId(4_202_032);
+        string memory path = "deployments/4202032.json";
+        if (vm.exists(path)) vm.removeFile(path);
+        ElementVerifierDouble verifier = new ElementVerifierDouble();
+        Deployment memory first = new DeployWithDraws(verifier, true, 100).run();
+        Deployment memory second = new DeployWithDraws(verifier, true, 100).run();
+        assertEq(keccak256(abi.encode(first)), keccak256(abi.encode(second)));
+        assertEq(vm.parseJsonAddress(vm.readFile(path), ".SpotChecks"), address(first.spotChecks));
+        assertEq(vm.parseJsonAddress(vm.readFile(path), ".Randomness"), address(first.randomness));
+        Deploy other = new DeployWithDraws(verifier, true, 50);
+        bytes4 selector = Deploy.UnknownCode.selector;
+        vm.expectRevert(abi.encodeWithSelector(selector, "SpotChecks", address(first.spotChecks), path));
+        other.run();
+        // Nor without draws, while the file names a court of draws.
+        other = new DeployWithDraws(ElementVerifierDouble(address(0)), true, 100);
+        vm.expectRevert(abi.encodeWithSelector(selector, "SpotChecks", address(first.spotChecks), path));
+        other.run();
+        vm.removeFile(path);
+    }
+
     // ---------------------------------------------------------------- the uptime feed
 
     /// @dev A price feed, say, has the same functions.
@@ -249,6 +322,25 @@ contract DeployWithFeed is Deploy {
     function configFromEnvironment(address deployer) public view override returns (Config memory config) {
         config = super.configFromEnvironment(deployer);
         config.uptimeFeed = _feed;
+    }
+}
+
+contract DeployWithDraws is Deploy {
+    ElementVerifierDouble private immutable _verifier;
+    bool private immutable _development;
+    uint32 private immutable _stride;
+
+    constructor(ElementVerifierDouble verifier, bool development, uint32 stride) {
+        (_verifier, _development, _stride) = (verifier, development, stride);
+    }
+
+    function configFromEnvironment(address deployer) public view override returns (Config memory config) {
+        config = super.configFromEnvironment(deployer);
+        (config.development, config.drand) = (_development, !_development);
+        config.allowAnyChain = _development;
+        (config.elementVerifier, config.drawStride) = (address(_verifier), _stride);
+        if (_development) return config;
+        (config.drawDelta, config.drawEpoch) = (Duration.wrap(1 days), Duration.wrap(1 hours));
     }
 }
 

@@ -101,13 +101,17 @@ contract SpotChecksTest is SpotCheckTest {
         uint64 round = _draw(c, true);
         _post(c);
         _drawPairs(c, round);
+        uint256[] memory early = _pairs(1, 2);
+        bytes memory without = _proofOf(c, round, early);
+        vm.expectRevert(abi.encodeWithSelector(ElementVerifierDouble.StatesMissing.selector, 1));
+        court.provePairs(c.receipt, round, early, _openings(1), without);
         _postFold(c, round, 1);
         uint64 third = court.roundOf(Timestamp.wrap(uint40(block.timestamp)));
         assertEq(_deadline(c), Timestamp.unwrap(source.dueAt(third)) + TURN);
         _prove(c, round, _pairs(0, 1));
         uint256[] memory pairs = _pairs(1, 3);
         bytes memory proof = _proofOf(c, round, pairs);
-        vm.expectRevert(abi.encodeWithSelector(ElementVerifierDouble.StatesMissing.selector, 1));
+        vm.expectRevert(abi.encodeWithSelector(ISpotChecks.RoundUnknown.selector, third));
         court.provePairs(c.receipt, round, pairs, _openings(2), proof);
         _deliver(third, keccak256("blocks"));
         assertEq(_deadline(c), block.timestamp + TURN);

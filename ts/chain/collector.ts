@@ -87,7 +87,7 @@ export class Collector {
           log.info({ ...due, result: outcome.result }, "settled");
         }
       } catch (err) {
-        store.postpone(due, laterBy(err) ?? timestamp + 5n);
+        store.postpone(due, laterBy(err, timestamp) ?? timestamp + 5n);
         log[err instanceof ContractRevertError ? "debug" : "warn"]({ ...due, err }, "not collected yet");
       }
     }
@@ -187,12 +187,14 @@ export class Collector {
   }
 }
 
-/** The moment that a refusal names. */
-function laterBy(err: unknown): bigint | undefined {
+/** The moment that a refusal names, or when to ask again. */
+function laterBy(err: unknown, now: bigint): bigint | undefined {
   if (!(err instanceof ContractRevertError)) return undefined;
   const { errorName, errorArgs } = err;
   if (errorName === "NotDue" || errorName === "ClaimsOpen") return BigInt(errorArgs[0] as number);
   if (errorName === "BatchUnsettled") return BigInt(errorArgs[1] as number);
+  // Nobody knows when what was drawn will be answered.
+  if (errorName === "DrawsUnsettled") return now + AGAIN_S;
   return undefined;
 }
 

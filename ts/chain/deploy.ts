@@ -37,6 +37,17 @@ export interface DeployParameters {
   readonly demandBond?: bigint;
   readonly gasPrice?: bigint;
   readonly deliveryPeriod?: number;
+  /** Decides proofs about drawn elements. Without one, rules have no draws, and what follows here is not looked at. */
+  readonly elementVerifier?: Hex;
+  /** Draw by drand's rounds; else by values that anybody may choose. */
+  readonly drand?: boolean;
+  readonly deadAfter?: number;
+  readonly lostAfter?: number;
+  readonly drawDelta?: number;
+  readonly drawEpoch?: number;
+  readonly roundTimeout?: number;
+  readonly drawStride?: number;
+  readonly drawPairs?: number;
 }
 
 /** Variable of the script for each parameter. */
@@ -59,6 +70,15 @@ const VARIABLES: Readonly<Record<keyof DeployParameters, string>> = {
   demandBond: "OTR_DEMAND_BOND",
   gasPrice: "OTR_GAS_PRICE",
   deliveryPeriod: "OTR_DELIVERY_PERIOD",
+  elementVerifier: "OTR_ELEMENT_VERIFIER",
+  drand: "OTR_DRAND",
+  deadAfter: "OTR_DEAD_AFTER",
+  lostAfter: "OTR_LOST_AFTER",
+  drawDelta: "OTR_DRAW_DELTA",
+  drawEpoch: "OTR_DRAW_EPOCH",
+  roundTimeout: "OTR_ROUND_TIMEOUT",
+  drawStride: "OTR_DRAW_STRIDE",
+  drawPairs: "OTR_DRAW_PAIRS",
 };
 
 /** How to deploy. */

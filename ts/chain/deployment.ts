@@ -24,6 +24,8 @@ const deploymentSchema = z.object({
   AccessManager: address,
   TimelockController: address,
   DevEvidenceVerifier: address.optional(),
+  SpotChecks: address.optional(),
+  Randomness: address.optional(),
 });
 
 /** A deployment: what actions need, and what only operators look at. */
@@ -35,6 +37,9 @@ export interface Deployment {
   readonly timelock: Address;
   /** Only in development deployments. */
   readonly devVerifier: Address | undefined;
+  /** The court of draws, and what it draws by; only in deployments whose rules have draws. */
+  readonly spotChecks: Address | undefined;
+  readonly randomness: Address | undefined;
 }
 
 /** Folder of the address files, seen from the repository's root. */
@@ -75,5 +80,7 @@ export function readDeployment(path: string): Deployment {
     manager: d.AccessManager,
     timelock: d.TimelockController,
     devVerifier: d.DevEvidenceVerifier,
+    spotChecks: d.SpotChecks,
+    randomness: d.Randomness,
   };
 }

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {Config} from "script/Deploy.s.sol";
+import {SpotCheckTest} from "../utils/SpotCheckTest.sol";
+import {BatchId, CommittedReceipt} from "src/interfaces/IOtrRollup.sol";
+import {Duration} from "src/libraries/Clock.sol";
+import {DrawLib} from "src/spotcheck/DrawLib.sol";
+import {Receipt as OtrReceipt} from "src/types/OtrTypes.sol";
+
+/// @notice What the calls of a draw cost as transactions: a receipt of a batch of 1,000, one of 100 drawn, four pairs. The verifier's part is the
+///         verifier's: here it costs next to nothing, and openings are short.
+contract SpotChecksGasTest is SpotCheckTest {
+    uint256 private constant BATCH = 1000;
+
+    function setUp() public override {
+        super.setUp();
+        vm.deal(address(this), BATCH * 4 ether);
+        vault.deposit{value: BATCH * 4 ether}(executor);
+        // The first commit of an executor writes a fresh slot.
+        vm.prank(executor);
+        rollup.commitBatch(keccak256("first"), 1);
+    }
+
+    function _config(address devRoot) internal view override returns (Config memory config) {
+        config = super._config(devRoot);
+        config.drawStride = 100;
+        config.drawPairs = 4;
+        config.drawEpoch = Duration.wrap(1 hours);
+    }
+
+    function _makeProgram() internal override {
+        program.push(_instruction(3, 2, 2, 0, 1000, 1, false));
+    }
+
+    function _snap(string memory name) private returns (uint256) {
+        return vm.snapshotGasLastCall("draws", name);
+    }
+
+    /// @dev A receipt somewhere in a large batch, drawn.
+    function _drawnOne() private returns (CommittedReceipt memory c, uint64 round) {
+        c = _commit(_receipt(), 437, BATCH);
+        round = _draw(c);
+    }
+
+    function _draw(CommittedReceipt memory c) private returns (uint64 round) {
+        bytes32 value;
+        for (uint256 i;; ++i) {
+            value = keccak256(abi.encode(i));
+            bytes32 seed = DrawLib.batchSeed(value, address(rollup), BatchId.unwrap(c.batchId));
+            if (DrawLib.isDrawn(seed, c.index, 100)) break;
+        }
+        round = _roundOf(c);
+        _deliver(round, value);
+    }
+
+    function test_snapshot_answer_succeeds() public {
+        (CommittedReceipt memory c, uint64 round) = _drawnOne();
+        vm.prank(executor);
+        court.postStep(c, ROOT);
+        uint256 gas = _snap("postStep, batch of 1000");
+        _drawPairs(c, round);
+        bytes32[] memory roots = new bytes32[](1);
+        roots[0] = keccak256("states");
+        vm.prank(executor);
+        court.postFolds(c.receipt, round, _pairs(0, 1), roots);
+        gas += _snap("postFolds, one pair");
+        _deliver(court.roundOf(_claim(c, round).foldsPostedAt), keccak256("blocks"));
+        bytes memory proof = _proofOf(c, round, _pairs(1, 4));
+        court.provePairs(c.receipt, round, _pairs(1, 4), _openings(3), proof);
+        gas += _snap("provePairs without verifier, three pairs");
+        proof = _proofOf(c, round, _pairs(0, 1));
+        court.provePairs(c.receipt, round, _pairs(0, 1), _openings(1), proof);
+        gas += _snap("provePairs without verifier, the last pair");
+        assertLe(gas, 600_000);
+    }
+
+    function test_snapshot_again_succeeds() public {
+        (CommittedReceipt memory c, uint64 round) = _drawnOne();
+        vm.prank(executor);
+        court.postStep(c, ROOT);
+        CommittedReceipt memory again = _commitAgain(c);
+        _draw(again);
+        vm.prank(executor);
+        court.link(again, round);
+        _snap("link");
+        _drawPairs(c, round);
+        bytes memory proof = _proofOf(c, round, _pairs(0, 4));
+        court.provePairs(c.receipt, round, _pairs(0, 4), _openings(4), proof);
+        _snap("provePairs without verifier, four pairs");
+        court.count(again.batchId, 0);
+        _snap("count, the last strip");
+        rollup.statusOf(again);
+        _snap("statusOf, settled");
+    }
+
+    function test_snapshot_exempt_succeeds() public {
+        confidential = true;
+        (CommittedReceipt memory c,) = _drawnOne();
+        court.exempt(c, _request());
+        _snap("exempt");
+    }
+
+    function test_snapshot_nothingDrawn_succeeds() public {
+        OtrReceipt memory receipt = _receipt();
+        CommittedReceipt memory c = _commit(receipt, 0, 1);
+        _deliver(_roundOf(c), _valueForNone(c));
+        vm.warp(block.timestamp + WINDOW);
+        rollup.statusOf(c);
+        _snap("statusOf, nothing drawn");
+    }
+
+    function _valueForNone(CommittedReceipt memory c) private view returns (bytes32 value) {
+        for (uint256 i;; ++i) {
+            value = keccak256(abi.encode(i));
+            bytes32 seed = DrawLib.batchSeed(value, address(rollup), BatchId.unwrap(c.batchId));
+            if (!DrawLib.isDrawn(seed, 0, 100)) return value;
+        }
+    }
+
+    /// @dev What is repaid lies between 80% and 100% of what the call costs.
+    function test_snapshot_missed_succeeds() public {
+        (CommittedReceipt memory c,) = _drawnOne();
+        vm.warp(block.timestamp + TURN);
+        vm.prank(stranger);
+        court.missed(c.batchId, 4);
+        uint256 gas = _snap("missed, the step");
+        assertLe(court.MISSED_GAS(), gas);
+        assertGe(court.MISSED_GAS() * 10, gas * 8);
+    }
+}
