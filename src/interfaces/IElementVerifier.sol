@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 import {ModelId, ReceiptHash, RequestHash} from "../types/OtrTypes.sol";
+
 /// @notice A drawn step of a receipt, with what the receipt commits to.
 /// @param stepRoot Poseidon root of the step's rows, below the field's order.
 struct DrawnStep {
@@ -15,6 +16,7 @@ struct DrawnStep {
     uint32 step;
     uint256 stepRoot;
 }
+
 /// @notice A pair (instruction, element) of a drawn step: which ones follows from `value` by `DrawLib`.
 /// @param value Of the second draw's round.
 /// @param statesRoot Root over the committed states between the segments of a long fold; zero if none was posted.
@@ -25,6 +27,7 @@ struct DrawnPair {
     bytes32 statesRoot;
     bytes32 blockValue;
 }
+
 /// @title Decides proofs about drawn elements: stateless, its keys fixed
 interface IElementVerifier {
     /// @notice Segments (blocks) of a long fold that are drawn and proven for one pair.
@@ -34,5 +37,10 @@ interface IElementVerifier {
     /// @notice Reverts with a typed error unless the openings and proofs prove all pairs. Each opening is in the verifier's own format; of a long fold
     ///         (which needs `statesRoot` and `blockValue`) it concerns the drawn segments only.
     /// @param openings One for each pair. @param proofs Groth16 proofs of all claims of all pairs in their order, 256 bytes each.
-    function requireProven(DrawnStep calldata step, DrawnPair[] calldata pairs, bytes[] calldata openings, bytes calldata proofs) external view;
+    function requireProven(
+        DrawnStep calldata step,
+        DrawnPair[] calldata pairs,
+        bytes[] calldata openings,
+        bytes calldata proofs
+    ) external view;
 }
