@@ -89,6 +89,11 @@ contract ModelRegistryTest is OtrTest {
         (IModelRegistry.Dimensions memory dimensions, bytes32 root) = models.judgingOf(id);
         assertEq(root, keccak256("other weights"));
         assertEq(dimensions.instructions, 40);
+        bytes32[2] memory roots;
+        (dimensions, roots[0], roots[1]) = models.provingOf(id);
+        assertEq(keccak256(abi.encode(dimensions)), keccak256(abi.encode(models.dimensionsOf(id))));
+        assertEq(roots[0], manifest.programRoot);
+        assertEq(roots[1], manifest.weightsRootP);
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.AlreadyValidated.selector, id));
         _validate(id, 0, 1);
     }

@@ -77,8 +77,7 @@ library Openings {
         pure
         returns (uint256 next)
     {
-        bytes32 leaf =
-            keccak256(abi.encode(Tags.RECORD, word(opening, cursor), emitted, word(opening, cursor + 32)));
+        bytes32 leaf = keccak256(abi.encode(Tags.RECORD, word(opening, cursor), emitted, word(opening, cursor + 32)));
         next = _lead(opening, cursor + 64, leaf, step, trace);
     }
 
@@ -91,8 +90,7 @@ library Openings {
     {
         next = cursor + 32 * (1 + REQUEST_WORDS);
         if (next > opening.length) revert OpeningLength(next, opening.length);
-        bytes32 structHash =
-            keccak256(abi.encodePacked(ReceiptLib.REQUEST_TYPE, opening[cursor + 32:next]));
+        bytes32 structHash = keccak256(abi.encodePacked(ReceiptLib.REQUEST_TYPE, opening[cursor + 32:next]));
         bytes32 got = ReceiptLib.digest(word(opening, cursor), structHash);
         bytes32 expected = RequestHash.unwrap(requestHash);
         // INVARIANT: the temperature is that of the request which the receipt answers.
@@ -125,18 +123,15 @@ library Openings {
     }
 
     /// @dev Leads a row's leaf to the root of the cached rows of its step, and that by the step's record to the trace.
-    function _cachedRow(
-        bytes calldata opening,
-        uint256 cursor,
-        bytes32 leaf,
-        CachedRow memory row,
-        Rooted memory trace
-    ) private pure returns (uint256 next) {
+    function _cachedRow(bytes calldata opening, uint256 cursor, bytes32 leaf, CachedRow memory row, Rooted memory trace)
+        private
+        pure
+        returns (uint256 next)
+    {
         bytes32 cacheRoot;
         (cacheRoot, next) = _climb(opening, cursor, leaf, row.slot, row.slots);
         cacheRoot = BinaryTree.root(Tags.CACHE, row.slots, cacheRoot);
-        bytes32 record_ =
-            keccak256(abi.encode(Tags.RECORD, word(opening, next), _token(opening, next + 32), cacheRoot));
+        bytes32 record_ = keccak256(abi.encode(Tags.RECORD, word(opening, next), _token(opening, next + 32), cacheRoot));
         next = _lead(opening, next + 36, record_, row.position, trace);
     }
 

@@ -22,9 +22,8 @@ contract StatementHarness {
         for (uint256 k; k < cases.length; ++k) {
             Element memory x = cases[k].element;
             segments[k] = Statements.segments(instructionAt(cases[k].instruction, 0), x.t, x.element);
-            statements[k] = Statements.statementOf(
-                instructionAt(cases[k].instruction, 0), x, cases[k].segment, segments[k]
-            );
+            statements[k] =
+                Statements.statementOf(instructionAt(cases[k].instruction, 0), x, cases[k].segment, segments[k]);
         }
     }
 }

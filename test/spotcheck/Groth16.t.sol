@@ -276,6 +276,21 @@ contract Groth16Test is Test {
         this.write(key);
     }
 
+    /// @dev The longest key that fits a contract's code together with its first byte, and the next one.
+    function test_write_longest_succeeds() public {
+        bytes memory key = new bytes(24_512);
+        bytes memory known = _circuits[0].key;
+        for (uint256 at; at < key.length; at += 64) {
+            uint256 from = at < known.length ? at : 448;
+            assembly {
+                mcopy(add(add(key, 0x20), at), add(add(known, 0x20), from), 0x40)
+            }
+        }
+        assertEq(KeyStore.read(this.write(key)), key);
+        vm.expectRevert(abi.encodeWithSelector(KeyStore.KeyLength.selector, 24_576));
+        this.write(bytes.concat(key, new bytes(64)));
+    }
+
     /// @dev Each point, one after the other: infinity, and beside its curve.
     function test_write_badPoints_reverts() public {
         bytes memory original = _circuits[1].key;

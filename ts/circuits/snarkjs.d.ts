@@ -30,6 +30,10 @@ declare module "snarkjs" {
     fullProve(input: Signals, wasm: File, zkey: File): Promise<Proven>;
     verify(key: Groth16Key, publicSignals: readonly string[], proof: Groth16Proof): Promise<boolean>;
   };
+  export const powersOfTau: {
+    newAccumulator(curve: import("ffjavascript").Curve, power: number, to: File): Promise<unknown>;
+    preparePhase2(from: File, to: File): Promise<unknown>;
+  };
   export const zKey: {
     newZKey(r1cs: File, phase1: File, to: File): Promise<unknown>;
     contribute(from: MemoryFile, to: MemoryFile, name: string, entropy: string): Promise<unknown>;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
-import { concat, word } from "../commit/bytes.ts";
+
 import type { Groth16Key, Groth16Proof } from "snarkjs";
+import { concat, word } from "../commit/bytes.ts";
 
 /** Bytes of a proof as the contract takes it. */
 export const PROOF_BYTES = 256;

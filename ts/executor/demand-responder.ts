@@ -45,6 +45,8 @@ interface OpenDemand extends DemandKey {
   readonly deadline: bigint;
 }
 
+type Evidence = Pick<EvidenceSource, "bundle" | "leaves">;
+
 /** Between two attempts at an answer that failed. */
 const RETRY_MS = 5000;
 
@@ -64,7 +66,7 @@ export class DemandResponder implements DisputeResponder {
     this.#dues = new DueStore(options.database);
   }
 
-  async start(evidence: EvidenceSource): Promise<void> {
+  async start(evidence: Evidence): Promise<void> {
     const { clock, log, pollMs } = this.#o;
     const watcher = this.#watcher();
     this.#loop = (async () => {
@@ -88,7 +90,7 @@ export class DemandResponder implements DisputeResponder {
     return this.#o.database.all(sql).map(demandOf);
   }
 
-  async #answerAll(evidence: EvidenceSource): Promise<void> {
+  async #answerAll(evidence: Evidence): Promise<void> {
     const { clock, log } = this.#o;
     for (const demand of this.open()) {
       const key = `${demand.batchId}:${demand.index}`;
@@ -105,7 +107,7 @@ export class DemandResponder implements DisputeResponder {
     }
   }
 
-  async #answer(evidence: EvidenceSource, demand: OpenDemand): Promise<void> {
+  async #answer(evidence: Evidence, demand: OpenDemand): Promise<void> {
     const { context, log } = this.#o;
     const { batchId, index, availability } = demand;
     const { state, deadline } = await getDemand(context, demand);

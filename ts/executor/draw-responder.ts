@@ -13,7 +13,7 @@ import { type WatchedLog, Watcher } from "../chain/watch.ts";
 import type { Prover } from "../circuits/prover.ts";
 import type { Hex } from "../commit/bytes.ts";
 import type { Logger } from "../config/logger.ts";
-import { gauge, type Metric } from "../metrics/metrics.ts";
+import { gauge, type Metric } from "../metrics/metric.ts";
 import { DrawAnswerer, type ProofStore, type ProvableModel, type StripProgress } from "../spotcheck/draw-answerer.ts";
 import { strips } from "../spotcheck/draws.ts";
 import { deliveryOf, type RoundOptions } from "../spotcheck/rounds.ts";

@@ -6,10 +6,10 @@ import { type Hex, toHex } from "../../commit/bytes.ts";
 import { type Deployed, deployed } from "../../machine/testing/deployed.ts";
 import type { AnswerSource } from "../answer.ts";
 import { CIRCUIT_NAMES, CIRCUITS } from "../catalogue.ts";
+import type { DrawnPair } from "../drawn-element.ts";
 import { circuitKey } from "../keys.ts";
 import { drawnStep, pairWords } from "../verifier-call.ts";
 import { keyWords, wordBytes } from "../wire.ts";
-import type { DrawnPair } from "../drawn-element.ts";
 import type { ProvableModel } from "./drawn.ts";
 
 /** A verifier on a chain of its own, with a registry that believes what it is told. */
