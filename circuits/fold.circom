@@ -224,7 +224,7 @@ template FoldBlock() {
 //
 // reads: out, a, b. params, from the least significant bit: segment (12 bits; its groups are 2 segment and the next), place
 // among the fold's segments (12), lo (9) and hi (9) in lanes of two bytes, base (33), opcode - 1 (3), isFirst (1), isLast
-// (1), hasB (1).
+// (1), hasB (1), hasToken (1), token (32): if the step emits a token, the element of its last segment is it.
 template Fold() {
     signal input stepRoot;
     signal input reads;
@@ -245,7 +245,7 @@ template Fold() {
 
     component rows = Reads(3);
     rows.word <== reads;
-    component bits = Num2Bits(81);
+    component bits = Num2Bits(114);
     bits.in <== params;
     var segment = 0;
     var place = 0;
@@ -349,4 +349,22 @@ template Fold() {
     finish.x <== which.out;
     finish.wide <== rows.type[0][0];
     isLast * (result.value - finish.out) === 0;
+
+    // The token that the receipt names is what the step's last row says: clamp(element, 0, 2^32 - 2).
+    signal emits <== isLast * bits.out[81];
+    var token = 0;
+    for (var i = 0; i < 32; i++) {
+        token += bits.out[82 + i] * (1 << i);
+    }
+    component sign = Signed(63);
+    sign.in <== finish.out;
+    signal positive <== finish.out * (1 - sign.negative);
+    component isToken = AtMost(63);
+    isToken.a <== positive;
+    isToken.b <== (1 << 32) - 2;
+    component clamped = If();
+    clamped.condition <== isToken.out;
+    clamped.yes <== positive;
+    clamped.no <== (1 << 32) - 2;
+    emits * (clamped.out - token) === 0;
 }

@@ -2,11 +2,15 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { beforeAll, describe, expect, it } from "vitest";
 import { FIELD } from "../commit/poseidon-parameters.ts";
+import { SENTINEL_TOKEN } from "../commit/record.ts";
 import { chunkAt, chunkCount } from "../commit/row.ts";
 import { prng } from "../compiler/prng.ts";
+import { type Instruction, NO_OPERAND } from "../machine/instruction.ts";
+import { SEMANTICS } from "../machine/registry.ts";
 import { INSTRUCTIONS, type InstructionName } from "../machine/table.ts";
+import { caseInputs } from "../machine/testing/cases.ts";
 import { FUZZ } from "../machine/testing/fuzz.ts";
-import { rowBytes } from "../machine/types.ts";
+import { elementAt, type Row, rowBytes } from "../machine/types.ts";
 import { type CircuitInputs, WitnessCalculator } from "./calculator.ts";
 import { CIRCUITS, type CircuitName, optionsOf } from "./catalogue.ts";
 import { type CompiledCircuit, compileCircuit } from "./compile.ts";
@@ -14,6 +18,7 @@ import { NoWitnessError } from "./errors.ts";
 import { type ElementProofInputs, elementInputs, linkInputs } from "./inputs.ts";
 import { freeWires } from "./pinned.ts";
 import { constraintsByWire, holds, parseR1cs, violated } from "./r1cs.ts";
+import { statementOf } from "./statement.ts";
 import { type ElementCase, elementCase } from "./testing/cases.ts";
 import { proverOf } from "./testing/prover.ts";
 
@@ -86,6 +91,84 @@ function altered(row: ElementCase["rows"][number], element: number): ElementCase
   if (typeof data[element] === "bigint") (data as BigInt64Array)[element] ^= 1n;
   else (data as Int32Array)[element] ^= 1;
   return { type: row.type, data } as typeof row;
+}
+
+describe("the token of a step", () => {
+  /** A last instruction over `weights` from (token, threshold), and the proof of its first element under `emitted`. */
+  function pickProof(weights: readonly number[], before: readonly bigint[], emitted: number | undefined) {
+    const subject = tokenCase(weights, before);
+    const prover = proverOf(subject, SALT);
+    const { instruction } = subject.subject;
+    const made = elementAt(subject.rows[subject.at], 0);
+    const proofs = elementInputs({ ...prover, context: { ...prover.context, emitted } }, subject.at, instruction, 0);
+    return { made, proofs: proofs.map(({ inputs }) => inputs) };
+  }
+  const MOST = SENTINEL_TOKEN - 1;
+
+  it.each([
+    ["picked", [3, 4, 5], [-1n, 6n], 2048 + 1],
+    ["picked before", [3, 4, 5], [77n, 6n], 77],
+    ["nothing to pick: the clamp's 0", [0, -4, 0], [-1n, 6n], 0],
+    ["beyond a token: the clamp's end", [3, 4, 5], [2n ** 62n, 6n], MOST],
+    ["the last token", [3, 4, 5], [BigInt(MOST), 6n], MOST],
+  ] as const)("is what the last row says: %s", (_, weights, before, token) => {
+    const { proofs } = pickProof(weights, before, token);
+    expect(witness("fold", proofs[0])).toBeDefined();
+    // Another token in the receipt, the same step: no proof, whatever the row holds.
+    for (const other of [token + 1, token - 1, 0, SENTINEL_TOKEN].filter((x) => x !== token && x >= 0)) {
+      expect(() => witness("fold", pickProof(weights, before, other).proofs[0]), `${other}`).toThrow(NoWitnessError);
+    }
+    // A step that emits none, as at a prompt position, is not asked.
+    expect(witness("fold", pickProof(weights, before, undefined).proofs[0])).toBeDefined();
+  });
+
+  it("is asked of the last segment only, and of element 0 of the last instruction only", () => {
+    const weights = Array<number>(300).fill(1);
+    const { proofs } = pickProof(weights, [-1n, 299n], 2048 + 299);
+    expect(proofs).toHaveLength(2);
+    for (const inputs of proofs) expect(witness("fold", inputs)).toBeDefined();
+    const other = pickProof(weights, [-1n, 299n], 5).proofs;
+    expect(witness("fold", other[0])).toBeDefined();
+    expect(() => witness("fold", other[1])).toThrow(NoWitnessError);
+    const { subject, at } = tokenCase([3, 4, 5], [-1n, 6n]);
+    const { instruction, context } = subject;
+    const params = (role: 0 | 2, element: number, emitted?: number) =>
+      statementOf(at, { ...instruction, role }, { ...context, emitted }, element).params;
+    expect(params(2, 0, 9)).toBe(params(2, 0) + (1n << 81n) + (9n << 82n));
+    expect(params(2, 1, 9)).toBe(params(2, 1));
+    expect(params(0, 0, 9)).toBe(params(0, 0));
+  });
+});
+
+/** fold_pick as the last instruction: base 2,048, i32 weights, and the row (token, threshold) before it. */
+function tokenCase(weights: readonly number[], before: readonly bigint[]): ElementCase {
+  const rows: Row[] = [
+    { type: "i32", data: Int32Array.from(weights) },
+    { type: "i64", data: BigInt64Array.from(before) },
+  ];
+  const [a, b] = rows.map(({ type, data }, index) => ({
+    ...NO_OPERAND,
+    kind: "row" as const,
+    type,
+    index,
+    length: data.length,
+  }));
+  const instruction: Instruction = {
+    opcode: INSTRUCTIONS.fold_pick.opcode,
+    outType: "i64",
+    outMode: 0,
+    role: 2,
+    outLength: 2,
+    cacheSlot: 0,
+    a,
+    b,
+    c: NO_OPERAND,
+    p: [2048, 0, 0, 0, 0, 0, 0, 0],
+  };
+  const any = elementCase("fold_pick", prng(0)).subject;
+  const subject = { ...any, instruction, rows };
+  const made = SEMANTICS.fold_pick.run(instruction, subject.context, caseInputs(subject));
+  return { subject, rows: [...rows, made], at: 2, element: 0, expected: elementAt(made, 0) };
 }
 
 describe("link", () => {

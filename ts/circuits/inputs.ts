@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-only
 import { CHUNK, chunkAt } from "../commit/row.ts";
 import type { Instruction } from "../machine/instruction.ts";
-import type { StepContext } from "../machine/semantics.ts";
 import { ELEMENT_BYTES, elementAt, type Row, rowBytes } from "../machine/types.ts";
 import { type FoldRows, segmentStates } from "./accumulator.ts";
 import type { CircuitInputs } from "./calculator.ts";
-import { type Statement, segmentCount, statementOf } from "./statement.ts";
+import { type ClaimedStep, type Statement, segmentCount, statementOf } from "./statement.ts";
 import {
   chunkDigest,
   type GroupOpening,
@@ -31,7 +30,7 @@ export interface WeightsOpener {
 export type ProverStep = {
   readonly step: StepCommitment;
   readonly weights: WeightsOpener;
-  readonly context: StepContext;
+  readonly context: ClaimedStep;
   cached(slot: number, position: number): Row;
 };
 

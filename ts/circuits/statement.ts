@@ -41,6 +41,12 @@ export type Segment = {
 /** 32 bytes of the row of cache slot `slot` at a position. */
 export type CachedChunk = { readonly slot: number; readonly position: number; readonly index: number };
 
+/** What the contract knows of a step: its context, and the token of a step that emits one. */
+export type ClaimedStep = StepContext & {
+  /** The receipt's token; undefined at prompt positions before the last. Circuit `fold` ties the last row to it. */
+  readonly emitted?: number | undefined;
+};
+
 /** Elements of a segment of fold_dot. */
 export const DOT_SEGMENT = 2 * GROUP;
 /** Bytes of a segment of a fold over a group. */
@@ -70,7 +76,7 @@ export function segmentCount(instruction: Instruction, context: StepContext, ele
 export function statementOf(
   at: number,
   instruction: Instruction,
-  context: StepContext,
+  context: ClaimedStep,
   element: number,
   segment = 0,
 ): Statement {
@@ -217,7 +223,7 @@ type GroupFold = "fold_sumsq" | "fold_amax" | "fold_max" | "fold_sum" | "fold_pi
 function fold(
   name: GroupFold,
   instruction: Instruction,
-  context: StepContext,
+  context: ClaimedStep,
   out: CircuitRead,
   index: number,
   count: number,
@@ -229,6 +235,7 @@ function fold(
   const a = readOf(instruction.a, context, first / ELEMENT_BYTES[instruction.a.type]);
   const b = hasB ? readOf(instruction.b, context, name === "fold_pick" ? 0 : out.first) : NO_READ;
   const base = name === "fold_pick" ? instruction.p[0] + from / ELEMENT_BYTES.i32 : 0;
+  const token = instruction.role === 2 && out.first === 0 ? context.emitted : undefined;
   const params = packBits([
     [segment, 12],
     [index, 12],
@@ -239,6 +246,8 @@ function fold(
     [Number(index === 0), 1],
     [Number(index === count - 1), 1],
     [Number(hasB), 1],
+    [Number(token !== undefined), 1],
+    [token ?? 0, 32],
   ]);
   const segment_ = { index, count, chunk: undefined };
   return { circuit: "fold", out, a, b, c: NO_READ, reads: packReads([out, a, b]), params, segment: segment_ };
