@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 pragma circom 2.1.6;
 
-include "circomlib/circuits/poseidon.circom";
+include "poseidon.circom";
 include "numbers.circom";
 
 // A fold is proven by segments. Between two of them stands a state: the accumulator, hidden by the step's salt, at its
