@@ -21,47 +21,48 @@ template ChunkDigest() {
 
 // 32 bytes of a row from byte `offset` on, which may begin in one group and end in the next. Bytes beyond the row's last
 // group are 0.
-template RowBytes32() {
+template RowBytes32(levels) {
     signal input used;
     signal input salt;
     signal input type[2];
     signal input length;
     signal input offset;
     signal input limbs[2][16];
-    signal input children[2][3][16];
+    signal input children[2][levels - 1][16];
+    signal input highest[16];
     signal output bytes[32];
     signal output digest;
 
-    component shape = RowShape();
+    component shape = RowShape(levels);
     shape.type <== type;
     shape.length <== length;
     component position[2];
-    position[0] = Position();
+    position[0] = Position(levels);
     position[0].offset <== offset;
     // The next group, if there is one; else the same again.
     component more = AtMost(33);
     var at = 0;
-    for (var k = 0; k < 3; k++) {
+    for (var k = 0; k < levels; k++) {
         for (var i = 0; i < 16; i++) {
             at += i * (1 << (4 * k)) * position[0].digits[k][i];
         }
     }
     more.a <== at + 1;
     more.b <== shape.last;
-    position[1] = Position();
+    position[1] = Position(levels);
     position[1].offset <== offset + 496 * more.out;
-    component climb[2];
+    component climb = ClimbBoth(levels);
+    climb.used <== used;
+    climb.active <== shape.active;
+    climb.children <== children;
+    climb.highest <== highest;
     component group[2];
     for (var g = 0; g < 2; g++) {
         group[g] = Poseidon(16);
         group[g].inputs <== limbs[g];
-        climb[g] = Climb();
-        climb[g].digits <== position[g].digits;
-        climb[g].active <== shape.active;
-        climb[g].children <== children[g];
-        climb[g].node <== group[g].out;
+        climb.digits[g] <== position[g].digits;
+        climb.nodes[g] <== group[g].out;
     }
-    used * (climb[0].top - climb[1].top) === 0;
 
     // Limb, successor and the one after it, of 32 limbs. Unless there is a next group its limbs count as 0.
     component limb[3];
@@ -93,7 +94,7 @@ template RowBytes32() {
     row.type <== type;
     row.length <== length;
     row.salt <== salt;
-    row.top <== climb[0].top;
+    row.top <== climb.top;
     digest <== row.out;
 }
 
@@ -197,10 +198,12 @@ template Attention() {
     signal input before;
     signal input limbs[16];
     signal input children[3][16];
-    signal input above[3][16];
+    signal input above[2][16];
     signal input aLimbs[2][16];
-    signal input aChildren[2][3][16];
-    signal input aAbove[3][16];
+    signal input aChildren[2][2][16];
+    signal input aHighest[16];
+    signal input aAbove[2][16];
+    signal input top[16];
     // The chunk's bytes.
     signal input cached[32];
 
@@ -224,7 +227,7 @@ template Attention() {
     // a is i16.
     rows.type[1][0] === 1;
     rows.type[1][1] === 0;
-    component a = RowBytes32();
+    component a = RowBytes32(3);
     a.used <== 1;
     a.salt <== salt;
     a.type <== rows.type[1];
@@ -232,12 +235,16 @@ template Attention() {
     a.offset <== 2 * rows.first[1];
     a.limbs <== aLimbs;
     a.children <== aChildren;
-    component aRoot = StepRoot();
-    aRoot.used <== 1;
-    aRoot.row <== rows.row[1];
-    aRoot.digest <== a.digest;
-    aRoot.children <== aAbove;
-    aRoot.root === stepRoot;
+    a.highest <== aHighest;
+    component step = StepTop();
+    step.nodes <== top;
+    step.root === stepRoot;
+    component aRow = StepRow();
+    aRow.used <== 1;
+    aRow.row <== rows.row[1];
+    aRow.digest <== a.digest;
+    aRow.children <== aAbove;
+    aRow.top <== top;
     component digest = ChunkDigest();
     digest.salt <== salt;
     for (var h = 0; h < 2; h++) {
@@ -276,7 +283,7 @@ template Attention() {
 
     component states = States();
     states.salt <== salt;
-    states.reads <== reads;
+    states.out <== rows.out;
     states.place <== place;
     states.isFirst <== isFirst;
     states.isLast <== isLast;
@@ -286,9 +293,8 @@ template Attention() {
     states.before <== [before, 0];
     states.after <== [block.after, 0];
 
-    component result = StepElement();
+    component result = StepElement(3);
     result.used <== isLast;
-    result.root <== stepRoot;
     result.salt <== salt;
     result.row <== rows.row[0];
     result.type <== rows.type[0];
@@ -297,5 +303,6 @@ template Attention() {
     result.limbs <== limbs;
     result.children <== children;
     result.above <== above;
+    result.top <== top;
     isLast * (result.value - block.out) === 0;
 }

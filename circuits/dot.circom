@@ -48,13 +48,14 @@ template Dot() {
     // Accumulator before the segment.
     signal input before;
     signal input limbs[16];
-    signal input children[3][16];
-    signal input above[3][16];
+    signal input children[2][16];
+    signal input above[2][16];
     signal input aLimbs[4][16];
-    signal input aChildren[3][16];
-    signal input aAbove[3][16];
+    signal input aChildren[2][16];
+    signal input aAbove[2][16];
+    signal input top[16];
     signal input bLimbs[2][16];
-    signal input bChildren[3][16];
+    signal input bChildren[2][16];
     signal input weightRows;
     signal input siblings[24];
 
@@ -74,7 +75,7 @@ template Dot() {
     rows.type[2][0] === 0;
     rows.type[2][1] === 0;
 
-    component a = RowGroups(4);
+    component a = RowGroups(4, 2);
     a.salt <== salt;
     a.type <== rows.type[1];
     a.length <== rows.length[1];
@@ -85,14 +86,17 @@ template Dot() {
     a.used[3] <== wide;
     a.limbs <== aLimbs;
     a.children <== aChildren;
-    component aRoot = StepRoot();
-    aRoot.used <== 1;
-    aRoot.row <== rows.row[1];
-    aRoot.digest <== a.digest;
-    aRoot.children <== aAbove;
-    aRoot.root === stepRoot;
+    component step = StepTop();
+    step.nodes <== top;
+    step.root === stepRoot;
+    component aRow = StepRow();
+    aRow.used <== 1;
+    aRow.row <== rows.row[1];
+    aRow.digest <== a.digest;
+    aRow.children <== aAbove;
+    aRow.top <== top;
 
-    component b = RowGroups(2);
+    component b = RowGroups(2, 2);
     b.salt <== 0;
     b.type <== rows.type[2];
     b.length <== rows.length[2];
@@ -117,7 +121,7 @@ template Dot() {
 
     component states = States();
     states.salt <== salt;
-    states.reads <== reads;
+    states.out <== rows.out;
     states.place <== segment;
     states.isFirst <== isFirst;
     states.isLast <== isLast;
@@ -131,9 +135,8 @@ template Dot() {
     component finish = Finish();
     finish.x <== after;
     finish.wide <== rows.type[0][0];
-    component result = StepElement();
+    component result = StepElement(2);
     result.used <== isLast;
-    result.root <== stepRoot;
     result.salt <== salt;
     result.row <== rows.row[0];
     result.type <== rows.type[0];
@@ -142,5 +145,6 @@ template Dot() {
     result.limbs <== limbs;
     result.children <== children;
     result.above <== above;
+    result.top <== top;
     isLast * (result.value - finish.out) === 0;
 }

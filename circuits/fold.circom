@@ -6,31 +6,29 @@ include "numbers.circom";
 include "row.circom";
 include "state.circom";
 
-// mask[i] = 1 for lo <= i < hi, else 0, for 0 <= lo <= hi <= n.
+// mask[i] = 1 for lo <= i < hi, else 0, for lo <= hi. No witness exists for a bound beyond 0..n.
 template Between(n) {
     signal input lo;
     signal input hi;
     signal output mask[n];
-    // below[k][i] = 1 for i < bound k.
+    // below[k][i] = 1 for i < bound k: it falls from 1 to 0 at the bound, and nowhere else.
     signal below[2][n];
     for (var k = 0; k < 2; k++) {
-        var sum = 0;
-        for (var i = 0; i < n; i++) {
-            if (k == 0) {
-                below[k][i] <-- i < lo;
-            } else {
-                below[k][i] <-- i < hi;
-            }
-            below[k][i] * (1 - below[k][i]) === 0;
-            if (i > 0) {
-                below[k][i] * (1 - below[k][i - 1]) === 0;
-            }
-            sum += below[k][i];
+        var bound = lo;
+        if (k == 1) {
+            bound = hi;
         }
-        if (k == 0) {
-            sum === lo;
-        } else {
-            sum === hi;
+        for (var i = 0; i <= n; i++) {
+            var before = 1;
+            var here = 0;
+            if (i > 0) {
+                before = below[k][i - 1];
+            }
+            if (i < n) {
+                below[k][i] <-- i < bound;
+                here = below[k][i];
+            }
+            (before - here) * (i - bound) === 0;
         }
     }
     for (var i = 0; i < n; i++) {
@@ -183,12 +181,12 @@ template FoldBlock() {
     signal start[2];
     start[0] <== is[1] * before[0];
     start[1] <== is[2] * (before[0] + (1 << 31));
-    // top is at least each of them, and is one of them. All are in 0..2^32.
+    // top is at least each of them, and is one of them. All are below 2^32.
     component ahead = Unsigned(33);
     ahead.in <== top - start[0] - start[1];
     var reaches = 0;
     for (var k = 0; k < 248; k++) {
-        distance[k] = Unsigned(33);
+        distance[k] = Unsigned(32);
         distance[k].in <== top - magnitude[k] - shifted[k];
         reached[k] <-- at == k;
         reached[k] * (top - magnitude[k] - shifted[k]) === 0;
@@ -234,14 +232,15 @@ template Fold() {
     signal input salt;
     signal input before[2];
     signal input limbs[16];
-    signal input children[3][16];
-    signal input above[3][16];
+    signal input children[2][16];
+    signal input above[2][16];
     signal input aLimbs[2][16];
     signal input aChildren[3][16];
-    signal input aAbove[3][16];
-    signal input bLimbs[2][16];
-    signal input bChildren[2][3][16];
-    signal input bAbove[3][16];
+    signal input aAbove[2][16];
+    signal input bLimbs[16];
+    signal input bChildren[2][16];
+    signal input bAbove[2][16];
+    signal input top[16];
 
     component rows = Reads(3);
     rows.word <== reads;
@@ -269,7 +268,7 @@ template Fold() {
     signal isLast <== bits.out[79];
     signal readsB <== bits.out[80] * isFirst;
 
-    component a = RowGroups(2);
+    component a = RowGroups(2, 3);
     a.salt <== salt;
     a.type <== rows.type[1];
     a.length <== rows.length[1];
@@ -277,30 +276,42 @@ template Fold() {
     a.used <== [1, 1];
     a.limbs <== aLimbs;
     a.children <== aChildren;
-    component aRoot = StepRoot();
-    aRoot.used <== 1;
-    aRoot.row <== rows.row[1];
-    aRoot.digest <== a.digest;
-    aRoot.children <== aAbove;
-    aRoot.root === stepRoot;
+    component step = StepTop();
+    step.nodes <== top;
+    step.root === stepRoot;
+    component aRow = StepRow();
+    aRow.used <== 1;
+    aRow.row <== rows.row[1];
+    aRow.digest <== a.digest;
+    aRow.children <== aAbove;
+    aRow.top <== top;
     // i16 or i32
     rows.type[1][0] + rows.type[1][1] === 1;
 
-    component b = RowPair();
-    b.used <== readsB;
+    // Of fold_pick both elements, i64, of a row of two: they lie one behind the other.
+    component b = RowBytes(2, 16);
     b.salt <== salt;
     b.type <== rows.type[2];
     b.length <== rows.length[2];
-    b.element[0] <== rows.first[2];
-    b.element[1] <== rows.first[2] + opcode.out[4];
+    b.element <== rows.first[2];
     b.limbs <== bLimbs;
     b.children <== bChildren;
-    component bRoot = StepRoot();
-    bRoot.used <== readsB;
-    bRoot.row <== rows.row[2];
-    bRoot.digest <== b.digest;
-    bRoot.children <== bAbove;
-    readsB * (bRoot.root - stepRoot) === 0;
+    component bRow = StepRow();
+    bRow.used <== readsB;
+    bRow.row <== rows.row[2];
+    bRow.digest <== b.digest;
+    bRow.children <== bAbove;
+    bRow.top <== top;
+    component signed[2];
+    signal initial[2];
+    for (var k = 0; k < 2; k++) {
+        signed[k] = SignedElement();
+        for (var i = 0; i < 8; i++) {
+            signed[k].bytes[i] <== b.bytes[8 * k + i];
+        }
+        signed[k].type <== rows.type[2];
+        initial[k] <== readsB * signed[k].value;
+    }
 
     component block = FoldBlock();
     block.is <== opcode.out;
@@ -314,7 +325,7 @@ template Fold() {
 
     component states = States();
     states.salt <== salt;
-    states.reads <== reads;
+    states.out <== rows.out;
     states.place <== place;
     states.isFirst <== isFirst;
     states.isLast <== isLast;
@@ -322,14 +333,13 @@ template Fold() {
     states.stateOut <== stateOut;
     // Without b: -(2^31) for fold_max, else 0.
     signal lowest <== opcode.out[2] * (1 - readsB);
-    states.initial[0] <== b.value[0] - lowest * (1 << 31);
-    states.initial[1] <== opcode.out[4] * b.value[1];
+    states.initial[0] <== initial[0] - lowest * (1 << 31);
+    states.initial[1] <== opcode.out[4] * initial[1];
     states.before <== before;
     states.after <== block.after;
 
-    component result = StepElement();
+    component result = StepElement(2);
     result.used <== isLast;
-    result.root <== stepRoot;
     result.salt <== salt;
     result.row <== rows.row[0];
     result.type <== rows.type[0];
@@ -338,6 +348,7 @@ template Fold() {
     result.limbs <== limbs;
     result.children <== children;
     result.above <== above;
+    result.top <== top;
     // fold_pick makes two elements, token and threshold.
     component second = IsZero();
     second.in <== rows.first[0] - 1;

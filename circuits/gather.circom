@@ -43,13 +43,15 @@ template Gather() {
     signal input params;
     signal input salt;
     signal input outLimbs[16];
-    signal input outChildren[3][16];
-    signal input outAbove[3][16];
+    signal input outChildren[2][16];
+    signal input outAbove[2][16];
+    signal input top[16];
     // Of x and y.
     signal input limbs[2][2][16];
-    signal input children[2][2][3][16];
+    signal input children[2][2][1][16];
+    signal input highest[2][16];
     // x, a row of the step.
-    signal input above[3][16];
+    signal input above[2][16];
     // x, a weight row, and y.
     signal input weightRows;
     signal input siblings[2][24];
@@ -60,9 +62,11 @@ template Gather() {
     bits.in <== params;
     signal embed <== bits.out[67];
 
-    component result = StepElement();
+    component stepTop = StepTop();
+    stepTop.nodes <== top;
+    stepTop.root === stepRoot;
+    component result = StepElement(2);
     result.used <== 1;
-    result.root <== stepRoot;
     result.salt <== salt;
     result.row <== rows.row[0];
     result.type <== rows.type[0];
@@ -71,6 +75,7 @@ template Gather() {
     result.limbs <== outLimbs;
     result.children <== outChildren;
     result.above <== outAbove;
+    result.top <== top;
 
     component pair[2];
     component weights[2];
@@ -80,8 +85,7 @@ template Gather() {
         for (var i = 0; i < 28; i++) {
             second += bits.out[28 * r + i] * (1 << i);
         }
-        pair[r] = RowPair();
-        pair[r].used <== 1;
+        pair[r] = RowPair(2);
         if (r == 0) {
             pair[r].salt <== salt * (1 - embed);
         } else {
@@ -93,20 +97,21 @@ template Gather() {
         pair[r].element[1] <== second;
         pair[r].limbs <== limbs[r];
         pair[r].children <== children[r];
+        pair[r].highest <== highest[r];
         weights[r] = WeightsRoot();
         weights[r].row <== rows.row[r + 1];
         weights[r].digest <== pair[r].digest;
         weights[r].count <== weightRows;
         weights[r].siblings <== siblings[r];
     }
-    component step = StepRoot();
+    component step = StepRow();
     step.used <== 1 - embed;
     for (var i = 0; i < 24; i++) {
         step.row[i] <== rows.row[1][i] * (1 - embed);
     }
     step.digest <== pair[0].digest;
     step.children <== above;
-    (1 - embed) * (step.root - stepRoot) === 0;
+    step.top <== top;
     embed * (weights[0].root - weightsRoot) === 0;
     weights[1].root === weightsRoot;
 

@@ -2,9 +2,9 @@
 pragma circom 2.1.6;
 
 include "circomlib/circuits/bitify.circom";
-include "circomlib/circuits/sha256/sha256.circom";
 include "numbers.circom";
 include "row.circom";
+include "sha256.circom";
 include "attention.circom";
 
 // A chunk of 32 bytes has this SHA-256 leaf and this digest; if inStep = 1, it is also chunk `first` of a row of the
@@ -20,8 +20,10 @@ template Link() {
     signal input salt;
     signal input bytes[32];
     signal input limbs[2][16];
-    signal input children[2][3][16];
-    signal input above[3][16];
+    signal input children[2][1][16];
+    signal input highest[16];
+    signal input above[2][16];
+    signal input top[16];
 
     component bits = Num2Bits(212);
     bits.in <== target;
@@ -37,8 +39,8 @@ template Link() {
     component rows = Reads(1);
     rows.word <== read;
 
-    // SHA-256 takes and gives the most significant bit of a byte first.
-    component sha = Sha256(256);
+    // Words of SHA-256 have their most significant byte first.
+    component sha = Sha256Of32Bytes();
     component byte[32];
     component digest = ChunkDigest();
     digest.salt <== salt;
@@ -49,7 +51,7 @@ template Link() {
             byte[at] = Num2Bits(8);
             byte[at].in <== bytes[at];
             for (var k = 0; k < 8; k++) {
-                sha.in[8 * at + k] <== byte[at].out[7 - k];
+                sha.words[at \ 4][24 - 8 * (at % 4) + k] <== byte[at].out[k];
             }
             half += bytes[at] * (1 << (8 * i));
         }
@@ -58,14 +60,16 @@ template Link() {
     digest.out === chunk;
     var high = 0;
     var low = 0;
-    for (var i = 0; i < 128; i++) {
-        high += sha.out[i] * (1 << (127 - i));
-        low += sha.out[128 + i] * (1 << (127 - i));
+    for (var k = 0; k < 4; k++) {
+        for (var i = 0; i < 32; i++) {
+            high += sha.out[k][i] * (1 << (32 * (3 - k) + i));
+            low += sha.out[4 + k][i] * (1 << (32 * (3 - k) + i));
+        }
     }
     high === shaHigh;
     low === shaLow;
 
-    component row = RowBytes32();
+    component row = RowBytes32(2);
     row.used <== inStep;
     row.salt <== salt;
     row.type <== rows.type[0];
@@ -73,12 +77,16 @@ template Link() {
     row.offset <== 32 * rows.first[0];
     row.limbs <== limbs;
     row.children <== children;
-    component root = StepRoot();
-    root.used <== inStep;
-    root.row <== rows.row[0];
-    root.digest <== row.digest;
-    root.children <== above;
-    inStep * (root.root - stepRoot) === 0;
+    row.highest <== highest;
+    component step = StepTop();
+    step.nodes <== top;
+    inStep * (step.root - stepRoot) === 0;
+    component under = StepRow();
+    under.used <== inStep;
+    under.row <== rows.row[0];
+    under.digest <== row.digest;
+    under.children <== above;
+    under.top <== top;
     for (var i = 0; i < 32; i++) {
         inStep * (row.bytes[i] - bytes[i]) === 0;
     }

@@ -278,7 +278,8 @@ template Map() {
     signal input salt;
     signal input limbs[3][16];
     signal input children[3][3][16];
-    signal input above[3][3][16];
+    signal input above[3][2][16];
+    signal input top[16];
     signal input weightLimbs[16];
     signal input weightChildren[3][16];
     signal input weightRows;
@@ -320,11 +321,13 @@ template Map() {
     // norm, dequant, exp2, gate, weigh
     var hasC = opcode.out[2] + opcode.out[4] + opcode.out[8] + opcode.out[10] + opcode.out[11] + bias;
     var used[3] = [1, 1, hasB];
+    component step = StepTop();
+    step.nodes <== top;
+    step.root === stepRoot;
     component element[3];
     for (var r = 0; r < 3; r++) {
-        element[r] = StepElement();
+        element[r] = StepElement(3);
         element[r].used <== used[r];
-        element[r].root <== stepRoot;
         element[r].salt <== salt;
         element[r].row <== rows.row[r];
         element[r].type <== rows.type[r];
@@ -333,12 +336,13 @@ template Map() {
         element[r].limbs <== limbs[r];
         element[r].children <== children[r];
         element[r].above <== above[r];
+        element[r].top <== top;
     }
     map.entries <== weight.length[0];
     map.a <== element[1].value;
     map.b <== element[2].value + bias * c;
     map.c <== c;
-    component entry = WeightElement();
+    component entry = WeightElement(3);
     entry.used <== hasC;
     entry.root <== weightsRoot;
     entry.row <== weight.row[0];

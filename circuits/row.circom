@@ -2,15 +2,16 @@
 pragma circom 2.1.6;
 
 include "circomlib/circuits/bitify.circom";
-include "circomlib/circuits/poseidon.circom";
+include "poseidon.circom";
 include "numbers.circom";
 
 // Openings of rows under the Poseidon commitments of docs/protocol.md, section 1, and docs/spotchecks.md: the fast
 // TypeScript of the same is ts/commit/poseidon.ts.
 //
 // A row is a tree: 16 limbs of 31 bytes under a node (a group, 496 bytes: no element lies in two groups), 16 nodes under
-// a node. Three levels above the groups: rows of up to 16^3 groups, 2,031,616 bytes. A position in a row is a group, given
-// by three digits of base 16, a limb in it and a byte in the limb.
+// a node. `levels` is how many levels above the groups a template has room for: 3 take rows of up to 16^3 groups, 2,031,616
+// bytes, 2 take 126,976 bytes. A position in a row is a group, given by digits of base 16, a limb in it and a byte in
+// the limb. Of what a proof opens twice in the same tree the highest level is hashed once.
 
 // The bytes of a limb, least significant first, and their highest bits; no witness exists for a limb of 2^248 or more.
 template LimbBytes() {
@@ -29,18 +30,31 @@ template LimbBytes() {
     }
 }
 
-// One level up: `below` is the child that `chosen` (one-hot) says, `above` the node over the children. Where the tree
-// has no such level (active = 0), above = below.
+// One level up, but for its node: `below` is the child that `chosen` (one-hot) says. Where the tree has no such level
+// (active = 0), says nothing.
+template IsChild() {
+    signal input children[16];
+    signal input chosen[16];
+    signal input below;
+    signal input active;
+    component child = Choose(16);
+    child.chosen <== chosen;
+    child.values <== children;
+    active * (child.out - below) === 0;
+}
+
+// One level up: `above` is the node over the children, of which one is `below`; where the tree has no such level, `below`.
 template Level() {
     signal input children[16];
     signal input chosen[16];
     signal input below;
     signal input active;
     signal output above;
-    component child = Choose(16);
+    component child = IsChild();
+    child.children <== children;
     child.chosen <== chosen;
-    child.values <== children;
-    active * (child.out - below) === 0;
+    child.below <== below;
+    child.active <== active;
     component node = Poseidon(16);
     node.inputs <== children;
     component result = If();
@@ -51,35 +65,76 @@ template Level() {
 }
 
 // From a node of a row's lowest level to its top.
-template Climb() {
-    signal input digits[3][16];
-    signal input active[3];
-    signal input children[3][16];
+template Climb(levels) {
+    signal input digits[levels][16];
+    signal input active[levels];
+    signal input children[levels][16];
     signal input node;
     signal output top;
-    component levels[3];
-    for (var k = 0; k < 3; k++) {
-        levels[k] = Level();
-        levels[k].children <== children[k];
-        levels[k].chosen <== digits[k];
-        levels[k].active <== active[k];
+    component level[levels];
+    for (var k = 0; k < levels; k++) {
+        level[k] = Level();
+        level[k].children <== children[k];
+        level[k].chosen <== digits[k];
+        level[k].active <== active[k];
         if (k == 0) {
-            levels[k].below <== node;
+            level[k].below <== node;
         } else {
-            levels[k].below <== levels[k - 1].above;
+            level[k].below <== level[k - 1].above;
         }
     }
-    top <== levels[2].above;
+    top <== level[levels - 1].above;
+}
+
+// From two nodes of a row's lowest level to their common top, whose children both share. Says nothing if used = 0.
+template ClimbBoth(levels) {
+    signal input used;
+    signal input digits[2][levels][16];
+    signal input active[levels];
+    // Levels below the highest.
+    signal input children[2][levels - 1][16];
+    signal input highest[16];
+    signal input nodes[2];
+    signal output top;
+    component level[2][levels - 1];
+    component child[2];
+    component node = Poseidon(16);
+    node.inputs <== highest;
+    component result[2];
+    for (var i = 0; i < 2; i++) {
+        for (var k = 0; k < levels - 1; k++) {
+            level[i][k] = Level();
+            level[i][k].children <== children[i][k];
+            level[i][k].chosen <== digits[i][k];
+            level[i][k].active <== active[k];
+            if (k == 0) {
+                level[i][k].below <== nodes[i];
+            } else {
+                level[i][k].below <== level[i][k - 1].above;
+            }
+        }
+        child[i] = IsChild();
+        child[i].children <== highest;
+        child[i].chosen <== digits[i][levels - 1];
+        child[i].below <== level[i][levels - 2].above;
+        child[i].active <== active[levels - 1];
+        result[i] = If();
+        result[i].condition <== active[levels - 1];
+        result[i].yes <== node.out;
+        result[i].no <== level[i][levels - 2].above;
+    }
+    used * (result[0].out - result[1].out) === 0;
+    top <== result[0].out;
 }
 
 // What follows from a row's type (0..3, two bits) and length: the bytes of an element, and which levels its tree has above
 // the groups. A row that is not there has length 0, and no level.
-template RowShape() {
+template RowShape(levels) {
     signal input type[2];
     signal input length;
     signal output size;
-    signal output active[3];
-    // Number of the last group.
+    signal output active[levels];
+    // Number of the last group: below 16^levels.
     signal output last;
     size <== (1 + type[0]) * (1 + 3 * type[1]);
     // The last byte: 496 last + rest, rest < 496.
@@ -93,13 +148,13 @@ template RowShape() {
     low.in <== rest;
     component high = Unsigned(9);
     high.in <== 495 - rest;
-    component bits = Num2Bits(12);
+    component bits = Num2Bits(4 * levels);
     bits.in <== last;
-    component none[3];
-    for (var k = 0; k < 3; k++) {
+    component none[levels];
+    for (var k = 0; k < levels; k++) {
         // 16^k groups or fewer have no level k + 1.
         var sum = 0;
-        for (var i = 4 * k; i < 12; i++) {
+        for (var i = 4 * k; i < 4 * levels; i++) {
             sum += bits.out[i];
         }
         none[k] = IsZero();
@@ -109,18 +164,20 @@ template RowShape() {
 }
 
 // A byte offset below 2^32 as group digits, limb (both one-hot) and bits of the byte in the limb.
-template Position() {
+template Position(levels) {
     signal input offset;
-    signal output digits[3][16];
+    signal output digits[levels][16];
     signal output limb[16];
     signal output byte[5];
     var rest = offset \ 496;
-    component digit[3];
-    for (var k = 0; k < 3; k++) {
+    component digit[levels];
+    var group = 0;
+    for (var k = 0; k < levels; k++) {
         digit[k] = OneHot(16);
         digit[k].in <-- rest % 16;
         rest = rest \ 16;
         digits[k] <== digit[k].out;
+        group += digit[k].in * (1 << (4 * k));
     }
     component limbs = OneHot(16);
     limbs.in <-- (offset % 496) \ 31;
@@ -131,7 +188,7 @@ template Position() {
     // byte <= 30: with 16 limbs of 31 bytes every offset has one position.
     component range = Unsigned(5);
     range.in <== 30 - bits.in;
-    offset === 496 * (digit[0].in + 16 * digit[1].in + 256 * digit[2].in) + 31 * limbs.in + bits.in;
+    offset === 496 * group + 31 * limbs.in + bits.in;
 }
 
 // `count` bytes from byte `shift` (bits, below 31) on, of n >= count + 31 bytes.
@@ -195,55 +252,33 @@ template SignedElement() {
     value <== magnitude.out - bits.out[7] * modulus;
 }
 
-// One element of a row: from the limbs of its group and the nodes above to the row's top.
-template OpenElement() {
-    signal input type[2];
-    // Bytes of an element.
-    signal input size;
-    signal input active[3];
-    // The element's index.
-    signal input element;
+// `count` bytes of a group from a position on, of the limb with the first of them and its successor.
+template GroupBytes(count) {
     signal input limbs[16];
-    signal input children[3][16];
-    signal output value;
-    signal output top;
-
-    component position = Position();
-    position.offset <== element * size;
-    component group = Poseidon(16);
-    group.inputs <== limbs;
-    component climb = Climb();
-    climb.digits <== position.digits;
-    climb.active <== active;
-    climb.children <== children;
-    climb.node <== group.out;
-    top <== climb.top;
-
-    // The limb and its successor: an element may begin in one and end in the next.
-    component limb[2];
-    component bytes[2];
-    component shift = ShiftBytes(62, 8);
+    signal input limb[16];
+    signal input byte[5];
+    signal output bytes[count];
+    component chosen[2];
+    component all[2];
+    component shift = ShiftBytes(62, count);
     for (var k = 0; k < 2; k++) {
-        limb[k] = Choose(16);
-        limb[k].chosen <== position.limb;
+        chosen[k] = Choose(16);
+        chosen[k].chosen <== limb;
         for (var i = 0; i < 16; i++) {
             if (i + k < 16) {
-                limb[k].values[i] <== limbs[i + k];
+                chosen[k].values[i] <== limbs[i + k];
             } else {
-                limb[k].values[i] <== 0;
+                chosen[k].values[i] <== 0;
             }
         }
-        bytes[k] = LimbBytes();
-        bytes[k].limb <== limb[k].out;
+        all[k] = LimbBytes();
+        all[k].limb <== chosen[k].out;
         for (var i = 0; i < 31; i++) {
-            shift.bytes[31 * k + i] <== bytes[k].bytes[i];
+            shift.bytes[31 * k + i] <== all[k].bytes[i];
         }
     }
-    shift.shift <== position.byte;
-    component element_ = SignedElement();
-    element_.bytes <== shift.out;
-    element_.type <== type;
-    value <== element_.value;
+    shift.shift <== byte;
+    bytes <== shift.out;
 }
 
 // P(row) from its top.
@@ -262,15 +297,27 @@ template RowDigest() {
     out <== digest.out;
 }
 
-// The root of a step's rows over the digest of row `row` (24 bits; below 4,096). Says nothing if used = 0.
-template StepRoot() {
+// The root of a step's rows over the nodes of its highest level, which all rows that a circuit opens share.
+template StepTop() {
+    signal input nodes[16];
+    signal output root;
+    component top = Poseidon(16);
+    top.inputs <== nodes;
+    component hash = Poseidon(2);
+    hash.inputs[0] <== 3;
+    hash.inputs[1] <== top.out;
+    root <== hash.out;
+}
+
+// The digest of row `row` (24 bits; below 4,096) of a step lies under its highest nodes. Says nothing if used = 0.
+template StepRow() {
     signal input used;
     signal input row[24];
     signal input digest;
-    signal input children[3][16];
-    signal output root;
+    signal input children[2][16];
+    signal input top[16];
     component digit[3];
-    component climb = Climb();
+    component climb = Climb(2);
     var high = 0;
     for (var i = 12; i < 24; i++) {
         high += row[i];
@@ -279,15 +326,18 @@ template StepRoot() {
     for (var k = 0; k < 3; k++) {
         digit[k] = OneHot(16);
         digit[k].in <== row[4 * k] + 2 * row[4 * k + 1] + 4 * row[4 * k + 2] + 8 * row[4 * k + 3];
+    }
+    for (var k = 0; k < 2; k++) {
         climb.digits[k] <== digit[k].out;
         climb.active[k] <== used;
     }
     climb.children <== children;
     climb.node <== digest;
-    component hash = Poseidon(2);
-    hash.inputs[0] <== 3;
-    hash.inputs[1] <== climb.top;
-    root <== hash.out;
+    component last = IsChild();
+    last.children <== top;
+    last.chosen <== digit[2].out;
+    last.below <== climb.top;
+    last.active <== used;
 }
 
 // weightsRootP over the digest of weight row `row` (24 bits) of `count` (at most 2^24).
@@ -335,6 +385,8 @@ template Reads(n) {
     signal output type[n][2];
     signal output length[n];
     signal output first[n];
+    // The first read by itself.
+    signal output out;
     component bits = Num2Bits(83 * n);
     bits.in <== word;
     for (var r = 0; r < n; r++) {
@@ -355,71 +407,84 @@ template Reads(n) {
         }
         first[r] <== first_;
     }
+    var out_ = 0;
+    for (var i = 0; i < 83; i++) {
+        out_ += bits.out[i] * (1 << i);
+    }
+    out <== out_;
 }
 
-// An element of a row and P(row). An unused row (used = 0, length 0) opens anything and has value 0.
-template RowElement() {
-    signal input used;
+// `count` bytes of a row from element `element` on, within its group, and P(row). Of a row that is not used (length 0) they
+// may be anything.
+template RowBytes(levels, count) {
     signal input salt;
     signal input type[2];
     signal input length;
     signal input element;
     signal input limbs[16];
-    signal input children[3][16];
-    signal output value;
+    signal input children[levels][16];
+    signal output bytes[count];
     signal output digest;
 
-    component shape = RowShape();
+    component shape = RowShape(levels);
     shape.type <== type;
     shape.length <== length;
-    component opened = OpenElement();
-    opened.type <== type;
-    opened.size <== shape.size;
-    opened.active <== shape.active;
-    opened.element <== element;
+    component position = Position(levels);
+    position.offset <== element * shape.size;
+    component group = Poseidon(16);
+    group.inputs <== limbs;
+    component climb = Climb(levels);
+    climb.digits <== position.digits;
+    climb.active <== shape.active;
+    climb.children <== children;
+    climb.node <== group.out;
+    component opened = GroupBytes(count);
     opened.limbs <== limbs;
-    opened.children <== children;
+    opened.limb <== position.limb;
+    opened.byte <== position.byte;
+    bytes <== opened.bytes;
     component row = RowDigest();
     row.type <== type;
     row.length <== length;
     row.salt <== salt;
-    row.top <== opened.top;
+    row.top <== climb.top;
     digest <== row.out;
-    value <== used * opened.value;
 }
 
-// An element of a row of the step.
-template StepElement() {
+// An element of a row of the step. An unused row (used = 0, length 0) opens anything and has value 0.
+template StepElement(levels) {
     signal input used;
-    signal input root;
     signal input salt;
     signal input row[24];
     signal input type[2];
     signal input length;
     signal input element;
     signal input limbs[16];
-    signal input children[3][16];
-    signal input above[3][16];
+    signal input children[levels][16];
+    signal input above[2][16];
+    signal input top[16];
     signal output value;
-    component opened = RowElement();
-    opened.used <== used;
+    component opened = RowBytes(levels, 8);
     opened.salt <== salt;
     opened.type <== type;
     opened.length <== length;
     opened.element <== element;
     opened.limbs <== limbs;
     opened.children <== children;
-    component step = StepRoot();
+    component step = StepRow();
     step.used <== used;
     step.row <== row;
     step.digest <== opened.digest;
     step.children <== above;
-    used * (step.root - root) === 0;
-    value <== opened.value;
+    step.top <== top;
+    component signed = SignedElement();
+    signed.bytes <== opened.bytes;
+    signed.type <== type;
+    value <== used * signed.value;
 }
 
 // An element of a weight row.
-template WeightElement() {
+template WeightElement(levels) {
     signal input used;
     signal input root;
     signal input row[24];
@@ -427,12 +492,11 @@ template WeightElement() {
     signal input length;
     signal input element;
     signal input limbs[16];
-    signal input children[3][16];
+    signal input children[levels][16];
     signal input count;
     signal input siblings[24];
     signal output value;
-    component opened = RowElement();
-    opened.used <== used;
+    component opened = RowBytes(levels, 8);
     opened.salt <== 0;
     opened.type <== type;
     opened.length <== length;
@@ -445,67 +509,83 @@ template WeightElement() {
     weights.count <== count;
     weights.siblings <== siblings;
     used * (weights.root - root) === 0;
-    value <== opened.value;
+    component signed = SignedElement();
+    signed.bytes <== opened.bytes;
+    signed.type <== type;
+    value <== used * signed.value;
 }
 
 // Two elements of one row, and P(row).
-template RowPair() {
+template RowPair(levels) {
     signal input salt;
     signal input type[2];
     signal input length;
-    signal input used;
     signal input element[2];
     signal input limbs[2][16];
-    signal input children[2][3][16];
+    signal input children[2][levels - 1][16];
+    signal input highest[16];
     signal output value[2];
     signal output digest;
 
-    component shape = RowShape();
+    component shape = RowShape(levels);
     shape.type <== type;
     shape.length <== length;
+    component position[2];
+    component group[2];
+    component climb = ClimbBoth(levels);
+    climb.used <== 1;
+    climb.active <== shape.active;
+    climb.children <== children;
+    climb.highest <== highest;
     component opened[2];
+    component signed[2];
     for (var k = 0; k < 2; k++) {
-        opened[k] = OpenElement();
-        opened[k].type <== type;
-        opened[k].size <== shape.size;
-        opened[k].active <== shape.active;
-        opened[k].element <== element[k];
+        position[k] = Position(levels);
+        position[k].offset <== element[k] * shape.size;
+        group[k] = Poseidon(16);
+        group[k].inputs <== limbs[k];
+        climb.digits[k] <== position[k].digits;
+        climb.nodes[k] <== group[k].out;
+        opened[k] = GroupBytes(8);
         opened[k].limbs <== limbs[k];
-        opened[k].children <== children[k];
-        value[k] <== used * opened[k].value;
+        opened[k].limb <== position[k].limb;
+        opened[k].byte <== position[k].byte;
+        signed[k] = SignedElement();
+        signed[k].bytes <== opened[k].bytes;
+        signed[k].type <== type;
+        value[k] <== signed[k].value;
     }
-    used * (opened[0].top - opened[1].top) === 0;
     component row = RowDigest();
     row.type <== type;
     row.length <== length;
     row.salt <== salt;
-    row.top <== opened[0].top;
+    row.top <== climb.top;
     digest <== row.out;
 }
 
 // `count` groups of a row from group `first` on, which is a multiple of `count` (2 or 4), so that they lie under one node.
 // Groups beyond the last, and those with used = 0, are not opened: their limbs may be anything.
-template RowGroups(count) {
+template RowGroups(count, levels) {
     signal input salt;
     signal input used[count];
     signal input type[2];
     signal input length;
     signal input first;
     signal input limbs[count][16];
-    signal input children[3][16];
+    signal input children[levels][16];
     signal output exists[count];
     signal output bytes[count * 496];
     signal output high[count * 496];
     signal output digest;
 
-    component shape = RowShape();
+    component shape = RowShape(levels);
     shape.type <== type;
     shape.length <== length;
-    component digit[3];
-    component climb = Climb();
+    component digit[levels];
+    component climb = Climb(levels);
     var sum = 0;
     var rest = first;
-    for (var k = 0; k < 3; k++) {
+    for (var k = 0; k < levels; k++) {
         digit[k] = OneHot(16);
         digit[k].in <-- rest % 16;
         rest = rest \ 16;

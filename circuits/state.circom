@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 pragma circom 2.1.6;
 
-include "circomlib/circuits/poseidon.circom";
+include "poseidon.circom";
 include "numbers.circom";
 
 // A fold is proven by segments. Between two of them stands a state: the accumulator, hidden by the step's salt, at its
@@ -9,8 +9,8 @@ include "numbers.circom";
 // from `initial`, the last one's `after` is finished to the element: they ignore the commitment that they do not need.
 template States() {
     signal input salt;
-    // The fold's public word of reads: which element of which row.
-    signal input reads;
+    // The fold's first read: which element of which row. The others may differ from segment to segment.
+    signal input out;
     signal input place;
     signal input isFirst;
     signal input isLast;
@@ -25,7 +25,7 @@ template States() {
         state[k] = Poseidon(5);
         state[k].inputs[2] <== salt;
         state[k].inputs[3] <== place + k;
-        state[k].inputs[4] <== reads;
+        state[k].inputs[4] <== out;
     }
     state[0].inputs[0] <== before[0];
     state[0].inputs[1] <== before[1];

@@ -14,11 +14,12 @@ import { elementAt, type Row, rowBytes } from "../machine/types.ts";
 import { type CircuitInputs, WitnessCalculator } from "./calculator.ts";
 import { CIRCUITS, type CircuitName, optionsOf } from "./catalogue.ts";
 import { type CompiledCircuit, compileCircuit } from "./compile.ts";
-import { NoWitnessError } from "./errors.ts";
+import { CircuitLimitError, NoWitnessError } from "./errors.ts";
 import { type ElementProofInputs, elementInputs, linkInputs } from "./inputs.ts";
 import { freeWires } from "./pinned.ts";
 import { constraintsByWire, holds, parseR1cs, violated } from "./r1cs.ts";
 import { statementOf } from "./statement.ts";
+import { largestRow, RowOpener } from "./step-commitment.ts";
 import { type ElementCase, elementCase } from "./testing/cases.ts";
 import { proverOf } from "./testing/prover.ts";
 
@@ -194,9 +195,39 @@ describe("link", () => {
   }, 600_000);
 });
 
+describe("rows of more than one level", () => {
+  // 41 groups: the chunks lie in one group, across two of one node, in groups of two nodes, and in the last group.
+  const row: Row = { type: "i8", data: Int8Array.from({ length: 41 * 496 - 40 }, (_, i) => (i * 7) % 256) };
+  it.each([0, 15, 240, 263, chunkCount(41 * 496 - 40) - 1])("opens chunk %i", (first) => {
+    const subject = elementCase("rope", prng(7));
+    const prover = proverOf({ ...subject, rows: [row, ...subject.rows] }, SALT);
+    const chunk = chunkAt(rowBytes(row), first);
+    const { inputs } = linkInputs(prover, chunk, sha256(chunk), { index: 0, first });
+    expect(witness("link", inputs)).toBeDefined();
+    const children = inputs.children as readonly (readonly (readonly bigint[])[])[];
+    const highest = inputs.highest as readonly bigint[];
+    const raised = (nodes: readonly bigint[]) => nodes.map((x, i) => (i === 0 ? x + 1n : x));
+    for (const other of [
+      { children: [[raised(children[0][0])], children[1]] },
+      { children: [children[0], [raised(children[1][0])]] },
+      { highest: raised(highest) },
+      { top: raised(inputs.top as readonly bigint[]) },
+    ]) {
+      expect(() => witness("link", { ...inputs, ...other })).toThrow(NoWitnessError);
+    }
+  });
+
+  it("says where the circuits end", () => {
+    const opener = new RowOpener({ type: "i8", data: new Int8Array(largestRow(2) + 1) });
+    expect(() => opener.element(0, 2)).toThrow(CircuitLimitError);
+    expect(opener.element(0, 3).children).toHaveLength(3);
+  });
+});
+
 describe("every wire is constrained", () => {
-  // What no constraint needs to fix: the inverse that shows that 0 has none, and which of several largest elements is named.
-  const FREE = /\.inv$|\.reached\[/;
+  // What no constraint needs to fix: the inverse that shows that 0 has none, which of several largest elements is named, and
+  // the states before the first segment and behind the last one.
+  const FREE = /\.inv$|\.reached\[|^main\.state(In|Out)$/;
   it.each([
     ["map", "gate"],
     ["gather", "rope"],

@@ -7,9 +7,12 @@ import type { CircuitInputs } from "./calculator.ts";
 import { type ClaimedStep, type Statement, segmentCount, statementOf } from "./statement.ts";
 import {
   chunkDigest,
+  FEW_LEVELS,
   type GroupOpening,
-  NO_OPENING,
+  LEVELS,
   NO_PATH,
+  noOpening,
+  noPair,
   type RowOpener,
   type StepCommitment,
   stateCommitment,
@@ -66,7 +69,7 @@ export function elementInputs(
   return wanted.map((index) => {
     const statement = statements[index];
     const { salt } = prover.step;
-    const commit = (place: number) => stateCommitment(states[place], salt, place, statement.reads);
+    const commit = (place: number) => stateCommitment(states[place], salt, place, statement.out);
     const state = {
       stateIn: index === 0 ? 0n : commit(index),
       stateOut: index === count - 1 ? 0n : commit(index + 1),
@@ -89,9 +92,9 @@ function foldB(prover: ProverStep, { circuit, b }: Statement): RowOpener | undef
 }
 
 /** The element of a row of the step, and the path to its root. */
-function stepElement({ step }: ProverStep, read: CircuitRead) {
-  if (read.length === 0) return { ...NO_OPENING, above: NO_PATH };
-  return { ...step.row(read.row).element(read.first), above: step.path(read.row) };
+function stepElement({ step }: ProverStep, read: CircuitRead, levels: number) {
+  if (read.length === 0) return { ...noOpening(levels), above: NO_PATH };
+  return { ...step.row(read.row).element(read.first, levels), above: step.path(read.row) };
 }
 
 function siblingsOf(weights: WeightsOpener, row: number): bigint[] {
@@ -106,6 +109,7 @@ const publicWords = ({ step, weights }: ProverStep, { reads, params }: Statement
   reads,
   params,
   salt: step.salt,
+  top: step.top,
 });
 
 const column = <K extends string>(
@@ -115,11 +119,11 @@ const column = <K extends string>(
 
 function mapInputs(prover: ProverStep, statement: Statement): CircuitInputs {
   const { weights } = prover;
-  const parts = [statement.out, statement.a, statement.b].map((read) => stepElement(prover, read));
+  const parts = [statement.out, statement.a, statement.b].map((read) => stepElement(prover, read, LEVELS));
   const { c } = statement;
   const place = c.length === 0 ? 0 : c.first + tableIndex(prover, statement);
   const row = c.length === 0 ? undefined : weights.row(c.row);
-  const entry = row?.element(place) ?? NO_OPENING;
+  const entry = row?.element(place, LEVELS) ?? noOpening(LEVELS);
   return {
     ...publicWords(prover, statement),
     limbs: column("limbs", parts),
@@ -156,17 +160,18 @@ function gatherInputs(prover: ProverStep, statement: Statement): CircuitInputs {
   const { step, weights } = prover;
   const embed = statement.c.length > 0;
   const [x, y] = embed ? [statement.b, statement.c] : [statement.a, statement.b];
-  const out = stepElement(prover, statement.out);
+  const out = stepElement(prover, statement.out, FEW_LEVELS);
   const second = [0, 1].map((i) => Number((statement.params >> BigInt(28 * i)) & 0xfffffffn));
   const rows = [embed ? weights.row(x.row) : step.row(x.row), weights.row(y.row)];
-  const pairs = [x, y].map((read, i) => [rows[i].element(read.first), rows[i].element(second[i])]);
+  const pairs = [x, y].map((read, i) => rows[i].pair([read.first, second[i]], FEW_LEVELS));
   return {
     ...publicWords(prover, statement),
     outLimbs: out.limbs,
     outChildren: out.children,
     outAbove: out.above,
-    limbs: pairs.map((pair) => column("limbs", pair)),
-    children: pairs.map((pair) => column("children", pair)),
+    limbs: pairs.map(({ limbs }) => limbs),
+    children: pairs.map(({ children }) => children),
+    highest: pairs.map(({ highest }) => highest),
     above: embed ? NO_PATH : step.path(x.row),
     weightRows: BigInt(weights.count),
     siblings: [embed ? siblingsOf(weights, x.row) : siblingsOf(weights, 0), siblingsOf(weights, y.row)],
@@ -174,21 +179,21 @@ function gatherInputs(prover: ProverStep, statement: Statement): CircuitInputs {
 }
 
 /** `count` groups of a row from group `first` on. */
-function groups(row: RowOpener, first: number, count: number) {
+function groups(row: RowOpener, first: number, count: number, levels: number) {
   return {
     limbs: Array.from({ length: count }, (_, i) => row.limbs(first + i)),
-    children: row.group(first).children,
+    children: row.group(first, levels).children,
   };
 }
 
 function dotInputs(prover: ProverStep, statement: Statement): CircuitInputs {
   const { step, weights } = prover;
   const { a, b, segment } = statement;
-  const openedA = groups(step.row(a.row), segment.index * 2 * ELEMENT_BYTES[a.type], 4);
-  const openedB = groups(weights.row(b.row), segment.index * 2, 2);
+  const openedA = groups(step.row(a.row), segment.index * 2 * ELEMENT_BYTES[a.type], 4, FEW_LEVELS);
+  const openedB = groups(weights.row(b.row), segment.index * 2, 2, FEW_LEVELS);
   return {
     ...publicWords(prover, statement),
-    ...stepElement(prover, statement.out),
+    ...stepElement(prover, statement.out, FEW_LEVELS),
     aLimbs: openedA.limbs,
     aChildren: openedA.children,
     aAbove: step.path(a.row),
@@ -202,20 +207,18 @@ function dotInputs(prover: ProverStep, statement: Statement): CircuitInputs {
 function foldInputs(prover: ProverStep, statement: Statement): CircuitInputs {
   const { step } = prover;
   const { a, b, params } = statement;
-  const openedA = groups(step.row(a.row), 2 * Number(params & 0xfffn), 2);
-  const pick = ((params >> 75n) & 7n) === 4n;
-  const row = b.length === 0 ? undefined : step.row(b.row);
-  const openedB = [b.first, b.first + Number(pick)].map((e) => row?.element(e) ?? NO_OPENING);
+  const openedA = groups(step.row(a.row), 2 * Number(params & 0xfffn), 2, LEVELS);
+  const openedB = stepElement(prover, b, FEW_LEVELS);
   const { weightsRoot: _, ...words } = publicWords(prover, statement);
   return {
     ...words,
-    ...stepElement(prover, statement.out),
+    ...stepElement(prover, statement.out, FEW_LEVELS),
     aLimbs: openedA.limbs,
     aChildren: openedA.children,
     aAbove: step.path(a.row),
-    bLimbs: column("limbs", openedB),
-    bChildren: column("children", openedB),
-    bAbove: b.length === 0 ? NO_PATH : step.path(b.row),
+    bLimbs: openedB.limbs,
+    bChildren: openedB.children,
+    bAbove: openedB.above,
   };
 }
 
@@ -223,14 +226,15 @@ function attentionInputs(prover: ProverStep, statement: Statement): CircuitInput
   const { step } = prover;
   const { a, segment } = statement;
   const bytes = chunkOf(prover, statement);
-  const openedA = step.row(a.row).bytes32(a.first * ELEMENT_BYTES.i16);
+  const openedA = step.row(a.row).bytes32(a.first * ELEMENT_BYTES.i16, LEVELS);
   const { weightsRoot: _, ...words } = publicWords(prover, statement);
   return {
     ...words,
     chunk: segment.chunk === undefined ? 0n : chunkDigest(bytes, step.salt),
-    ...stepElement(prover, statement.out),
-    aLimbs: column("limbs", openedA),
-    aChildren: column("children", openedA),
+    ...stepElement(prover, statement.out, LEVELS),
+    aLimbs: openedA.limbs,
+    aChildren: openedA.children,
+    aHighest: openedA.highest,
     aAbove: step.path(a.row),
     cached: Array.from(bytes, BigInt),
   };
@@ -263,7 +267,7 @@ export function linkInputs(
     length: opener?.row.data.length ?? 0,
     first: row?.first ?? 0,
   };
-  const opened = opener?.bytes32(CHUNK * read.first) ?? [NO_OPENING, NO_OPENING];
+  const opened = opener?.bytes32(CHUNK * read.first, FEW_LEVELS) ?? noPair(FEW_LEVELS);
   const chunk = chunkDigest(bytes, step.salt);
   const target = packBits([[big(leaf.subarray(0, 16)), 128], ...readBits(read), [opener === undefined ? 0 : 1, 1]]);
   return {
@@ -276,9 +280,9 @@ export function linkInputs(
       shaLow: big(leaf.subarray(16)),
       salt: step.salt,
       bytes: Array.from(bytes, BigInt),
-      limbs: column("limbs", opened),
-      children: column("children", opened),
+      ...opened,
       above: row === undefined ? NO_PATH : step.path(row.index),
+      top: step.top,
     },
   };
 }

@@ -4,23 +4,50 @@ import { poseidonHash } from "../commit/poseidon-hash.ts";
 import { FIELD } from "../commit/poseidon-parameters.ts";
 import { ELEMENT_BYTES, ELEMENT_CODE, type Row, rowBytes } from "../machine/types.ts";
 import { CircuitLimitError } from "./errors.ts";
+import { type CircuitRead, packReads } from "./words.ts";
 
-/** Levels of a row's tree above its groups, and of the tree over a step's rows. */
+/** Most levels of a row's tree above its groups. */
 export const LEVELS = 3;
-/** Most bytes of a row that a circuit opens. */
-export const LARGEST_ROW = ARITY ** LEVELS * GROUP;
+/** Levels that circuits have room for where no row has an element a position. */
+export const FEW_LEVELS = 2;
+/** Levels of the tree over a step's rows. */
+const STEP_LEVELS = 3;
 /** Most rows of a step. */
-export const MOST_ROWS = ARITY ** LEVELS;
+export const MOST_ROWS = ARITY ** STEP_LEVELS;
 
-/** The 16 children at each of 3 levels on the way from a node to the top. */
+/** Most bytes of a row whose tree has this many levels. */
+export const largestRow = (levels: number): number => ARITY ** levels * GROUP;
+
+/** The 16 children a level on the way up from a node. */
 export type Path = readonly (readonly bigint[])[];
 /** A group's limbs and the children above it. */
 export type GroupOpening = { readonly limbs: readonly bigint[]; readonly children: Path };
+/** Two groups of a row: their own children below the highest level, and those of the highest, which they share. */
+export type PairOpening = {
+  readonly limbs: readonly (readonly bigint[])[];
+  readonly children: readonly Path[];
+  readonly highest: readonly bigint[];
+};
 
 const NOTHING: readonly bigint[] = Array<bigint>(ARITY).fill(0n);
 /** What stands for the opening of a row that is not used. */
-export const NO_OPENING: GroupOpening = { limbs: NOTHING, children: [NOTHING, NOTHING, NOTHING] };
-export const NO_PATH: Path = NO_OPENING.children;
+export const noOpening = (levels: number): GroupOpening => ({ limbs: NOTHING, children: noPath(levels) });
+const noPath = (levels: number): Path => Array<readonly bigint[]>(levels).fill(NOTHING);
+/** What stands for the path of a row that is not used to the highest nodes of the step. */
+export const NO_PATH: Path = noPath(STEP_LEVELS - 1);
+
+/** The opening of two groups of a row that is not used. */
+export function noPair(levels: number): PairOpening {
+  return shared([noOpening(levels), noOpening(levels)]);
+}
+
+function shared(groups: readonly GroupOpening[]): PairOpening {
+  return {
+    limbs: groups.map(({ limbs }) => limbs),
+    children: groups.map(({ children }) => children.slice(0, -1)),
+    highest: groups[0].children[groups[0].children.length - 1],
+  };
+}
 
 /** The limbs and nodes of a row: what openings of it consist of. */
 export class RowOpener {
@@ -30,7 +57,7 @@ export class RowOpener {
 
   constructor(row: Row) {
     const { byteLength } = row.data;
-    if (byteLength > LARGEST_ROW) throw new CircuitLimitError("bytes of a row", byteLength, LARGEST_ROW);
+    checkRow(byteLength, LEVELS);
     this.row = row;
     this.#levels = rowLevels(rowBytes(row));
   }
@@ -50,22 +77,41 @@ export class RowOpener {
     return siblings(this.#levels[0], group * ARITY);
   }
 
-  /** Opens a group; one beyond the last has limbs 0, and the path of the last. */
-  group(group: number): GroupOpening {
+  /**
+   * Opens a group; one beyond the last has limbs 0, and the path of the last.
+   * @param levels That the circuit has room for.
+   * @throws CircuitLimitError if the row has more.
+   */
+  group(group: number, levels: number): GroupOpening {
+    checkRow(this.row.data.byteLength, levels);
     const at = Math.min(group, this.groups - 1);
-    return { limbs: this.limbs(group), children: climb(this.#levels.slice(1), at) };
+    return { limbs: this.limbs(group), children: climb(this.#levels.slice(1), at, levels) };
   }
 
   /** Opens the group with this element. */
-  element(element: number): GroupOpening {
-    return this.group(Math.floor((element * ELEMENT_BYTES[this.row.type]) / GROUP));
+  element(element: number, levels: number): GroupOpening {
+    return this.group(this.#groupOf(element * ELEMENT_BYTES[this.row.type]), levels);
+  }
+
+  /** Opens the groups with these two elements. */
+  pair(elements: readonly [number, number], levels: number): PairOpening {
+    return shared(elements.map((element) => this.element(element, levels)));
   }
 
   /** Opens the groups of 32 bytes from `offset` on; the same group twice if there is no next one. */
-  bytes32(offset: number): [GroupOpening, GroupOpening] {
-    const group = Math.floor(offset / GROUP);
-    return [this.group(group), this.group(Math.min(group + 1, this.groups - 1))];
+  bytes32(offset: number, levels: number): PairOpening {
+    const group = this.#groupOf(offset);
+    return shared([this.group(group, levels), this.group(Math.min(group + 1, this.groups - 1), levels)]);
   }
+
+  #groupOf(offset: number): number {
+    return Math.floor(offset / GROUP);
+  }
+}
+
+function checkRow(bytes: number, levels: number): void {
+  const limit = largestRow(levels);
+  if (bytes > limit) throw new CircuitLimitError("bytes of a row", bytes, limit);
 }
 
 /** Nodes of `level` that have the parent of node `index`. */
@@ -74,9 +120,9 @@ function siblings(level: readonly bigint[], index: number): readonly bigint[] {
   return Array.from({ length: ARITY }, (_, i) => level[first + i] ?? 0n);
 }
 
-/** The children on the way up from node `index` of the lowest level; zeros where there is no such level. */
-function climb(levels: readonly (readonly bigint[])[], index: number): Path {
-  return Array.from({ length: LEVELS }, (_, k) =>
+/** The children on `count` levels up from node `index` of the lowest one; zeros where there is no such level. */
+function climb(levels: readonly (readonly bigint[])[], index: number, count: number): Path {
+  return Array.from({ length: count }, (_, k) =>
     k + 1 < levels.length ? siblings(levels[k], Math.floor(index / ARITY ** k)) : NOTHING,
   );
 }
@@ -97,18 +143,23 @@ export class StepCommitment {
     this.salt = salt;
     this.#rows = rows.map((row) => new RowOpener(row));
     const levels = [this.#rows.map((row) => row.digest(salt))];
-    while (levels.length <= LEVELS) levels.push(wideLevel(levels[levels.length - 1]));
+    while (levels.length <= STEP_LEVELS) levels.push(wideLevel(levels[levels.length - 1]));
     this.#levels = levels;
-    this.root = poseidonHash([POSEIDON_KIND.step, levels[LEVELS][0]]);
+    this.root = poseidonHash([POSEIDON_KIND.step, levels[STEP_LEVELS][0]]);
   }
 
   row(index: number): RowOpener {
     return this.#rows[index];
   }
 
-  /** The children above the digest of row `index`. */
+  /** The children above the digest of row `index`, up to the nodes of the highest level. */
   path(index: number): Path {
-    return Array.from({ length: LEVELS }, (_, k) => siblings(this.#levels[k], Math.floor(index / ARITY ** k)));
+    return Array.from({ length: STEP_LEVELS - 1 }, (_, k) => siblings(this.#levels[k], Math.floor(index / ARITY ** k)));
+  }
+
+  /** The nodes of the highest level, which all rows share. */
+  get top(): readonly bigint[] {
+    return siblings(this.#levels[STEP_LEVELS - 1], 0);
   }
 }
 
@@ -118,8 +169,8 @@ export function chunkDigest(chunk: Uint8Array, salt: bigint): bigint {
   return poseidonHash([half(0), half(16), salt]);
 }
 
-/** The commitment to a fold's accumulator at a place between segments; `circuits/state.circom`. */
-export function stateCommitment(accumulator: readonly bigint[], salt: bigint, place: number, reads: bigint): bigint {
+/** The commitment to the accumulator of a fold that makes element `out`, at a place between segments; `circuits/state.circom`. */
+export function stateCommitment(accumulator: readonly bigint[], salt: bigint, place: number, out: CircuitRead): bigint {
   const field = (x: bigint) => ((x % FIELD) + FIELD) % FIELD;
-  return poseidonHash([field(accumulator[0]), field(accumulator[1] ?? 0n), salt, BigInt(place), reads]);
+  return poseidonHash([field(accumulator[0]), field(accumulator[1] ?? 0n), salt, BigInt(place), packReads([out])]);
 }
