@@ -41,6 +41,8 @@ import {Demands} from "../src/rollup/Demands.sol";
 import {Games} from "../src/rollup/Games.sol";
 import {RulesLib} from "../src/rollup/RulesLib.sol";
 import {Settlement} from "../src/rollup/Settlement.sol";
+import {ElementVerifier} from "../src/spotcheck/ElementVerifier.sol";
+import {Circuit} from "../src/spotcheck/Statements.sol";
 import {SameCode} from "./SameCode.sol";
 
 /// @notice What a deployment is made of. `Deploy.configFromEnvironment` documents names and defaults.
@@ -69,6 +71,8 @@ struct Config {
     uint16 requesterBps;
     Duration deliveryPeriod;
     address elementVerifier;
+    string circuitKeys;
+    uint256 drawBlocks;
     bool drand;
     Duration deadAfter;
     Duration lostAfter;
@@ -95,6 +99,7 @@ struct Deployment {
     Availability availability;
     OtrRequests requests;
     DevEvidenceVerifier devVerifier;
+    IElementVerifier elementVerifier;
     IRandomness randomness;
     SpotChecks spotChecks;
 }
@@ -106,11 +111,16 @@ struct Deployment {
 contract Deploy is Script {
     /// @dev AccessManager role that may pause commits and end policies, and nothing else.
     uint64 public constant GUARDIAN_ROLE = 1;
+    uint256 private constant LOCAL_CHAIN = 31_337;
 
     /// @notice The address file names a contract that is not what would be deployed in its place, with the parameters given: another version,
     ///         other parameters, other contracts that it is tied to, or something else altogether. Mend the file or the parameters, or check
     ///         out the version that was deployed.
     error UnknownCode(string name, address at, string file);
+    /// @dev Anybody can forge proofs under these keys. Make production keys, or set OTR_DEV_ALLOW_ANY_CHAIN.
+    error DevelopmentKeys(string file, uint256 chainId);
+    /// @dev The file of keys has another number of circuits: write it with tools/circuit-keys.ts.
+    error CircuitKeysCount(string file, uint256 expected, uint256 got);
     /// @notice The contract obeys another manager than the one that the address file names.
     error OtherManager(string name, address at, address authority, address manager);
     /// @notice The feed does not answer as one of a sequencer's uptime does: 0 or 1, since a time that has been.
@@ -174,7 +184,11 @@ contract Deploy is Script {
         config.requesterBps = uint16(vm.envOr("OTR_REQUESTER_BPS", uint256(2500)));
         // Time after the deadline of an on-chain request in which its answer is delivered.
         config.deliveryPeriod = _duration("OTR_DELIVERY_PERIOD", 6 hours);
-        // Decides proofs about drawn elements. Zero: rules without draws.
+        // File of the circuits' verification keys, as tools/circuit-keys.ts writes it. Without one: rules without draws.
+        config.circuitKeys = vm.envOr("OTR_CIRCUIT_KEYS", string(""));
+        // Blocks of a long fold that are drawn.
+        config.drawBlocks = vm.envOr("OTR_DRAW_BLOCKS", uint256(2));
+        // Decides proofs about drawn elements in place of one with these keys.
         config.elementVerifier = vm.envOr("OTR_ELEMENT_VERIFIER", address(0));
         // Draw by drand's rounds, or if it dies by the chain's own blocks. Else by values that anybody may choose: for development only.
         config.drand = vm.envOr("OTR_DRAND", !config.development);
@@ -271,11 +285,40 @@ contract Deploy is Script {
         d.availability = found != address(0)
             ? Availability(found)
             : new Availability(d.rollup, d.vault, d.uptime, config.turnDuration);
-        if (config.elementVerifier == address(0)) return;
+        d.elementVerifier = _elementVerifier(config, d);
+        if (address(d.elementVerifier) == address(0)) return;
         found = _find("Randomness");
         d.randomness = found != address(0) ? IRandomness(found) : _randomness(config);
         found = _find("SpotChecks");
         d.spotChecks = found != address(0) ? SpotChecks(found) : new SpotChecks(_spotCheckTerms(config, d));
+    }
+
+    /// @dev Zero without keys.
+    function _elementVerifier(Config memory config, Deployment memory d) private returns (IElementVerifier) {
+        if (config.elementVerifier != address(0)) return IElementVerifier(config.elementVerifier);
+        if (!_hasDraws(config)) return IElementVerifier(address(0));
+        address found = _find("ElementVerifier");
+        return found != address(0) ? IElementVerifier(found) : _newElementVerifier(config, d);
+    }
+
+    function _newElementVerifier(Config memory config, Deployment memory d) private returns (ElementVerifier) {
+        string memory json = vm.readFile(config.circuitKeys);
+        bool development = vm.parseJsonBool(json, ".development");
+        // INVARIANT: keys with which anybody can prove anything stay on local chains, unless the deployer insists.
+        if (development && block.chainid != LOCAL_CHAIN && !config.allowAnyChain) {
+            revert DevelopmentKeys(config.circuitKeys, block.chainid);
+        }
+        bytes[] memory found = vm.parseJsonBytesArray(json, ".keys");
+        bytes[6] memory keys;
+        if (found.length != keys.length) revert CircuitKeysCount(config.circuitKeys, keys.length, found.length);
+        for (uint256 k; k < keys.length; ++k) {
+            keys[k] = found[k];
+        }
+        return new ElementVerifier(d.models, keys, config.drawBlocks, development);
+    }
+
+    function _hasDraws(Config memory config) private pure returns (bool) {
+        return config.elementVerifier != address(0) || bytes(config.circuitKeys).length != 0;
     }
 
     function _randomness(Config memory config) private returns (IRandomness) {
@@ -291,7 +334,7 @@ contract Deploy is Script {
             vault: d.vault,
             uptime: d.uptime,
             randomness: d.randomness,
-            verifier: IElementVerifier(config.elementVerifier),
+            verifier: d.elementVerifier,
             delta: config.drawDelta,
             epoch: config.drawEpoch,
             roundTimeout: _roundTimeout(config),
@@ -341,9 +384,13 @@ contract Deploy is Script {
         address requests = address(new OtrRequests(d.rollup, d.vault, d.models, d.uptime, config.deliveryPeriod));
         _requireSame("OtrRequests", address(d.requests), requests);
         // Without a verifier there is no court of draws to compare with.
-        bool none = config.elementVerifier == address(0);
+        bool none = !_hasDraws(config);
         if (none && address(d.spotChecks) != address(0)) {
             revert UnknownCode("SpotChecks", address(d.spotChecks), _path);
+        }
+        if (config.elementVerifier == address(0) && address(d.elementVerifier) != address(0)) {
+            ElementVerifier verifier = _newElementVerifier(config, d);
+            _requireSame("ElementVerifier", address(d.elementVerifier), address(verifier), _keysOf(verifier));
         }
         if (!none && address(d.randomness) != address(0)) {
             IRandomness source = _randomness(config);
@@ -351,6 +398,14 @@ contract Deploy is Script {
         }
         if (address(d.spotChecks) != address(0)) {
             _requireSame("SpotChecks", address(d.spotChecks), address(new SpotChecks(_spotCheckTerms(config, d))));
+        }
+    }
+
+    /// @dev Where a verifier keeps its keys.
+    function _keysOf(ElementVerifier verifier) private view returns (address[] memory keys) {
+        keys = new address[](6);
+        for (uint256 k; k < keys.length; ++k) {
+            keys[k] = verifier.keyOf(Circuit(k));
         }
     }
 
@@ -378,6 +433,7 @@ contract Deploy is Script {
         d.availability = Availability(_find("Availability"));
         d.requests = OtrRequests(_find("OtrRequests"));
         d.devVerifier = DevEvidenceVerifier(_find("DevEvidenceVerifier"));
+        d.elementVerifier = IElementVerifier(_find("ElementVerifier"));
         d.randomness = IRandomness(_find("Randomness"));
         d.spotChecks = SpotChecks(_find("SpotChecks"));
     }
@@ -515,7 +571,7 @@ contract Deploy is Script {
 
     /// @dev As `SpotChecks.longestDraws`, before there is one.
     function _longestDraws(Config memory config) private pure returns (uint256) {
-        if (config.elementVerifier == address(0)) return 0;
+        if (!_hasDraws(config)) return 0;
         uint256 due = config.drawDelta.inSeconds() + config.drawEpoch.inSeconds() + Evmnet.PERIOD.inSeconds();
         return 3 * (due + _roundTimeout(config).inSeconds() + config.turnDuration.inSeconds());
     }
@@ -551,6 +607,7 @@ contract Deploy is Script {
             vm.serializeAddress(json, "DevEvidenceVerifier", address(d.devVerifier));
         }
         if (address(d.spotChecks) != address(0)) {
+            vm.serializeAddress(json, "ElementVerifier", address(d.elementVerifier));
             vm.serializeAddress(json, "Randomness", address(d.randomness));
             vm.serializeAddress(json, "SpotChecks", address(d.spotChecks));
         }

@@ -37,7 +37,11 @@ export interface DeployParameters {
   readonly demandBond?: bigint;
   readonly gasPrice?: bigint;
   readonly deliveryPeriod?: number;
-  /** Decides proofs about drawn elements. Without one, rules have no draws, and what follows here is not looked at. */
+  /** File of the circuits' verification keys (`VERIFICATION_KEYS`). Without it, rules have no draws, and what follows here is not looked at. */
+  readonly circuitKeys?: string;
+  /** Blocks of a long fold that are drawn. */
+  readonly drawBlocks?: number;
+  /** Decides proofs about drawn elements in place of a verifier with these keys. */
   readonly elementVerifier?: Hex;
   /** Draw by drand's rounds; else by values that anybody may choose. */
   readonly drand?: boolean;
@@ -70,6 +74,8 @@ const VARIABLES: Readonly<Record<keyof DeployParameters, string>> = {
   demandBond: "OTR_DEMAND_BOND",
   gasPrice: "OTR_GAS_PRICE",
   deliveryPeriod: "OTR_DELIVERY_PERIOD",
+  circuitKeys: "OTR_CIRCUIT_KEYS",
+  drawBlocks: "OTR_DRAW_BLOCKS",
   elementVerifier: "OTR_ELEMENT_VERIFIER",
   drand: "OTR_DRAND",
   deadAfter: "OTR_DEAD_AFTER",

@@ -1,4 +1,4 @@
-import { POSEIDON_KIND, type PoseidonPaths } from "./poseidon.ts";
+import type { POSEIDON_KIND, PoseidonPaths } from "./poseidon.ts";
 import { poseidonHash } from "./poseidon-hash.ts";
 import { DIGEST, digestInteger } from "./poseidon-kernel.ts";
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { BACKENDS } from "../engine/types.ts";
+import { DRAND_URLS } from "../spotcheck/drand-urls.ts";
 
 const address = z.templateLiteral(["0x", z.string().regex(/^[0-9a-fA-F]{40}$/)]);
 const url = z.url({ protocol: /^https?$/ });
@@ -101,6 +102,18 @@ export const configSchema = z.strictObject({
             .min(0)
             .default(120)
             .describe("Requests whose deadline is nearer are left alone"),
+        })
+        .prefault({}),
+      draws: z
+        .strictObject({
+          drandUrls: z
+            .array(url)
+            .default([...DRAND_URLS])
+            .describe("drand's endpoints of its evmnet beacon, asked one after the other"),
+          prover: z
+            .array(z.string())
+            .optional()
+            .describe("Program and leading arguments that prove in place of snarkjs, called as rapidsnark's prover"),
         })
         .prefault({}),
       crossCheck: z

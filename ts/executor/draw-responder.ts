@@ -113,7 +113,7 @@ export class DrawResponder implements DisputeResponder {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#loop;
-    await this.#o.prover.close();
+    this.#o.prover.close();
   }
 
   /** Everything that takes no proof, then the proofs of the nearest deadline. @returns Whether there was something to prove. */

@@ -9,6 +9,7 @@ import { GameStore } from "../chain/game-store.ts";
 import { SqliteCursorStore, SqliteIntentStore } from "../chain/sqlite.ts";
 import { systemClock } from "../chain/time.ts";
 import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
+import { CommandProver, committedFiles, type Prover, SnarkjsProver } from "../circuits/prover.ts";
 import type { Hex } from "../commit/bytes.ts";
 import { weiOf } from "../config/amounts.ts";
 import type { Logger } from "../config/logger.ts";
@@ -18,10 +19,12 @@ import type { ReadyModel } from "../dispute/load-models.ts";
 import type { Engine } from "../engine/types.ts";
 import { ChainPulse } from "../metrics/chain-pulse.ts";
 import { TransactionLog } from "../metrics/transaction-log.ts";
+import { provableModels } from "../spotcheck/provable-model.ts";
 import { Database, type DatabaseHooks } from "../store/database.ts";
 import { ExecutorStore } from "../store/executor-store.ts";
 import { CrossCheck } from "./cross-check.ts";
 import { DemandResponder } from "./demand-responder.ts";
+import { DrawResponder } from "./draw-responder.ts";
 import { SoftwareEnclave } from "./enclave.ts";
 import { Executor } from "./executor.ts";
 import { KeyKeeper } from "./key-keeper.ts";
@@ -44,7 +47,7 @@ export interface OpenExecutorOptions {
   readonly account: LocalAccount;
   readonly models: readonly ReadyModel[];
   readonly source: ModelSource;
-  readonly config: Pick<Config, "executor" | "collector" | "rpc" | "fromBlock">;
+  readonly config: Pick<Config, "executor" | "collector" | "rpc" | "fromBlock" | "cacheDir">;
   /** Database file. */
   readonly path: string;
   /** Root of development evidence: registers software enclaves. Left out, their keys must be registered some other way. */
@@ -128,6 +131,12 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
       pollMs: config.rpc.pollMs,
       confirmations,
     });
+  const draws = new DrawResponder({
+    ...answering,
+    prover: proverOf(config),
+    models: provableModels(models, config.cacheDir),
+    rounds: { drandUrls: config.executor.draws.drandUrls },
+  });
   return new Executor({
     domain,
     served,
@@ -136,6 +145,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
     responders: [
       new Responder({ ...answering, models: options.source }),
       new DemandResponder(answering),
+      draws,
       new CollectorService({
         ...collectorSettings(config.collector, account.address),
         ...{ context, clock: systemClock, log, store: new DueStore(database), role: "executor" },
@@ -160,6 +170,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
       ...transactions.metrics(),
       ...(keys?.metrics() ?? []),
       ...(requests?.metrics() ?? []),
+      ...draws.metrics(),
     ],
     clock: systemClock,
     random,
@@ -175,6 +186,13 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
       pollMs: config.rpc.pollMs,
     },
   });
+}
+
+/** Who makes proofs: snarkjs, or a program of the operator's. */
+function proverOf({ executor, cacheDir }: OpenExecutorOptions["config"]): Prover {
+  const files = committedFiles(cacheDir);
+  const [program, ...leading] = executor.draws.prover ?? [];
+  return program === undefined ? new SnarkjsProver(files) : new CommandProver([program, ...leading], files);
 }
 
 /** What requests of contracts cost; undefined if they are not served. */

@@ -2,10 +2,16 @@ import { setImmediate } from "node:timers/promises";
 import { cacheFolder } from "../commit/cache-folder.ts";
 import { CommitPool } from "../commit/commit-pool.ts";
 import type { CommitJob } from "../commit/commit-worker.ts";
-import { kernelModule } from "../commit/kernel-module.ts";
 import { DigestTree } from "../commit/digest-tree.ts";
+import { kernelModule } from "../commit/kernel-module.ts";
 import { rowsTree } from "../commit/model-trees.ts";
-import { POSEIDON_KIND, type PoseidonPaths, PoseidonTree, poseidonRow, poseidonWeightsTree } from "../commit/poseidon.ts";
+import {
+  POSEIDON_KIND,
+  type PoseidonPaths,
+  PoseidonTree,
+  poseidonRow,
+  poseidonWeightsTree,
+} from "../commit/poseidon.ts";
 import { poseidonHash } from "../commit/poseidon-hash.ts";
 import { DIGEST, digestInteger, digestStart, PoseidonKernel, poseidonTables } from "../commit/poseidon-kernel.ts";
 import { leafHead, RowKernel } from "../commit/row-kernel.ts";

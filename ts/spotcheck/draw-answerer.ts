@@ -264,4 +264,3 @@ function bundleOf({ hashes, bundle }: StripOfBatch, index: number): Bundle {
   if (found === undefined) throw new ReceiptForDrawError(receiptHash ?? `leaf ${index}`, "it is not in the store");
   return found;
 }
-

@@ -33,7 +33,11 @@ export class BeaconError extends BaseError {
   constructor(round: bigint, failures: readonly string[]) {
     super("The beacon's round cannot be had.", {
       code: "spotcheck.beacon",
-      metaMessages: [`Round ${round}.`, ...failures, "Set draws.drandUrls to endpoints that this machine reaches."],
+      metaMessages: [
+        `Round ${round}.`,
+        ...failures,
+        "Set executor.draws.drandUrls to endpoints that this machine reaches.",
+      ],
       retryable: true,
     });
   }

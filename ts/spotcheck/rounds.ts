@@ -6,14 +6,8 @@ import { callOf, type OtrContext, read } from "../chain/context.ts";
 import type { Call } from "../chain/sender.ts";
 import type { RpcHeader } from "./block-header.ts";
 import { blockMixProof, type HeaderSource } from "./block-mix-proof.ts";
+import { DRAND_URLS } from "./drand-urls.ts";
 import { BeaconError } from "./errors.ts";
-
-/** drand's public relays of its evmnet beacon, asked one after the other. */
-export const DRAND_URLS: readonly string[] = [
-  "https://api.drand.sh/v2/beacons/evmnet",
-  "https://api2.drand.sh/v2/beacons/evmnet",
-  "https://drand.cloudflare.com/v2/beacons/evmnet",
-];
 
 /** How rounds are brought to the chain. */
 export interface RoundOptions {
@@ -92,7 +86,10 @@ async function replacementOf(
 const drandRound = z.object({ round: z.number(), signature: z.string().regex(/^[0-9a-f]{128}$/) });
 
 /** The signature of a round of drand, from the first endpoint that has it. Whether it is right the contract finds out. */
-async function drandSignature(round: bigint, { drandUrls = DRAND_URLS, timeoutMs = 10_000 }: RoundOptions): Promise<Hex> {
+async function drandSignature(
+  round: bigint,
+  { drandUrls = DRAND_URLS, timeoutMs = 10_000 }: RoundOptions,
+): Promise<Hex> {
   const failures: string[] = [];
   for (const url of drandUrls) {
     try {

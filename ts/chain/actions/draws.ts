@@ -79,13 +79,7 @@ export async function getStrip(
   strip: number,
 ): Promise<StripDraw> {
   const at = { address: court };
-  const [state, index, claimId, deadline] = await read(
-    context,
-    "spotChecks",
-    "stripOf",
-    [batchId, BigInt(strip)],
-    at,
-  );
+  const [state, index, claimId, deadline] = await read(context, "spotChecks", "stripOf", [batchId, BigInt(strip)], at);
   return { state: STRIP_STATES[state]!, index: Number(index), claimId, deadline: BigInt(deadline) };
 }
 
