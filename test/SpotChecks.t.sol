@@ -160,6 +160,27 @@ contract SpotChecksTest is SpotCheckTest {
         assertEq(answered, 2);
     }
 
+    /// @dev Several answers in one transaction are the sender's own, each.
+    function test_multicall_everyStrip_succeeds() public {
+        CommittedReceipt[] memory all = _commitReceipts(2 * STRIDE);
+        uint64 round = _roundOf(all[0]);
+        _deliver(round, keccak256("any"));
+        bytes[] memory calls = new bytes[](2);
+        for (uint256 strip; strip < 2; ++strip) {
+            (, uint256 index,,) = court.stripOf(all[0].batchId, strip);
+            calls[strip] = abi.encodeCall(court.postStep, (all[index], ROOT));
+        }
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(ISpotChecks.NotExecutor.selector, executor, stranger));
+        court.multicall(calls);
+        vm.prank(executor);
+        court.multicall(calls);
+        for (uint256 strip; strip < 2; ++strip) {
+            (StripState state,,,) = court.stripOf(all[0].batchId, strip);
+            assertEq(uint256(state), uint256(StripState.Posted));
+        }
+    }
+
     // ---------------------------------------------------------------- a receipt is drawn once
 
     /// @dev Committed again later and drawn again: the earlier draw's answer is the later one's.

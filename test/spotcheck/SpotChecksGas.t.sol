@@ -3,14 +3,18 @@ pragma solidity ^0.8.30;
 
 import {Config} from "script/Deploy.s.sol";
 import {SpotCheckTest} from "../utils/SpotCheckTest.sol";
+import {Trees} from "../utils/Trees.sol";
 import {BatchId, CommittedReceipt} from "src/interfaces/IOtrRollup.sol";
-import {Duration} from "src/libraries/Clock.sol";
+import {Duration, Timestamp} from "src/libraries/Clock.sol";
+import {Tags} from "src/libraries/Tags.sol";
 import {DrawLib} from "src/spotcheck/DrawLib.sol";
-import {Receipt as OtrReceipt} from "src/types/OtrTypes.sol";
+import {Receipt as OtrReceipt, ReceiptHash} from "src/types/OtrTypes.sol";
 
 /// @notice What the calls of a draw cost as transactions: a receipt of a batch of 1,000, one of 100 drawn, four pairs. The verifier's part is the
 ///         verifier's: here it costs next to nothing, and openings are short.
 contract SpotChecksGasTest is SpotCheckTest {
+    using Trees for Trees.Tree;
+
     uint256 private constant BATCH = 1000;
 
     function setUp() public override {
@@ -75,6 +79,47 @@ contract SpotChecksGasTest is SpotCheckTest {
         assertLe(gas, 600_000);
     }
 
+    /// @dev All draws of the batch: ten strips, their steps in one transaction, their proofs in another.
+    function test_snapshot_batch_succeeds() public {
+        bytes32 value = keccak256("ten");
+        bytes32 seed = DrawLib.batchSeed(value, address(rollup), rollup.batchCount() + 1);
+        bytes32[] memory leaves = new bytes32[](BATCH);
+        CommittedReceipt[] memory all = new CommittedReceipt[](10);
+        for (uint256 i; i < BATCH; ++i) {
+            leaves[i] = keccak256(abi.encode(i));
+        }
+        for (uint256 strip; strip < 10; ++strip) {
+            all[strip].receipt = _receipt();
+            all[strip].receipt.seq = uint64(strip);
+            (, all[strip].index) = DrawLib.drawnIn(seed, strip, BATCH, 100);
+            leaves[all[strip].index] = ReceiptHash.unwrap(rollup.hashReceipt(all[strip].receipt));
+        }
+        Trees.Tree memory tree = Trees.over(leaves);
+        vm.prank(executor);
+        BatchId id = rollup.commitBatch(tree.root(Tags.BATCH), BATCH);
+        bytes[] memory calls = new bytes[](10);
+        for (uint256 strip; strip < 10; ++strip) {
+            (all[strip].batchId, all[strip].siblings) = (id, tree.siblings(all[strip].index));
+            calls[strip] = abi.encodeCall(court.postStep, (all[strip], ROOT));
+        }
+        uint64 round = _roundOf(all[0]);
+        _deliver(round, value);
+        vm.prank(executor);
+        court.multicall(calls);
+        uint256 gas = _snap("postStep, ten of a batch of 1000 at once");
+        _drawPairs(all[0], round);
+        for (uint256 strip; strip < 10; ++strip) {
+            bytes memory proof = _proofOf(all[strip], round, _pairs(0, 4));
+            calls[strip] =
+                abi.encodeCall(court.provePairs, (all[strip].receipt, round, _pairs(0, 4), _openings(4), proof));
+        }
+        court.multicall(calls);
+        gas += _snap("provePairs without verifier, ten times four pairs at once");
+        assertEq(_settledAt(all[0]), block.timestamp + 1);
+        vm.snapshotValue("draws", "answer without verifier, a receipt of the batch", gas / BATCH);
+        assertLe(gas / BATCH, 3000);
+    }
+
     function test_snapshot_again_succeeds() public {
         (CommittedReceipt memory c, uint64 round) = _drawnOne();
         vm.prank(executor);
@@ -127,5 +172,20 @@ contract SpotChecksGasTest is SpotCheckTest {
         uint256 gas = _snap("missed, the step");
         assertLe(court.MISSED_GAS(), gas);
         assertGe(court.MISSED_GAS() * 10, gas * 8);
+    }
+
+    function test_snapshot_missedRound_succeeds() public {
+        CommittedReceipt memory c = _commit(_receipt(), 437, BATCH);
+        vm.warp(_deadline(c.batchId));
+        vm.prank(stranger);
+        court.missed(c.batchId, 4);
+        uint256 gas = _snap("missed, the first round");
+        assertLe(court.MISSED_GAS(), gas);
+        assertGe(court.MISSED_GAS() * 10, gas * 8);
+    }
+
+    function _deadline(BatchId id) private view returns (uint256) {
+        (,,, Timestamp deadline) = court.stripOf(id, 0);
+        return Timestamp.unwrap(deadline);
     }
 }
