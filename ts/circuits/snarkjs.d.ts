@@ -32,6 +32,7 @@ declare module "snarkjs" {
   };
   export const powersOfTau: {
     newAccumulator(curve: import("ffjavascript").Curve, power: number, to: File): Promise<unknown>;
+    contribute(from: File, to: File, name: string, entropy: string): Promise<unknown>;
     preparePhase2(from: File, to: File): Promise<unknown>;
   };
   export const zKey: {

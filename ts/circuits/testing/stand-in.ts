@@ -21,6 +21,6 @@ component main {public [${words.join(", ")}]} = Words();`;
   const { r1cs, wasm } = await compileCircuit({ main, include: [], optimisation: "O1" });
   const first: MemoryFile = { type: "mem" };
   await zKey.newZKey({ type: "mem", data: r1cs }, phase1, first);
-  await zKey.beacon(first, zkey, name, "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f", 4);
+  await zKey.beacon(first, zkey, name, "5".repeat(64), 10);
   return { wasm, zkey, verification: await zKey.exportVerificationKey(zkey) };
 }
