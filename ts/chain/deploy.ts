@@ -37,7 +37,7 @@ export interface DeployParameters {
   readonly demandBond?: bigint;
   readonly gasPrice?: bigint;
   readonly deliveryPeriod?: number;
-  /** File of the circuits' verification keys (`VERIFICATION_KEYS`). Without it, rules have no draws, and what follows here is not looked at. */
+  /** File of the circuits' verification keys (`VERIFIER_KEYS`). Without it, rules have no draws, and what follows here is not looked at. */
   readonly circuitKeys?: string;
   /** Blocks of a long fold that are drawn. */
   readonly drawBlocks?: number;

@@ -8,7 +8,7 @@ import { type Asked, type FaultyModel, generate } from "../../adversary/random-f
 import { type Anvil, anvilKey, startAnvil } from "../../chain/anvil.ts";
 import { type ChainClient, connect } from "../../chain/client.ts";
 import type { OtrContext } from "../../chain/context.ts";
-import { deploy } from "../../chain/deploy.ts";
+import { type DeployParameters, deploy } from "../../chain/deploy.ts";
 import { type Deployment, deploymentPath } from "../../chain/deployment.ts";
 import { type IntentStore, MemoryIntentStore } from "../../chain/intent.ts";
 import { type OtrActions, otrActions } from "../../chain/otr-actions.ts";
@@ -58,11 +58,14 @@ export class Scene {
     this.chain = testClient(client);
   }
 
-  /** @param turnDuration Seconds that a side has for a move. */
-  static async open(chainId: number, turnDuration = TURN): Promise<Scene> {
+  /**
+   * @param turnDuration Seconds that a side has for a move.
+   * @param more Further parameters of the deployment.
+   */
+  static async open(chainId: number, turnDuration = TURN, more: DeployParameters = {}): Promise<Scene> {
     const anvil = await startAnvil({ chainId });
     const challengeWindow = Math.max(100_000, 2 * turnDuration);
-    const parameters = { development: true, allowAnyChain: true, turnDuration, challengeWindow };
+    const parameters = { development: true, allowAnyChain: true, turnDuration, challengeWindow, ...more };
     const deployment = await deploy({ url: anvil.url, privateKey: anvilKey(0), parameters });
     const client = await connect({ url: anvil.url, pollMs: 10 });
     const server = createServer();

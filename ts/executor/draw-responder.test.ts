@@ -1,0 +1,183 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { generate } from "../adversary/random-fault.ts";
+import { getBatchDraws, getDrawTerms, getStrip, missedCall } from "../chain/actions/draws.ts";
+import { systemClock } from "../chain/time.ts";
+import type { CircuitInputs } from "../circuits/calculator.ts";
+import type { CircuitName } from "../circuits/catalogue.ts";
+import { provingKey } from "../circuits/keys.ts";
+import { committedFiles, type Prover, SnarkjsProver } from "../circuits/prover.ts";
+import { VERIFIER_KEYS } from "../circuits/verifier-keys.ts";
+import { weightsOpener } from "../circuits/weights-opener.ts";
+import { type Hex, toHex, word } from "../commit/bytes.ts";
+import { hashRequest } from "../commit/typed-data.ts";
+import { createLogger } from "../config/logger.ts";
+import { type Actor, Scene } from "../fisherman/testing/scene.ts";
+import { sceneModel } from "../fisherman/testing/scene-model.ts";
+import { INSTRUCTIONS } from "../machine/table.ts";
+import type { Bundle } from "../sdk/bundle.ts";
+import { instructionOf } from "../spotcheck/draws.ts";
+import { Database } from "../store/database.ts";
+import { ExecutorStore } from "../store/executor-store.ts";
+import { DrawResponder } from "./draw-responder.ts";
+
+const PAIRS = 2;
+const TURN = 600;
+const LOG = createLogger("test", { level: (process.env.OTR_TEST_LOG as "info") ?? "silent", format: "text" });
+
+/** What `map` proves by itself: other kinds have keys of their own, whose making takes longer (ts/circuits/answer.test.ts has all of them). */
+const MAPS = ["rms", "norm", "quantize", "dequant", "add", "rescale", "exp2", "divide", "gate"] as const;
+
+async function until<T>(look: () => Promise<T | undefined | false>, what: string, ms = 120_000): Promise<T> {
+  for (const end = Date.now() + ms; Date.now() < end; ) {
+    const found = await look();
+    if (found !== undefined && found !== false) return found;
+    await systemClock.sleep(50);
+  }
+  throw new Error(`not within ${ms / 1000} s: ${what}`);
+}
+
+describe("draws", () => {
+  let scene: Scene;
+  let folder: string;
+  const running: DrawResponder[] = [];
+  const { content, weightsTreeP } = sceneModel();
+
+  beforeAll(async () => {
+    await provingKey("map");
+    const draws = { circuitKeys: VERIFIER_KEYS, drawStride: 1, drawPairs: PAIRS, drawDelta: 0, drawEpoch: 1 };
+    scene = await Scene.open(41_031, TURN, draws);
+  }, 600_000);
+  afterAll(() => scene.close());
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "otr-draws-"));
+  });
+  afterEach(async () => {
+    for (const responder of running.splice(0)) await responder.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** A value by which all pairs of these receipts are maps. */
+  function mapsOnly(items: readonly Bundle[]): Hex {
+    const { instructions } = content.program;
+    const opcodes: readonly number[] = MAPS.map((name) => INSTRUCTIONS[name].opcode);
+    const pairs = Array.from({ length: PAIRS }, (_, pair) => pair);
+    for (let n = 1; ; n++) {
+      const value = toHex(word(n));
+      const drawn = items.flatMap(({ receiptHash }) =>
+        pairs.map((pair) => instructions[instructionOf(value, receiptHash, pair, instructions.length)]!),
+      );
+      if (drawn.every(({ opcode, role }) => opcodes.includes(opcode) && role === 0)) return value;
+    }
+  }
+
+  /** Starts the responder over the executor's store, which knows these answers. */
+  async function respond(executor: Actor, items: readonly Bundle[], root: Hex, prover: Prover, file = "e.sqlite") {
+    const database = Database.open(join(folder, file), ExecutorStore.schema);
+    const leaves = items.map(({ receiptHash }) => receiptHash);
+    const responder = new DrawResponder({
+      context: executor.context,
+      executor: executor.address,
+      database,
+      log: LOG,
+      prover,
+      models: async () => ({
+        engine: scene.engine,
+        disputed: scene.model,
+        weights: async () => weightsOpener(content.weights, weightsTreeP),
+      }),
+      rounds: { developmentValue: () => mapsOnly(items) },
+      fromBlock: 0n,
+      pollMs: 50,
+    });
+    const byHash = new Map(items.map((item) => [item.receiptHash, item]));
+    await responder.start({
+      bundle: (hash) => byHash.get(hash),
+      leaves: (wanted) => (wanted === root ? leaves : undefined),
+      batchRoot: (hash) => (byHash.has(hash) ? root : undefined),
+    });
+    running.push(responder);
+    return { responder, database };
+  }
+
+  const courtOf = async ({ actions }: Actor) => (await actions.getRules()).spotChecks;
+  const settled = (executor: Actor, batchId: bigint) => async () =>
+    (await getBatchDraws(executor.context, await courtOf(executor), batchId)).settled;
+
+  it("are answered: step, proofs, and the batch settles", async () => {
+    const executor = await scene.executor();
+    const items = [await scene.answer(executor.address), await scene.answer(executor.address, [4, 5, 6], 3)];
+    const { batchId, root } = await scene.commit(executor, items, false);
+    expect(await settled(executor, batchId)()).toBe(false);
+    await respond(executor, items, root, new SnarkjsProver(committedFiles()));
+    await until(settled(executor, batchId), "the batch is settled");
+    const { drawn, answered } = await getBatchDraws(executor.context, await courtOf(executor), batchId);
+    expect([drawn, answered]).toEqual([2, 2]);
+  }, 300_000);
+
+  it("go on where a process was ended: proofs that were made are not made again", async () => {
+    const executor = await scene.executor();
+    const items = [await scene.answer(executor.address, [7, 8], 2)];
+    const { batchId, root } = await scene.commit(executor, items, false);
+    const made: string[] = [];
+    const real = new SnarkjsProver(committedFiles());
+    /** Ends itself after a proof, as a process that is killed. */
+    const prover = (most: number): Prover => ({
+      async prove(circuit: CircuitName, inputs: CircuitInputs) {
+        if (made.length === most) throw new Error("killed");
+        made.push(circuit);
+        return real.prove(circuit, inputs);
+      },
+      close() {},
+    });
+    const first = await respond(executor, items, root, prover(1));
+    await until(
+      async () => made.length === 1 && first.database.get("SELECT 1 AS n FROM draw_proofs"),
+      "a proof is kept",
+    );
+    await first.responder.stop();
+    first.database.close();
+    await respond(executor, items, root, prover(PAIRS));
+    await until(settled(executor, batchId), "the batch is settled");
+    expect(made).toHaveLength(PAIRS);
+    real.close();
+  }, 300_000);
+
+  it("of confidential answers are answered by their request alone", async () => {
+    const executor = await scene.executor();
+    const asked = scene.ask(scene.model, [1, 2, 3], 2);
+    const request = { ...asked.request, confidential: true };
+    const input = { ...asked.input, requestHash: hashRequest(scene.domain, request) };
+    const { outputs, records } = await generate(scene.engine, input, 2);
+    const items = [scene.item(executor.address, { request, input }, outputs, records)];
+    const { batchId, root } = await scene.commit(executor, items, false);
+    const never: Prover = {
+      prove: async () => {
+        throw new Error("nothing is to be proven");
+      },
+      close() {},
+    };
+    await respond(executor, items, root, never);
+    await until(settled(executor, batchId), "the batch is settled");
+  }, 300_000);
+
+  it("convict whoever lets them pass: anybody may say so", async () => {
+    const executor = await scene.executor();
+    const stranger = await scene.actor();
+    const items = [await scene.answer(executor.address)];
+    const { batchId } = await scene.commit(executor, items, false);
+    const court = await courtOf(executor);
+    const terms = await getDrawTerms(executor.context, court);
+    expect(terms).toMatchObject({ stride: 1, pairs: PAIRS, turnDuration: BigInt(TURN) });
+    const { sender } = stranger.context;
+    await expect(sender.send(missedCall(court, batchId, 0))).rejects.toThrow("NotMissed");
+    // Nobody brings the round, nobody posts the step.
+    await scene.chain.increaseTime({ seconds: 3 * TURN });
+    await scene.chain.mine({ blocks: 1 });
+    await sender.send(missedCall(court, batchId, 0));
+    expect((await executor.actions.getExecutor(executor.address)).convictedAt).not.toBe(0n);
+    expect((await getStrip(executor.context, court, batchId, 0)).state).toBe("unknown");
+  }, 300_000);
+});
