@@ -3,6 +3,7 @@ import type { Hex } from "viem";
 import { chainCommands } from "./chain-commands.ts";
 import { courtCommands } from "./court-commands.ts";
 import { daemonCommands } from "./daemon-commands.ts";
+import { drawCommands } from "./draw-commands.ts";
 import { exitCodeOf, NegativeResultError } from "./errors.ts";
 import { executorCommands } from "./executor-commands.ts";
 import { gameCommands } from "./game-commands.ts";
@@ -59,6 +60,7 @@ export async function main(
     chainCommands,
     executorCommands,
     courtCommands,
+    drawCommands,
   ])
     add(program, run);
   try {

@@ -5,6 +5,7 @@ import { ABIS } from "../chain/abis.ts";
 import { type BatchDraws, type DrawTerms, getBatchDraws, getDrawTerms } from "../chain/actions/draws.ts";
 import { getRules } from "../chain/actions/rules.ts";
 import { sameAddress } from "../chain/client.ts";
+import { openReceipt } from "../chain/committed.ts";
 import { type EventArgs, type OtrContext, read } from "../chain/context.ts";
 import { NoSenderError } from "../chain/errors.ts";
 import { SqliteCursorStore } from "../chain/sqlite.ts";
@@ -153,9 +154,12 @@ export class DrawResponder implements DisputeResponder {
       const key = `${batchId}:${strip}`;
       if (this.#answered.has(key) || this.#stop.signal.aborted) continue;
       await this.#attempt(`strip:${key}`, async () => {
-        const bundle = (receiptHash: Hex) => evidence.bundle(receiptHash);
         const otherRounds = await this.#otherRounds(evidence, batch, hashes);
-        const wanted = { batchId, strip, draws, hashes, bundle, otherRounds };
+        const at = (index: number) => {
+          const bundle = hashes[index] === undefined ? undefined : evidence.bundle(hashes[index]);
+          return bundle && { bundle, committed: openReceipt(batchId, bundle.receipt, hashes, index) };
+        };
+        const wanted = { batchId, strip, draws, at, otherRounds };
         const progress = await this.#answerer.advance(terms, wanted);
         if (progress.kind === "answered") this.#answered.add(key);
         else found.push(progress);

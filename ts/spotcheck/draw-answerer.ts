@@ -16,7 +16,7 @@ import {
   type StripDraw,
 } from "../chain/actions/draws.ts";
 import { fitsOneTransaction } from "../chain/actions/parts.ts";
-import { openReceipt } from "../chain/committed.ts";
+import type { CommittedReceipt } from "../chain/committed.ts";
 import type { OtrContext } from "../chain/context.ts";
 import { NoSenderError } from "../chain/errors.ts";
 import type { Call } from "../chain/sender.ts";
@@ -47,17 +47,13 @@ export interface ProofStore {
   drop(claim: Hex): void;
 }
 
-/** A leaf of a batch, and where the others lie. */
-export interface DrawnLeaf {
-  readonly hashes: readonly Hex[];
-  bundle(receiptHash: Hex): Bundle | undefined;
-}
-
 /** A strip that an answer is wanted for. */
-export interface StripOfBatch extends DrawnLeaf {
+export interface StripOfBatch {
   readonly batchId: bigint;
   readonly strip: number;
   readonly draws: BatchDraws;
+  /** The receipt at a place of the batch, with its opening and its evidence; undefined if that is not known. */
+  at(index: number): { readonly committed: CommittedReceipt; readonly bundle: Bundle } | undefined;
   /** Rounds that drew of other batches with receipts of this one: a claim by an earlier round answers. */
   readonly otherRounds: readonly bigint[];
 }
@@ -118,8 +114,7 @@ export class DrawAnswerer {
   async #claim(terms: DrawTerms, wanted: StripOfBatch, { index, deadline }: StripDraw): Promise<void> {
     const { context, log } = this.#o;
     const { batchId, strip, draws, otherRounds } = wanted;
-    const bundle = bundleOf(wanted, index);
-    const committed = openReceipt(batchId, bundle.receipt, wanted.hashes, index);
+    const { bundle, committed } = receiptAt(wanted, index);
     const { court } = terms;
     if (bundle.request.confidential) {
       await this.#send(exemptCall(court, committed, bundle.request), `exempt:${batchId}:${strip}`);
@@ -144,7 +139,7 @@ export class DrawAnswerer {
   async #answer(terms: DrawTerms, wanted: StripOfBatch, draw: StripDraw): Promise<StripProgress> {
     const { context, log } = this.#o;
     const { court, randomness } = terms;
-    const bundle = bundleOf(wanted, draw.index);
+    const { bundle } = receiptAt(wanted, draw.index);
     const { claim, round } = await this.#claimOf(court, bundle, draw, [wanted.draws.round, ...wanted.otherRounds]);
     const value = await roundValue(context, randomness, claim.pairsRound);
     if (value === undefined) return { kind: "waits", round: claim.pairsRound };
@@ -258,9 +253,8 @@ export class DrawAnswerer {
 }
 
 /** The drawn receipt with its evidence. */
-function bundleOf({ hashes, bundle }: StripOfBatch, index: number): Bundle {
-  const receiptHash = hashes[index];
-  const found = receiptHash === undefined ? undefined : bundle(receiptHash);
-  if (found === undefined) throw new ReceiptForDrawError(receiptHash ?? `leaf ${index}`, "it is not in the store");
+function receiptAt({ at, batchId }: StripOfBatch, index: number) {
+  const found = at(index);
+  if (found === undefined) throw new ReceiptForDrawError(`leaf ${index} of batch ${batchId}`, "it is not in the store");
   return found;
 }
