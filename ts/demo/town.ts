@@ -6,11 +6,12 @@ import { createTestClient, createWalletClient, http, type LocalAccount, parseEth
 import { privateKeyToAccount } from "viem/accounts";
 import { type Anvil, anvilKey, startAnvil } from "../chain/anvil.ts";
 import { type ChainClient, connect } from "../chain/client.ts";
-import { deploy } from "../chain/deploy.ts";
+import { type DeployParameters, deploy } from "../chain/deploy.ts";
 import type { Deployment } from "../chain/deployment.ts";
 import { SOFTWARE_MEASUREMENT } from "../chain/dev-evidence.ts";
 import { type OtrActions, otrActions } from "../chain/otr-actions.ts";
 import { walletSender } from "../chain/wallet-sender.ts";
+import { VERIFIER_KEYS } from "../circuits/verifier-keys.ts";
 import { createLogger, type Logger } from "../config/logger.ts";
 import { configSchema } from "../config/schema.ts";
 import { loadModels, type ReadyModel } from "../dispute/load-models.ts";
@@ -28,7 +29,7 @@ const YEAR = 365 * 24 * 3600;
 const POLL_MS = 300;
 
 /** Who is who, by account of the local chain. */
-const ACCOUNTS = ["governance", "honest", "downgrader", "bitflipper", "fisherman", "requester"] as const;
+const ACCOUNTS = ["governance", "honest", "downgrader", "bitflipper", "fisherman", "requester", "inventor"] as const;
 export type Role = (typeof ACCOUNTS)[number];
 
 /** An executor that serves, and where. */
@@ -47,6 +48,7 @@ export interface Pace {
 export class Town {
   private readonly folder = mkdtempSync(join(tmpdir(), "otr-demo-"));
   private readonly closers: (() => Promise<unknown>)[] = [];
+  private closed = false;
 
   private constructor(
     readonly anvil: Anvil,
@@ -61,8 +63,18 @@ export class Town {
     return TURNS * this.pace.turn;
   }
 
+  /** Rules that draw every receipt, by a source whose values anybody may choose: real chains draw one of a hundred, by drand. */
+  static readonly DRAWS: DeployParameters = {
+    circuitKeys: VERIFIER_KEYS,
+    drand: false,
+    drawStride: 1,
+    drawPairs: 4,
+    drawDelta: 0,
+    drawEpoch: 1,
+  };
+
   /** Starts the chain and deploys with `forge script`. */
-  static async build(pace: Pace, logLevel: "silent" | "info"): Promise<Town> {
+  static async build(pace: Pace, logLevel: "silent" | "info", draws: DeployParameters = {}): Promise<Town> {
     const anvil = await startAnvil();
     const deployment = await deploy({
       url: anvil.url,
@@ -73,6 +85,7 @@ export class Town {
         turnDuration: pace.turn,
         airGap: AIR_GAP,
         claimPeriod: TURNS * pace.turn,
+        ...draws,
       },
     });
     const client = await connect({ url: anvil.url, pollMs: POLL_MS });
@@ -152,6 +165,8 @@ export class Town {
 
   /** Stops the daemons in order, then the chain, and removes all files. */
   async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
     for (const close of this.closers.reverse()) await close();
     await this.anvil.stop();
     rmSync(this.folder, { recursive: true, force: true });
