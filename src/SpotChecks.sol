@@ -146,9 +146,8 @@ contract SpotChecks is ISpotChecks, Multicall {
         if (pairs.length == 0 || roots.length != pairs.length) {
             revert CountMismatch(Math.max(pairs.length, 1), roots.length);
         }
-        uint256 named = claim.proven;
         for (uint256 i; i < pairs.length; ++i) {
-            named = _named(named, pairs[i]);
+            _bitOf(pairs[i]);
             if (roots[i] == 0) revert EmptyRoot(pairs[i]);
             _statesRoots[claimId][pairs[i]] = roots[i];
         }
@@ -175,7 +174,9 @@ contract SpotChecks is ISpotChecks, Multicall {
         );
         uint256 proven = claim.proven;
         for (uint256 i; i < pairs.length; ++i) {
-            proven = _named(proven, pairs[i]);
+            // INVARIANT: the loss of one pair's proof is not made good by another's. One that is proven already may come again, so that nobody
+            // makes an executor's proofs fail by sending a part of them first.
+            proven |= _bitOf(pairs[i]);
         }
         claim.proven = uint16(proven);
         emit PairsProven(receiptHash, round, proven);
@@ -385,11 +386,9 @@ contract SpotChecks is ISpotChecks, Multicall {
         return uint32(DrawLib.stepOf(RANDOMNESS.valueOf(round), receiptHash, steps - 1));
     }
 
-    /// @dev `named` with the pair's bit set, which was not.
-    function _named(uint256 named, uint256 pair) private view returns (uint256) {
-        // INVARIANT: the loss of one pair's proof is not made good by another's.
-        if (pair >= PAIRS || named >> pair & 1 == 1) revert PairRefused(pair);
-        return named | 1 << pair;
+    function _bitOf(uint256 pair) private view returns (uint256) {
+        if (pair >= PAIRS) revert PairOutOfRange(pair);
+        return 1 << pair;
     }
 
     function _isProven(uint256 proven) private view returns (bool) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
-
 import {ModelId, ReceiptHash, RequestHash} from "../types/OtrTypes.sol";
 
 /// @notice A drawn step of a receipt, with what the receipt commits to.
@@ -33,14 +32,11 @@ struct DrawnPair {
 interface IElementVerifier {
     /// @notice Segments (blocks) of a long fold that are drawn and proven for one pair.
     function BLOCKS() external view returns (uint256);
-
     /// @notice Whether anyone can forge proofs because the keys come from a development setup.
     function development() external view returns (bool);
-
     /// @notice Reverts with a typed error unless the openings and proofs prove all pairs. Each opening is in the verifier's own format; of a long fold
     ///         (which needs `statesRoot` and `blockValue`) it concerns the drawn segments only.
-    /// @param openings One for each pair.
-    /// @param proofs Groth16 proofs of all claims of all pairs in their order, 256 bytes each.
+    /// @param openings One for each pair. @param proofs Groth16 proofs of all claims of all pairs in their order, 256 bytes each.
     function requireProven(
         DrawnStep calldata step,
         DrawnPair[] calldata pairs,

@@ -11,7 +11,8 @@ type RulesVersion is uint8;
 
 /// @notice Where a receipt stands.
 /// @dev None: nothing stands (not in the batch, could not be judged, committed late, or its key was not active).
-///      Provisional: committed, the window is open. Challenged: a game is open. Final: nothing can change it any more.
+///      Provisional: committed, the window is open, or something that was drawn of its batch is not answered. Challenged: a game is open.
+///      Final: nothing can change it any more.
 ///      Reverted: its executor was convicted before it was final; that does not mean that this answer was false.
 enum Status {
     None,

@@ -91,8 +91,8 @@ interface ISpotChecks {
     error NoSteps(uint32 nIn, uint32 nOut);
     /// @notice A strip is answered by a claim of its own round or an earlier one.
     error LaterClaim(uint64 round, uint64 ownRound);
-    /// @notice Pairs are numbered from zero below `PAIRS`, each is named once, and not after it is proven.
-    error PairRefused(uint256 pair);
+    /// @notice Pairs are numbered from zero below `PAIRS`.
+    error PairOutOfRange(uint256 pair);
     /// @notice So many belong here: one for each pair that is named, at least one pair.
     error CountMismatch(uint256 expected, uint256 got);
     /// @notice States of folds are posted once for a claim.

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type Address, formatEther } from "viem";
+import { type Address, formatEther, zeroAddress } from "viem";
 import { getBlock } from "viem/actions";
 import { payOutDemand } from "../chain/actions/demand.ts";
 import { payOutGame, payReward } from "../chain/actions/settle-game.ts";
@@ -132,7 +132,9 @@ export function courtCommands(program: Command, run: Run): void {
         session.output.result({ ...head, conviction: conviction ?? null, coming }, () =>
           [
             table(Object.entries(head).map(([k, v]) => [k, String(v)])),
-            conviction === undefined ? "not convicted" : `convicted by ${conviction.challenger}`,
+            conviction === undefined
+              ? "not convicted"
+              : `convicted by ${conviction.challenger === zeroAddress ? "a draw that it missed" : conviction.challenger}`,
             rows(coming, "nothing is to come"),
           ].join("\n"),
         );
