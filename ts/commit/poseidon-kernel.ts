@@ -1,3 +1,4 @@
+import { word } from "./bytes.ts";
 import { type KernelExports, KernelMemory } from "./kernel-memory.ts";
 import { GROUP, rowDomain } from "./poseidon.ts";
 import { poseidonHash, scheduleOf } from "./poseidon-hash.ts";
@@ -126,4 +127,9 @@ function packSchedule(inputs: number): Uint8Array {
     out.set(element(x), 16 + i * ELEMENT);
   });
   return out;
+}
+
+/** The digest of an integer. */
+export function digestBytes(x: bigint): Uint8Array {
+  return word(x).slice().reverse();
 }

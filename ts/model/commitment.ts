@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import { concat } from "../commit/bytes.ts";
 import { cacheFolder } from "../commit/cache-folder.ts";
 import { CommitPool } from "../commit/commit-pool.ts";
 import type { CommitJob } from "../commit/commit-worker.ts";
@@ -6,7 +7,7 @@ import { kernelModule } from "../commit/kernel-module.ts";
 import { rowsTree } from "../commit/model-trees.ts";
 import { POSEIDON_KIND, PoseidonTree, poseidonRow } from "../commit/poseidon.ts";
 import { poseidonHash } from "../commit/poseidon-hash.ts";
-import { DIGEST, digestInteger, digestStart } from "../commit/poseidon-kernel.ts";
+import { DIGEST, digestBytes, digestInteger, digestStart } from "../commit/poseidon-kernel.ts";
 import { leafHead, RowKernel } from "../commit/row-kernel.ts";
 import { depth, Tree } from "../commit/tree.ts";
 import { ELEMENT_BYTES, ELEMENT_CODE, rowBytes } from "../machine/types.ts";
@@ -32,6 +33,8 @@ export type WeightsCommitment = {
   /** Opens rows under `weightsRoot`. */
   readonly tree: Tree;
   readonly weightsRootP: bigint;
+  /** `P(row)` of each row, 32 bytes each, little-endian: `DigestTree` opens rows under `weightsRootP`. */
+  readonly digests: Uint8Array;
   /** Rows whose hashes were in the cache. */
   readonly cachedRows: number;
 };
@@ -84,6 +87,7 @@ export async function commitWeights(weights: WeightStore, options: CommitOptions
     return {
       tree: await treeOf(known.leaves, options),
       weightsRootP: rootOf(digestInteger(known.top), weights.count),
+      digests: known.digests,
       cachedRows: weights.count,
     };
   }
@@ -108,7 +112,8 @@ export async function commitWeights(weights: WeightStore, options: CommitOptions
     });
     const top = await poseidonTop(pool, digests);
     cache.write({ leaves, digests, top });
-    return { tree: await treeOf(leaves, options), weightsRootP: rootOf(digestInteger(top), weights.count), cachedRows };
+    const weightsRootP = rootOf(digestInteger(top), weights.count);
+    return { tree: await treeOf(leaves, options), weightsRootP, digests, cachedRows };
   } finally {
     cache.close();
     await pool.close();
@@ -125,7 +130,8 @@ async function commitPlainly(weights: WeightStore, options: CommitOptions): Prom
     // A row takes milliseconds: others may have their turn.
     if (leaves.length % 16 === 0) await setImmediate();
   }
-  return { tree, weightsRootP: new PoseidonTree(leaves).root(POSEIDON_KIND.weights), cachedRows: 0 };
+  const weightsRootP = new PoseidonTree(leaves).root(POSEIDON_KIND.weights);
+  return { tree, weightsRootP, digests: concat(leaves.map(digestBytes)), cachedRows: 0 };
 }
 
 async function treeOf(leaves: Uint8Array, { cacheDir = cacheFolder() }: CommitOptions): Promise<Tree> {
@@ -170,7 +176,7 @@ async function poseidonTop(pool: CommitPool, digests: Uint8Array): Promise<Uint8
     tops[group] = result.digests;
   });
   const { top } = new PoseidonTree(tops.map(digestInteger));
-  return new Uint8Array(Buffer.from(top.toString(16).padStart(2 * DIGEST, "0"), "hex").reverse());
+  return digestBytes(top);
 }
 
 function rootOf(top: bigint, count: number): bigint {
