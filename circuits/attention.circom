@@ -283,7 +283,13 @@ template Attention() {
 
     component states = States();
     states.salt <== salt;
-    states.out <== rows.out;
+    // A state is one element's, whichever part of a its segments read: the read of out alone.
+    var element = (1 << 24) * (rows.type[0][0] + 2 * rows.type[0][1]) + (1 << 26) * rows.length[0]
+        + (1 << 55) * rows.first[0];
+    for (var i = 0; i < 24; i++) {
+        element += rows.row[0][i] * (1 << i);
+    }
+    states.reads <== element;
     states.place <== place;
     states.isFirst <== isFirst;
     states.isLast <== isLast;

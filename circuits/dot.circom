@@ -121,7 +121,7 @@ template Dot() {
 
     component states = States();
     states.salt <== salt;
-    states.out <== rows.out;
+    states.reads <== reads;
     states.place <== segment;
     states.isFirst <== isFirst;
     states.isLast <== isLast;

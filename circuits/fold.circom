@@ -325,7 +325,7 @@ template Fold() {
 
     component states = States();
     states.salt <== salt;
-    states.out <== rows.out;
+    states.reads <== reads;
     states.place <== place;
     states.isFirst <== isFirst;
     states.isLast <== isLast;

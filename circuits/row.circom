@@ -385,8 +385,6 @@ template Reads(n) {
     signal output type[n][2];
     signal output length[n];
     signal output first[n];
-    // The first read by itself.
-    signal output out;
     component bits = Num2Bits(83 * n);
     bits.in <== word;
     for (var r = 0; r < n; r++) {
@@ -407,11 +405,6 @@ template Reads(n) {
         }
         first[r] <== first_;
     }
-    var out_ = 0;
-    for (var i = 0; i < 83; i++) {
-        out_ += bits.out[i] * (1 << i);
-    }
-    out <== out_;
 }
 
 // `count` bytes of a row from element `element` on, within its group, and P(row). Of a row that is not used (length 0) they

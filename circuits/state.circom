@@ -9,8 +9,8 @@ include "numbers.circom";
 // from `initial`, the last one's `after` is finished to the element: they ignore the commitment that they do not need.
 template States() {
     signal input salt;
-    // The fold's first read: which element of which row. The others may differ from segment to segment.
-    signal input out;
+    // Which element of which row: the same word in all segments of a fold. `attention` takes its read of out, others all of their reads.
+    signal input reads;
     signal input place;
     signal input isFirst;
     signal input isLast;
@@ -25,7 +25,7 @@ template States() {
         state[k] = Poseidon(5);
         state[k].inputs[2] <== salt;
         state[k].inputs[3] <== place + k;
-        state[k].inputs[4] <== out;
+        state[k].inputs[4] <== reads;
     }
     state[0].inputs[0] <== before[0];
     state[0].inputs[1] <== before[1];

@@ -15,9 +15,9 @@ import { INSTRUCTIONS } from "../machine/table.ts";
 import { StepAnswer } from "./answer.ts";
 import type { CircuitInputs } from "./calculator.ts";
 import { CIRCUIT_NAMES, CIRCUITS, type CircuitName } from "./catalogue.ts";
+import { ProcessProver, type ProvingFiles } from "./claim-prover.ts";
 import type { DrawnPair } from "./drawn-element.ts";
 import { circuitKey, provingKey } from "./keys.ts";
-import { type ProvingFiles, SnarkjsProver } from "./prover.ts";
 import { drawnAnswer, provableModel } from "./testing/drawn.ts";
 import { standIn } from "./testing/stand-in.ts";
 import { drawnStep, pairWords } from "./verifier-call.ts";
@@ -61,7 +61,7 @@ kinds.push(["rope of a cached row", (instruction) => nameOf(instruction) === "ro
 kinds.push(["rescale of a cached row", (instruction) => nameOf(instruction) === "rescale" && instruction.role === 1]);
 kinds.push(["the emitted token", (instruction) => instruction.role === 2]);
 
-const standIns = new SnarkjsProver(async (name) => circuits.get(name)!);
+const standIns = new ProcessProver(async (name) => circuits.get(name)!);
 
 const cases = [];
 const made = [];
@@ -86,7 +86,7 @@ for (const [name, isIt] of kinds) {
 // Proofs of the circuits themselves, as far as their proving keys are in the cache: of one answer of each kind of claims.
 const keyed = await keyedCircuits();
 const real: { case: number; circuits: CircuitName[]; proofs: Hex[] }[] = [];
-const prover = new SnarkjsProver();
+const prover = new ProcessProver();
 for (const [k, { claims }] of made.entries()) {
   const names = claims.map(({ circuit }) => circuit);
   const known = real.some(({ circuits: others }) => names.every((name) => others.includes(name)));

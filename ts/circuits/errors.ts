@@ -1,6 +1,23 @@
 // SPDX-License-Identifier: GPL-3.0-only
 import { BaseError } from "../errors.ts";
 
+/** The segments of a long fold are not drawn yet: first its states are posted, then a round has its value. */
+export class BlocksNotDrawnError extends BaseError {
+  constructor(pair: number) {
+    super("The segments of this fold are not drawn yet.", {
+      code: "circuit.blocksNotDrawn",
+      metaMessages: [`Pair ${pair}: post the root of its states, then wait for the round.`],
+    });
+  }
+}
+
+/** A prover gave something that is no proof of what it was asked for. */
+export class ProverError extends BaseError {
+  constructor(circuit: string, reason: string) {
+    super(`The circuit ${circuit} could not be proven: ${reason}.`, { code: "circuit.prover" });
+  }
+}
+
 /** circom refused a circuit. */
 export class CircuitCompileError extends BaseError {
   constructor(main: string, output: string) {
@@ -33,22 +50,5 @@ export class CircuitLimitError extends BaseError {
 export class CircuitKeyError extends BaseError {
   constructor(circuit: string, reason: string) {
     super(`The circuit ${circuit} cannot be used: ${reason}.`, { code: "circuit.key" });
-  }
-}
-
-/** The segments of a long fold are not drawn yet: first its states are posted, then a round has its value. */
-export class BlocksNotDrawnError extends BaseError {
-  constructor(pair: number) {
-    super("The segments of this fold are not drawn yet.", {
-      code: "circuit.blocksNotDrawn",
-      metaMessages: [`Pair ${pair}: post the root of its states, then wait for the round.`],
-    });
-  }
-}
-
-/** A prover gave something that is no proof of what it was asked for. */
-export class ProverError extends BaseError {
-  constructor(circuit: string, reason: string) {
-    super(`The circuit ${circuit} could not be proven: ${reason}.`, { code: "circuit.prover" });
   }
 }

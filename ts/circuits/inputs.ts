@@ -17,7 +17,7 @@ import {
   type StepCommitment,
   stateCommitment,
 } from "./step-commitment.ts";
-import { type CircuitRead, packBits, readBits } from "./words.ts";
+import { type CircuitRead, packBits, packReads, readBits } from "./words.ts";
 
 /** Opens weight rows under weightsRootP. */
 export interface WeightsOpener {
@@ -69,7 +69,9 @@ export function elementInputs(
   return wanted.map((index) => {
     const statement = statements[index];
     const { salt } = prover.step;
-    const commit = (place: number) => stateCommitment(states[place], salt, place, statement.out);
+    // Segments of attention read different parts of a: what they share is the element.
+    const fold = statement.circuit === "attention" ? packReads([statement.out]) : statement.reads;
+    const commit = (place: number) => stateCommitment(states[place], salt, place, fold);
     const state = {
       stateIn: index === 0 ? 0n : commit(index),
       stateOut: index === count - 1 ? 0n : commit(index + 1),

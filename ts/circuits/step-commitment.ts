@@ -4,7 +4,6 @@ import { poseidonHash } from "../commit/poseidon-hash.ts";
 import { FIELD } from "../commit/poseidon-parameters.ts";
 import { ELEMENT_BYTES, ELEMENT_CODE, type Row, rowBytes } from "../machine/types.ts";
 import { CircuitLimitError } from "./errors.ts";
-import { type CircuitRead, packReads } from "./words.ts";
 
 /** Most levels of a row's tree above its groups. */
 export const LEVELS = 3;
@@ -169,8 +168,8 @@ export function chunkDigest(chunk: Uint8Array, salt: bigint): bigint {
   return poseidonHash([half(0), half(16), salt]);
 }
 
-/** The commitment to the accumulator of a fold that makes element `out`, at a place between segments; `circuits/state.circom`. */
-export function stateCommitment(accumulator: readonly bigint[], salt: bigint, place: number, out: CircuitRead): bigint {
+/** The commitment to a fold's accumulator at a place between segments; `circuits/state.circom`. */
+export function stateCommitment(accumulator: readonly bigint[], salt: bigint, place: number, reads: bigint): bigint {
   const field = (x: bigint) => ((x % FIELD) + FIELD) % FIELD;
-  return poseidonHash([field(accumulator[0]), field(accumulator[1] ?? 0n), salt, BigInt(place), packReads([out])]);
+  return poseidonHash([field(accumulator[0]), field(accumulator[1] ?? 0n), salt, BigInt(place), reads]);
 }

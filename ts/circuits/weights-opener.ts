@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-only
-import { POSEIDON_KIND, type PoseidonPaths } from "../commit/poseidon.ts";
+import type { DigestTree } from "../commit/digest-tree.ts";
+import { POSEIDON_KIND, type PoseidonTree } from "../commit/poseidon.ts";
 import type { Weights } from "../machine/weights.ts";
 import type { WeightsOpener } from "./inputs.ts";
 import { RowOpener } from "./step-commitment.ts";
 
-/** Opens a model's weight rows under `weightsRootP`, the root of the tree over their digests. */
-export function weightsOpener(weights: Weights, tree: PoseidonPaths): WeightsOpener {
+/** Opens a model's weight rows under `weightsRootP`, the root of the tree over their digests (of large models `DigestTree`). */
+export function weightsOpener(weights: Weights, tree: PoseidonTree | DigestTree): WeightsOpener {
   return {
     root: tree.root(POSEIDON_KIND.weights),
     count: tree.count,

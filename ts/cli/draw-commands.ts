@@ -4,7 +4,7 @@ import { getBatchDraws, getDrawTerms, getStrip, missedCall, type StripDraw } fro
 import { sameAddress } from "../chain/client.ts";
 import type { OtrContext } from "../chain/context.ts";
 import { NoSenderError } from "../chain/errors.ts";
-import { CommandProver, committedFiles, SnarkjsProver } from "../circuits/prover.ts";
+import { CommandProver, committedFiles, ProcessProver } from "../circuits/claim-prover.ts";
 import { createLogger } from "../config/logger.ts";
 import { loadModels } from "../dispute/load-models.ts";
 import { DrawAnswerer, type ProofStore } from "../spotcheck/draw-answerer.ts";
@@ -106,7 +106,7 @@ export function drawCommands(program: Command, run: Run): void {
         const [program_, ...leading] = session.config.executor.draws.prover ?? [];
         const files = committedFiles(session.cacheDir);
         const prover =
-          program_ === undefined ? new SnarkjsProver(files) : new CommandProver([program_, ...leading], files);
+          program_ === undefined ? new ProcessProver(files) : new CommandProver([program_, ...leading], files);
         try {
           await sendOrSimulate(session, options, async ({ otr: context }) => {
             const answerer = new DrawAnswerer({

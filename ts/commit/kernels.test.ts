@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FUZZ } from "../machine/testing/fuzz.ts";
 import { equal } from "./bytes.ts";
 import { cacheFolder } from "./cache-folder.ts";
+import { DigestTree } from "./digest-tree.ts";
 import { kernelModule } from "./kernel-module.ts";
 import { PoseidonTree, poseidonRow } from "./poseidon.ts";
-import { DIGEST, digestInteger, digestStart, PoseidonKernel, poseidonTables } from "./poseidon-kernel.ts";
+import { DIGEST, digestBytes, digestInteger, digestStart, PoseidonKernel, poseidonTables } from "./poseidon-kernel.ts";
 import { FIELD } from "./poseidon-parameters.ts";
 import { rowLeaf } from "./row.ts";
 import { leafHead, RowKernel } from "./row-kernel.ts";
@@ -41,11 +42,6 @@ const pieces = (bytes: Uint8Array) =>
   Array.from({ length: bytes.length / 32 }, (_, i) => bytes.slice(i * 32, i * 32 + 32));
 const typeCode = fc.constantFrom(0, 1, 2, 3);
 
-/** A digest as the kernel writes it. */
-function digestOf(x: bigint): Uint8Array {
-  return new Uint8Array(Buffer.from(x.toString(16).padStart(64, "0"), "hex").reverse());
-}
-
 describe("the Poseidon kernel", () => {
   it("gives the digests of the specification", () => {
     fc.assert(
@@ -63,7 +59,7 @@ describe("the Poseidon kernel", () => {
     fc.assert(
       fc.property(fc.array(element, { minLength: 1, maxLength: 12 }), (leaves) => {
         const { levels, top } = new PoseidonTree(leaves);
-        const digests = joined(leaves.map(digestOf));
+        const digests = joined(leaves.map(digestBytes));
         expect(digestInteger(poseidon.ancestor(digests, levels.length - 1))).toBe(top);
         // One level more: the top and a missing node.
         const padded = new PoseidonTree([top, 0n]).top;
@@ -71,8 +67,21 @@ describe("the Poseidon kernel", () => {
       }),
       { numRuns: 30 * FUZZ },
     );
-    expect(digestInteger(poseidon.ancestor(digestOf(FIELD - 1n), 0))).toBe(FIELD - 1n);
-    expect(poseidon.ancestor(digestOf(5n), 0)).toHaveLength(DIGEST);
+    expect(digestInteger(poseidon.ancestor(digestBytes(FIELD - 1n), 0))).toBe(FIELD - 1n);
+    expect(poseidon.ancestor(digestBytes(5n), 0)).toHaveLength(DIGEST);
+  });
+});
+
+describe("paths under digests of many rows", () => {
+  it.each([1, 2, 3, 4, 7, 8, 9, 31, 33])("of %i rows are those of the specification", async (count) => {
+    const leaves = Array.from({ length: count }, (_, i) => BigInt(i) ** 9n + 1n);
+    const tree = new PoseidonTree(leaves);
+    for (const atOnce of [1, 2, 3, 12]) {
+      const digests = await DigestTree.open(joined(leaves.map(digestBytes)), cache, atOnce);
+      expect(digests.count).toBe(count);
+      expect(digests.root(2n)).toBe(tree.root(2n));
+      for (let i = 0; i < count; i++) expect(digests.siblings(i)).toEqual(tree.siblings(i));
+    }
   });
 });
 

@@ -1,3 +1,4 @@
+import { word } from "./bytes.ts";
 import { type KernelExports, KernelMemory } from "./kernel-memory.ts";
 import { GROUP, rowDomain } from "./poseidon.ts";
 import { poseidonHash, scheduleOf } from "./poseidon-hash.ts";
@@ -86,21 +87,6 @@ export class PoseidonKernel {
     return this.#digests(nodes, 1);
   }
 
-  /** All levels of the tree over these digests, the lowest first; nodes beyond a level's width are 0 and not stored. */
-  levels(digests: Uint8Array): Uint8Array[] {
-    let count = digests.length / DIGEST;
-    const at = this.#memory.put("in", digests);
-    const nodes = this.#memory.room("elements", count * ELEMENT);
-    this.#exports.elements(at, this.#square, count, nodes);
-    const levels = [digests];
-    while (count > 1) {
-      this.#exports.parents(this.#pair, nodes, count, nodes);
-      count = Math.ceil(count / 2);
-      levels.push(this.#digests(nodes, count));
-    }
-    return levels;
-  }
-
   #digests(elements: number, count: number): Uint8Array {
     const out = this.#memory.room("out", count * DIGEST);
     this.#exports.integers(elements, count, out);
@@ -141,4 +127,9 @@ function packSchedule(inputs: number): Uint8Array {
     out.set(element(x), 16 + i * ELEMENT);
   });
   return out;
+}
+
+/** The digest of an integer. */
+export function digestBytes(x: bigint): Uint8Array {
+  return word(x).slice().reverse();
 }

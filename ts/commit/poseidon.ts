@@ -57,9 +57,6 @@ export function poseidonRow(row: CommittedRow, salt = 0n): bigint {
   return rowDigest(rowDomain(row.typeCode, row.length), salt, top);
 }
 
-/** What openings take of a tree over Poseidon digests, however it was computed. */
-export type PoseidonPaths = Pick<PoseidonTree, "count" | "root" | "siblings">;
-
 /**
  * The binary tree over Poseidon digests: `parent = Poseidon2(l, r)`, nodes beyond a level's width are 0 and not stored.
  */

@@ -8,7 +8,7 @@ import { systemClock } from "../chain/time.ts";
 import type { CircuitInputs } from "../circuits/calculator.ts";
 import type { CircuitName } from "../circuits/catalogue.ts";
 import { provingKey } from "../circuits/keys.ts";
-import { committedFiles, type Prover, SnarkjsProver } from "../circuits/prover.ts";
+import { committedFiles, type Prover, ProcessProver } from "../circuits/claim-prover.ts";
 import { VERIFIER_KEYS } from "../circuits/verifier-keys.ts";
 import { weightsOpener } from "../circuits/weights-opener.ts";
 import { type Hex, toHex, word } from "../commit/bytes.ts";
@@ -111,7 +111,7 @@ describe("draws", () => {
     const items = [await scene.answer(executor.address), await scene.answer(executor.address, [4, 5, 6], 3)];
     const { batchId, root } = await scene.commit(executor, items, false);
     expect(await settled(executor, batchId)()).toBe(false);
-    await respond(executor, items, root, new SnarkjsProver(committedFiles()));
+    await respond(executor, items, root, new ProcessProver(committedFiles()));
     await until(settled(executor, batchId), "the batch is settled");
     const { drawn, answered } = await getBatchDraws(executor.context, await courtOf(executor), batchId);
     expect([drawn, answered]).toEqual([2, 2]);
@@ -122,7 +122,7 @@ describe("draws", () => {
     const items = [await scene.answer(executor.address, [7, 8], 2)];
     const { batchId, root } = await scene.commit(executor, items, false);
     const made: string[] = [];
-    const real = new SnarkjsProver(committedFiles());
+    const real = new ProcessProver(committedFiles());
     /** Ends itself after a proof, as a process that is killed. */
     const prover = (most: number): Prover => ({
       async prove(circuit: CircuitName, inputs: CircuitInputs) {

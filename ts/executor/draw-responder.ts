@@ -11,7 +11,7 @@ import { NoSenderError } from "../chain/errors.ts";
 import { SqliteCursorStore } from "../chain/sqlite.ts";
 import { type Clock, systemClock } from "../chain/time.ts";
 import { type WatchedLog, Watcher } from "../chain/watch.ts";
-import type { Prover } from "../circuits/prover.ts";
+import type { Prover } from "../circuits/claim-prover.ts";
 import type { Hex } from "../commit/bytes.ts";
 import type { Logger } from "../config/logger.ts";
 import { gauge, type Metric } from "../metrics/metric.ts";

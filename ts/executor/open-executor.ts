@@ -9,7 +9,7 @@ import { GameStore } from "../chain/game-store.ts";
 import { SqliteCursorStore, SqliteIntentStore } from "../chain/sqlite.ts";
 import { systemClock } from "../chain/time.ts";
 import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
-import { CommandProver, committedFiles, type Prover, SnarkjsProver } from "../circuits/prover.ts";
+import { CommandProver, committedFiles, type Prover, ProcessProver } from "../circuits/claim-prover.ts";
 import type { Hex } from "../commit/bytes.ts";
 import { weiOf } from "../config/amounts.ts";
 import type { Logger } from "../config/logger.ts";
@@ -192,7 +192,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
 function proverOf({ executor, cacheDir }: OpenExecutorOptions["config"]): Prover {
   const files = committedFiles(cacheDir);
   const [program, ...leading] = executor.draws.prover ?? [];
-  return program === undefined ? new SnarkjsProver(files) : new CommandProver([program, ...leading], files);
+  return program === undefined ? new ProcessProver(files) : new CommandProver([program, ...leading], files);
 }
 
 /** What requests of contracts cost; undefined if they are not served. */

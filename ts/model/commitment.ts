@@ -1,19 +1,13 @@
 import { setImmediate } from "node:timers/promises";
+import { concat } from "../commit/bytes.ts";
 import { cacheFolder } from "../commit/cache-folder.ts";
 import { CommitPool } from "../commit/commit-pool.ts";
 import type { CommitJob } from "../commit/commit-worker.ts";
-import { DigestTree } from "../commit/digest-tree.ts";
 import { kernelModule } from "../commit/kernel-module.ts";
 import { rowsTree } from "../commit/model-trees.ts";
-import {
-  POSEIDON_KIND,
-  type PoseidonPaths,
-  PoseidonTree,
-  poseidonRow,
-  poseidonWeightsTree,
-} from "../commit/poseidon.ts";
+import { POSEIDON_KIND, PoseidonTree, poseidonRow } from "../commit/poseidon.ts";
 import { poseidonHash } from "../commit/poseidon-hash.ts";
-import { DIGEST, digestInteger, digestStart, PoseidonKernel, poseidonTables } from "../commit/poseidon-kernel.ts";
+import { DIGEST, digestBytes, digestInteger, digestStart } from "../commit/poseidon-kernel.ts";
 import { leafHead, RowKernel } from "../commit/row-kernel.ts";
 import { depth, Tree } from "../commit/tree.ts";
 import { ELEMENT_BYTES, ELEMENT_CODE, rowBytes } from "../machine/types.ts";
@@ -39,6 +33,8 @@ export type WeightsCommitment = {
   /** Opens rows under `weightsRoot`. */
   readonly tree: Tree;
   readonly weightsRootP: bigint;
+  /** `P(row)` of each row, 32 bytes each, little-endian: `DigestTree` opens rows under `weightsRootP`. */
+  readonly digests: Uint8Array;
   /** Rows whose hashes were in the cache. */
   readonly cachedRows: number;
 };
@@ -91,6 +87,7 @@ export async function commitWeights(weights: WeightStore, options: CommitOptions
     return {
       tree: await treeOf(known.leaves, options),
       weightsRootP: rootOf(digestInteger(known.top), weights.count),
+      digests: known.digests,
       cachedRows: weights.count,
     };
   }
@@ -115,24 +112,12 @@ export async function commitWeights(weights: WeightStore, options: CommitOptions
     });
     const top = await poseidonTop(pool, digests);
     cache.write({ leaves, digests, top });
-    return { tree: await treeOf(leaves, options), weightsRootP: rootOf(digestInteger(top), weights.count), cachedRows };
+    const weightsRootP = rootOf(digestInteger(top), weights.count);
+    return { tree: await treeOf(leaves, options), weightsRootP, digests, cachedRows };
   } finally {
     cache.close();
     await pool.close();
   }
-}
-
-/** The tree whose root is `weightsRootP`, to open rows under it: seconds if the commitment is in the cache, else as `commitWeights`. */
-export async function poseidonPaths(weights: WeightStore, options: CommitOptions = {}): Promise<PoseidonPaths> {
-  if (sizeOf(weights) < (options.kernelsFrom ?? KERNELS_FROM.digests)) {
-    return poseidonWeightsTree(committedRows(weights));
-  }
-  const { cacheDir = cacheFolder() } = options;
-  await commitWeights(weights, options);
-  const cache = new CommitmentCache(cacheDir, weightsKey(weights));
-  const { digests } = cache.read(weights.count)!;
-  const kernel = new PoseidonKernel(await kernelModule("poseidon", cacheDir), poseidonTables());
-  return new DigestTree(kernel.levels(digests));
 }
 
 /** The specification, row by row: for small models. */
@@ -145,7 +130,8 @@ async function commitPlainly(weights: WeightStore, options: CommitOptions): Prom
     // A row takes milliseconds: others may have their turn.
     if (leaves.length % 16 === 0) await setImmediate();
   }
-  return { tree, weightsRootP: new PoseidonTree(leaves).root(POSEIDON_KIND.weights), cachedRows: 0 };
+  const weightsRootP = new PoseidonTree(leaves).root(POSEIDON_KIND.weights);
+  return { tree, weightsRootP, digests: concat(leaves.map(digestBytes)), cachedRows: 0 };
 }
 
 async function treeOf(leaves: Uint8Array, { cacheDir = cacheFolder() }: CommitOptions): Promise<Tree> {
@@ -190,7 +176,7 @@ async function poseidonTop(pool: CommitPool, digests: Uint8Array): Promise<Uint8
     tops[group] = result.digests;
   });
   const { top } = new PoseidonTree(tops.map(digestInteger));
-  return new Uint8Array(Buffer.from(top.toString(16).padStart(2 * DIGEST, "0"), "hex").reverse());
+  return digestBytes(top);
 }
 
 function rootOf(top: bigint, count: number): bigint {

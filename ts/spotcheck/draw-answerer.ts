@@ -23,7 +23,7 @@ import type { Call } from "../chain/sender.ts";
 import { type AnswerSource, type Claim, publicWords, StepAnswer, stepSalt } from "../circuits/answer.ts";
 import type { DrawnPair } from "../circuits/drawn-element.ts";
 import type { WeightsOpener } from "../circuits/inputs.ts";
-import type { Prover } from "../circuits/prover.ts";
+import type { Prover } from "../circuits/claim-prover.ts";
 import { concat, type Hex } from "../commit/bytes.ts";
 import type { Logger } from "../config/logger.ts";
 import { bundleSaltKey, committedAnswer, type PlayableModel } from "../dispute/answer.ts";

@@ -1,7 +1,8 @@
 import { weightsOpener } from "../circuits/weights-opener.ts";
 import type { Hex } from "../commit/bytes.ts";
+import { DigestTree } from "../commit/digest-tree.ts";
 import type { ReadyModel } from "../dispute/load-models.ts";
-import { poseidonPaths } from "../model/commitment.ts";
+import { commitWeights } from "../model/commitment.ts";
 import type { ProvableModel } from "./draw-answerer.ts";
 
 /** Finds models whose steps can be proven, by id. What opens their weights is computed for the first draw, and kept. */
@@ -12,8 +13,9 @@ export function provableModels(
   const found = new Map<Hex, ProvableModel>(
     models.map(({ engine, disputed, loaded }) => {
       const open = async () => {
-        const paths = await poseidonPaths(loaded.weights, cacheDir === undefined ? {} : { cacheDir });
-        return weightsOpener(loaded.weights, paths);
+        const options = cacheDir === undefined ? {} : { cacheDir };
+        const { digests } = await commitWeights(loaded.weights, options);
+        return weightsOpener(loaded.weights, await DigestTree.open(digests, cacheDir));
       };
       let opener: ReturnType<typeof open> | undefined;
       const weights = () => {

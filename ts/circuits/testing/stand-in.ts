@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-only
 import { type File, type MemoryFile, zKey } from "snarkjs";
 import { CIRCUITS, type CircuitName } from "../catalogue.ts";
+import type { ProvingFiles } from "../claim-prover.ts";
 import { compileCircuit } from "../compile.ts";
-import type { ProvingFiles } from "../prover.ts";
 
 /**
  * A circuit that has the public words of the real one and accepts any, but that the first is not 0: with keys in a moment.

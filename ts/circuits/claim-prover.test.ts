@@ -6,8 +6,8 @@ import { dirname, join } from "node:path";
 import { buildBn128 } from "ffjavascript";
 import { type MemoryFile, powersOfTau } from "snarkjs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CommandProver, committedFiles, ProcessProver, type ProvingFilesOf } from "./claim-prover.ts";
 import { CircuitKeyError, ProverError } from "./errors.ts";
-import { CommandProver, committedFiles, type ProvingFilesOf, SnarkjsProver } from "./prover.ts";
 import { standIn } from "./testing/stand-in.ts";
 import { PROOF_BYTES } from "./wire.ts";
 
@@ -39,7 +39,7 @@ writeFileSync(proof, ${JSON.stringify(proof)}); writeFileSync(words, ${JSON.stri
 
 describe("provers", () => {
   it("snarkjs in a process of its own: proofs, one after the other", async () => {
-    const prover = new SnarkjsProver(files);
+    const prover = new ProcessProver(files);
     try {
       const proofs = await Promise.all([1n, 2n, 3n].map((chunk) => prover.prove("link", { ...INPUTS, chunk })));
       for (const proof of proofs) expect(proof).toHaveLength(PROOF_BYTES);
@@ -80,6 +80,6 @@ describe("provers", () => {
   );
 
   it("without the committed proving key there is no proof", async () => {
-    await expect(new SnarkjsProver(committedFiles(folder)).prove("map", {})).rejects.toThrow(CircuitKeyError);
+    await expect(new ProcessProver(committedFiles(folder)).prove("map", {})).rejects.toThrow(CircuitKeyError);
   });
 });

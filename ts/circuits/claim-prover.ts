@@ -10,8 +10,8 @@ import type { CircuitInputs } from "./calculator.ts";
 import { type CircuitName, optionsOf } from "./catalogue.ts";
 import { compileCircuit } from "./compile.ts";
 import { ProverError } from "./errors.ts";
-import { type CircuitProof, circuitKey, provingKey } from "./keys.ts";
-import type { ProveReply, ProveRequest } from "./prove-process.ts";
+import { circuitKey, provingKey } from "./keys.ts";
+import type { Proven, ProveReply, ProveRequest } from "./prove-process.ts";
 import { proofWords, wordBytes } from "./wire.ts";
 
 /** Makes proofs of claims. Whatever makes them: only what the circuit's key accepts for the claim's public words is given out. */
@@ -59,7 +59,7 @@ export function committedFiles(cacheDir?: string): ProvingFilesOf {
  * snarkjs in a process of its own, one proof after the other, each on all cores by snarkjs's threads. Seconds a proof; nothing else waits for
  * it. (snarkjs cannot be loaded in a worker thread.)
  */
-export class SnarkjsProver implements Prover {
+export class ProcessProver implements Prover {
   readonly #files: ProvingFilesOf;
   #process: ChildProcess | undefined;
   #last: Promise<unknown> = Promise.resolve();
@@ -79,7 +79,7 @@ export class SnarkjsProver implements Prover {
     this.#process?.kill();
   }
 
-  async #run(circuit: CircuitName, inputs: CircuitInputs, { wasm, zkey }: ProvingFiles): Promise<CircuitProof> {
+  async #run(circuit: CircuitName, inputs: CircuitInputs, { wasm, zkey }: ProvingFiles): Promise<Proven> {
     const child = this.#process ?? fork(new URL("./prove-process.ts", import.meta.url), { serialization: "advanced" });
     this.#process = child;
     const reply = await new Promise<ProveReply>((resolve) => {
@@ -130,7 +130,7 @@ export class CommandProver implements Prover {
 
   close(): void {}
 
-  async #run(inputs: CircuitInputs, { wasm, zkey }: ProvingFiles, folder: string): Promise<CircuitProof> {
+  async #run(inputs: CircuitInputs, { wasm, zkey }: ProvingFiles, folder: string): Promise<Proven> {
     const witness: MemoryFile = { type: "mem" };
     await wtns.calculate(inputs, wasm, witness);
     const [witnessPath, proofPath, publicPath] = ["witness.wtns", "proof.json", "public.json"].map((name) =>
@@ -151,7 +151,7 @@ async function checked(
   circuit: CircuitName,
   inputs: CircuitInputs,
   { verification }: ProvingFiles,
-  { proof }: CircuitProof,
+  { proof }: Proven,
 ): Promise<Uint8Array> {
   const words = publicWords({ circuit, inputs }).map(String);
   const valid = await groth16.verify(verification, words, proof).catch(() => false);
