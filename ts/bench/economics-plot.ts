@@ -100,9 +100,9 @@ function mixing({ name, at }: Awaited<ReturnType<typeof liarsModels>>[number]): 
     return requiredStake(spared, receiptDetection(pairDetection(rows, instructions.length, blocks), terms), 1);
   };
   return {
-    title: `A false fold_mix, ${name}, by proofs drawn of an element`,
+    title: `A false fold_mix of ${name}, by proofs drawn`,
     x: { label: "positions", ticks: positions, format: String, log: true },
-    y: { label: "times the gain", ticks: [1e2, 1e3, 1e4, 1e5], format: power, log: true },
+    y: { label: "times the gain", ticks: [1e2, 1e3, 1e4, 1e5, 1e6], format: power, log: true },
     series: (
       [
         [1, BLUE],

@@ -54,7 +54,9 @@ export class LieSearch {
     this.#work = instructions.map((instruction) => workOf(instruction, subject.t));
     this.#all = this.#spend(new Set(), false);
     const forCache = this.#needed(new Set(), true);
-    const head = instructions.flatMap((instruction, i) => (forCache[i] ? [] : [this.#elements(instruction)]));
+    const head = instructions.flatMap((instruction, i) =>
+      forCache[i] || instruction.outMode === 1 ? [] : [this.#elements(instruction)],
+    );
     this.#widest = Math.max(...head);
   }
 
