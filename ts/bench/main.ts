@@ -14,13 +14,15 @@ Benches:
             (build the contracts first: npx forge build)
   engine    speed, memory and tracing of the backends against llama.cpp, with SmolLM2 (build the native backend first: npm run native)
   scaling   cost against context length and model size: counts, whole disputes, times of synthetic models, fitted laws (minutes)
+  spotcheck  the circuits: constraints, proving times, bytes of keys, gas (two cores free: proofs are timed)
+  economics  what draws are worth: the lies that pay best, by model, and the stake against them
   accuracy  the canonical machine against llama.cpp on one GGUF file and text: perplexity ratio, greedy agreement
 
 engine and accuracy want the peer, beside the project: npm install --no-save node-llama-cpp@3.22.1
 
 Options:
   --json         print one JSON line
-  --write        gas: write ${GAS_SNAPSHOT}; scaling: its snapshot, and docs/scaling.svg
+  --write        gas: write ${GAS_SNAPSHOT}; scaling: its snapshot, and docs/scaling.svg; economics: docs/economics.svg
   --model FILE   engine, accuracy: GGUF file; default: that of "otr model fetch smollm2"
   --rounds N     engine: measurements of each, in turn; default 5
   --tokens N     accuracy: predictions to compare; default 8192
@@ -39,7 +41,14 @@ const OPTIONS = {
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
-const BENCHES: Readonly<Record<string, (values: Values) => Promise<void>>> = { gas, engine, scaling, accuracy };
+const BENCHES: Readonly<Record<string, (values: Values) => Promise<void>>> = {
+  gas,
+  engine,
+  scaling,
+  spotcheck,
+  economics,
+  accuracy,
+};
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: OPTIONS });
@@ -100,6 +109,28 @@ async function scaling(values: Values): Promise<void> {
   if (values.write) {
     writeFileSync(SCALING_SNAPSHOT, `${JSON.stringify(figures, null, 2)}\n`);
     writeFileSync(SCALING_PLOT, drawScaling(figures));
+  }
+  if (values.json) console.log(JSON.stringify(figures));
+  else console.dir(figures, { depth: null });
+}
+
+async function spotcheck(values: Values): Promise<void> {
+  const { measureSpotchecks } = await import("./spotcheck.ts");
+  const figures = await measureSpotchecks(wholeNumber("rounds", values.rounds ?? "3"), progress);
+  progress("\n");
+  if (values.json) console.log(JSON.stringify(figures));
+  else console.dir(figures, { depth: null });
+  // snarkjs's arithmetic leaves threads behind.
+  process.exit();
+}
+
+async function economics(values: Values): Promise<void> {
+  const { measureEconomics } = await import("./economics.ts");
+  const figures = await measureEconomics(progress);
+  progress("\n");
+  if (values.write) {
+    const { drawEconomics, ECONOMICS_PLOT } = await import("./economics-plot.ts");
+    writeFileSync(ECONOMICS_PLOT, await drawEconomics());
   }
   if (values.json) console.log(JSON.stringify(figures));
   else console.dir(figures, { depth: null });

@@ -48,6 +48,25 @@ export class WitnessCalculator {
 
   /** Value of every wire. @throws NoWitnessError if a constraint that the circuit asserts does not hold. */
   calculate(inputs: CircuitInputs): bigint[] {
+    this.#run(inputs);
+    return Array.from({ length: this.#exports.getWitnessSize() }, (_, wire) => {
+      this.#exports.getWitness(wire);
+      return this.#read();
+    });
+  }
+
+  /** As `calculate`; 32 bytes a wire, little-endian. */
+  calculateBytes(inputs: CircuitInputs): Uint8Array {
+    this.#run(inputs);
+    const words = new Uint32Array(WORDS * this.#exports.getWitnessSize());
+    for (let wire = 0; wire < words.length / WORDS; wire++) {
+      this.#exports.getWitness(wire);
+      for (let i = 0; i < WORDS; i++) words[WORDS * wire + i] = this.#exports.readSharedRWMemory(i);
+    }
+    return new Uint8Array(words.buffer);
+  }
+
+  #run(inputs: CircuitInputs): void {
     this.#messages = [];
     this.#exports.init(1);
     let given = 0;
@@ -63,10 +82,6 @@ export class WitnessCalculator {
       given += values.length;
     }
     if (given !== this.#exports.getInputSize()) throw new RangeError("some inputs are missing");
-    return Array.from({ length: this.#exports.getWitnessSize() }, (_, wire) => {
-      this.#exports.getWitness(wire);
-      return this.#read();
-    });
   }
 
   #write(x: bigint): void {

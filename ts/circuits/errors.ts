@@ -52,3 +52,10 @@ export class CircuitKeyError extends BaseError {
     super(`The circuit ${circuit} cannot be used: ${reason}.`, { code: "circuit.key" });
   }
 }
+
+/** The bytes are no proving key in snarkjs's format. */
+export class ProvingKeyError extends BaseError {
+  constructor(reason: string) {
+    super("This is not a valid proving key.", { code: "circuit.zkey", metaMessages: [reason] });
+  }
+}

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-only
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, readFileSync } from "node:fs";
-import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Groth16Key, type Groth16Proof, groth16, zKey } from "snarkjs";
+import { buildBn128, type Curve } from "ffjavascript";
+import { type Groth16Key, groth16, zKey } from "snarkjs";
 import { cacheFolder } from "../commit/cache-folder.ts";
-import type { CircuitInputs } from "./calculator.ts";
 import { type CircuitName, MOST_CONSTRAINTS, optionsOf } from "./catalogue.ts";
 import { compileCircuit } from "./compile.ts";
+import { developmentKey, type Generators } from "./development-key.ts";
 import { CircuitKeyError, CircuitLimitError } from "./errors.ts";
+import { FixedBase } from "./fixed-base.ts";
+import { type CircuitProof, CircuitProver } from "./prover.ts";
 import { parseR1cs } from "./r1cs.ts";
 
 /** What is committed of a circuit's keys: the verification key, and what the proving key must hash to. */
 export type CircuitKey = {
   readonly circuit: CircuitName;
-  /** True of a key whose secrets are known: made from a phase-1 file of one contributor, with a public beacon. */
+  /** True of a key whose secrets are known: made from a public seed, or a phase-1 file of one contributor with a public beacon. */
   readonly development: boolean;
   readonly constraints: number;
   readonly r1csSha256: string;
@@ -26,7 +29,7 @@ export type CircuitKey = {
 };
 
 const KEYS = fileURLToPath(new URL("../../circuits/keys", import.meta.url));
-/** The beacon that ends the development setup. Anyone who knows it can forge proofs: for local chains only. */
+/** The beacon that ends a setup from a phase-1 file. Whoever knows that file's secrets, too, can forge proofs. */
 const DEVELOPMENT_BEACON = createHash("sha256").update("OTR development keys: not for production").digest("hex");
 const BEACON_ITERATIONS = 10;
 
@@ -55,19 +58,27 @@ export function provingKeyPath(name: CircuitName, cacheDir = cacheFolder()): str
 }
 
 /**
- * Makes the development keys of a circuit from a phase-1 file, the same bytes each time: the proving key into the cache, the
- * rest is returned. Minutes for the large ones.
+ * Makes the development keys of a circuit, the same bytes each time: the proving key into the cache, the rest is returned. About ten seconds of
+ * one core, and the circuit's compilation.
+ * @param phase1 A phase-1 file to start from, as a production setup does, instead of the public seed.
  */
-export async function makeKeys(name: CircuitName, phase1: string, cacheDir = cacheFolder()): Promise<CircuitKey> {
+export async function makeKeys(name: CircuitName, cacheDir = cacheFolder(), phase1?: string): Promise<CircuitKey> {
   const { r1cs } = await compileCircuit(optionsOf(name), cacheDir);
   const constraints = parseR1cs(r1cs).constraints.length;
   if (constraints > MOST_CONSTRAINTS) throw new CircuitLimitError("constraints", constraints, MOST_CONSTRAINTS);
   const path = provingKeyPath(name, cacheDir);
   await mkdir(join(path, ".."), { recursive: true });
-  const [first, part] = [`${path}.first`, `${path}.part`];
-  await zKey.newZKey(r1cs, phase1, first);
-  await zKey.beacon(first, part, "OTR development", DEVELOPMENT_BEACON, BEACON_ITERATIONS);
-  await rm(first);
+  const part = `${path}.${process.pid}`;
+  if (phase1 === undefined) {
+    const curve = await buildBn128();
+    await writeFile(part, developmentKey(name, r1cs, curve, generators(curve)));
+  } else {
+    const first = `${part}.first`;
+    await zKey.newZKey(r1cs, phase1, first);
+    await zKey.beacon(first, part, "OTR development", DEVELOPMENT_BEACON, BEACON_ITERATIONS);
+    await rm(first);
+  }
+  // Whole or not at all, also where two make the same.
   await rename(part, path);
   return {
     circuit: name,
@@ -80,29 +91,39 @@ export async function makeKeys(name: CircuitName, phase1: string, cacheDir = cac
   };
 }
 
+let tables: Generators | undefined;
+/** Made once: seconds. */
+function generators(curve: Curve): Generators {
+  tables ??= { g1: new FixedBase(curve, "G1"), g2: new FixedBase(curve, "G2") };
+  return tables;
+}
+
 /** Writes what is committed of a key. */
 export async function writeKey(key: CircuitKey): Promise<void> {
   await mkdir(KEYS, { recursive: true });
   await writeFile(join(KEYS, `${key.circuit}.json`), `${JSON.stringify(key, undefined, 2)}\n`);
 }
 
-/** Path of the proving key, checked against the committed hash. @throws CircuitKeyError if it is absent or another. */
+/**
+ * Path of the proving key, checked against the committed hash. A development key that the cache lacks is made first.
+ * @throws CircuitKeyError if it is another, or absent and no development key.
+ */
 export async function provingKey(name: CircuitName, cacheDir = cacheFolder()): Promise<string> {
   const path = provingKeyPath(name, cacheDir);
-  if (!existsSync(path)) throw new CircuitKeyError(name, "its proving key is not in the cache: tools/circuit-keys.ts");
+  const { zkeySha256, development } = circuitKey(name);
+  if (!existsSync(path)) {
+    if (!development) throw new CircuitKeyError(name, `its proving key belongs to ${path}`);
+    await makeKeys(name, cacheDir);
+  }
   const found = await sha256File(path);
-  const { zkeySha256 } = circuitKey(name);
   if (found !== zkeySha256) throw new CircuitKeyError(name, `its proving key hashes to ${found}, not ${zkeySha256}`);
   return path;
 }
 
-/** A Groth16 proof and its public signals, in the order of the catalogue. */
-export type CircuitProof = { readonly proof: Groth16Proof; readonly publicSignals: readonly string[] };
-
-/** Proves; seconds. @param zkey Path of the proving key: `provingKey`. */
-export async function prove(name: CircuitName, inputs: CircuitInputs, zkey: string): Promise<CircuitProof> {
-  const { wasm } = await compileCircuit(optionsOf(name));
-  return groth16.fullProve(inputs, wasm, zkey);
+/** What proves a circuit; it keeps the key in memory. @throws CircuitKeyError */
+export async function openProver(name: CircuitName, cacheDir = cacheFolder()): Promise<CircuitProver> {
+  const circuit = await compileCircuit(optionsOf(name), cacheDir);
+  return CircuitProver.of(circuit, await readFile(await provingKey(name, cacheDir)));
 }
 
 /** True if a proof is right for its public signals. */

@@ -46,6 +46,8 @@ declare module "snarkjs" {
 /** What is used of ffjavascript, snarkjs's arithmetic: points are bytes in its own form. */
 declare module "ffjavascript" {
   type Group<Coordinate> = {
+    /** Bytes of a coordinate. */
+    readonly F: { readonly n8: number };
     readonly g: Uint8Array;
     readonly zero: Uint8Array;
     fromObject(coordinates: readonly Coordinate[]): Uint8Array;
@@ -55,11 +57,36 @@ declare module "ffjavascript" {
     neg(point: Uint8Array): Uint8Array;
     add(a: Uint8Array, b: Uint8Array): Uint8Array;
     timesFr(point: Uint8Array, scalar: Uint8Array): Uint8Array;
+    /** Sum of affine points times scalars (32 bytes each, little-endian), on all threads. */
+    multiExpAffine(points: Uint8Array, scalars: Uint8Array): Promise<Uint8Array>;
   };
   export type Curve = {
     readonly G1: Group<bigint>;
     readonly G2: Group<readonly bigint[]>;
-    readonly Fr: { e(value: bigint): Uint8Array; inv(value: Uint8Array): Uint8Array };
+    readonly Fr: {
+      /** Roots of unity, by the power of 2 that is their order. */
+      readonly w: readonly Uint8Array[];
+      e(value: bigint): Uint8Array;
+      inv(value: Uint8Array): Uint8Array;
+      toObject(value: Uint8Array): bigint;
+      random(): Uint8Array;
+      mul(a: Uint8Array, b: Uint8Array): Uint8Array;
+      neg(value: Uint8Array): Uint8Array;
+      /** Of a polynomial's values at the roots of unity, or back. */
+      ifft(values: Uint8Array): Promise<Uint8Array>;
+      fft(values: Uint8Array): Promise<Uint8Array>;
+      /** Element i times `first * factor^i`. */
+      batchApplyKey(values: Uint8Array, first: Uint8Array, factor: Uint8Array): Promise<Uint8Array>;
+    };
+    /** Order of the field of coordinates. */
+    readonly q: bigint;
+    /** The instance of this thread: functions over pointers into its memory, of which it has two views. */
+    readonly tm: {
+      readonly memory: WebAssembly.Memory;
+      readonly instance: { readonly exports: Record<string, (...pointers: number[]) => void> };
+      u8: Uint8Array;
+      u32: Uint32Array;
+    };
   };
   export function buildBn128(): Promise<Curve>;
 }

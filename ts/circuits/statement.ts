@@ -69,6 +69,13 @@ export function segmentCount(instruction: Instruction, context: StepContext, ele
   return 1;
 }
 
+/** Most proofs that an element of the instruction's row takes at position t. */
+export function mostSegments(instruction: Instruction, t: number): number {
+  const context = { t, nIn: 1, token: 0, temperature: 0, requestHash: "0x00", outputIndex: 0 } as const;
+  const last = rowShape(instruction, t).length - 1;
+  return Math.max(segmentCount(instruction, context, 0), segmentCount(instruction, context, last));
+}
+
 /**
  * The statement about segment `segment` of element `element` of the row that `instruction`, number `at` of the program,
  * makes at a step.

@@ -4,6 +4,7 @@ import { chainCommands } from "./chain-commands.ts";
 import { courtCommands } from "./court-commands.ts";
 import { daemonCommands } from "./daemon-commands.ts";
 import { drawCommands } from "./draw-commands.ts";
+import { economicsCommand } from "./economics-command.ts";
 import { exitCodeOf, NegativeResultError } from "./errors.ts";
 import { executorCommands } from "./executor-commands.ts";
 import { gameCommands } from "./game-commands.ts";
@@ -53,6 +54,7 @@ export async function main(
     };
   for (const add of [
     modelCommands,
+    economicsCommand,
     daemonCommands,
     requestCommands,
     gameCommands,

@@ -1,0 +1,111 @@
+import { existsSync, readFileSync } from "node:fs";
+import { loadavg } from "node:os";
+import { sha256 } from "@noble/hashes/sha2.js";
+import type { CircuitInputs } from "../circuits/calculator.ts";
+import { CIRCUIT_NAMES, CIRCUITS, type CircuitName } from "../circuits/catalogue.ts";
+import { elementInputs, linkInputs } from "../circuits/inputs.ts";
+import { circuitKey, openProver, verifyProof } from "../circuits/keys.ts";
+import { elementCase } from "../circuits/testing/cases.ts";
+import { proverOf } from "../circuits/testing/prover.ts";
+import { chunkAt } from "../commit/row.ts";
+import { prng } from "../compiler/prng.ts";
+import type { InstructionName } from "../machine/table.ts";
+import { rowBytes } from "../machine/types.ts";
+
+/** Gas of verifying proofs, which forge measures. */
+const DRAWS_SNAPSHOT = "snapshots/draws.json";
+/**
+ * Gas of answering draws on a chain, which forge measures, by name: `answer map` and so on, one proof of the circuit with all that the contract
+ * opens for it; `answer a receipt`, everything that a drawn receipt costs its executor. Without the file these figures are null.
+ */
+const ANSWERS_SNAPSHOT = "snapshots/spotchecks.json";
+
+export type CircuitFigures = {
+  readonly name: CircuitName;
+  readonly constraints: number;
+  /** Median, witness included, with the key in memory. */
+  readonly proveMs: number;
+  /** The same of all threads together: what the proof takes where the machine is shared. */
+  readonly proveCpuMs: number;
+  readonly zkeyBytes: number;
+  readonly verifyGas: number;
+  readonly answerGas: number | null;
+};
+
+export type SpotcheckFigures = {
+  readonly circuits: readonly CircuitFigures[];
+  readonly gasPerReceipt: number | null;
+  /** Load of the machine in the last minute, when the proofs were done: beyond two the times are not those of two free cores. */
+  readonly load: number;
+};
+
+/** Instructions whose elements are proven, on rows of SmolLM2's size where that makes a difference. */
+const SUBJECTS: Readonly<Record<Exclude<CircuitName, "link">, InstructionName>> = {
+  map: "gate",
+  gather: "rope",
+  dot: "fold_dot",
+  fold: "fold_pick",
+  attention: "fold_scores",
+};
+/** Inputs of the down projection, the longest products of SmolLM2-135M. */
+const LONGEST = 1536;
+
+/** Proves with each circuit, `rounds` times. Makes proving keys that the cache lacks. */
+export async function measureSpotchecks(rounds: number, onProgress: (line: string) => void): Promise<SpotcheckFigures> {
+  const verify = JSON.parse(readFileSync(DRAWS_SNAPSHOT, "utf8")) as Record<string, string>;
+  const answers = existsSync(ANSWERS_SNAPSHOT)
+    ? (JSON.parse(readFileSync(ANSWERS_SNAPSHOT, "utf8")) as Record<string, string>)
+    : {};
+  const gasOf = (name: string) => (answers[name] === undefined ? null : Number(answers[name]));
+  const circuits: CircuitFigures[] = [];
+  for (const name of CIRCUIT_NAMES) {
+    onProgress(`${name}: key`);
+    const prover = await openProver(name);
+    const inputs = inputsOf(name);
+    const [wall, cpu]: number[][] = [[], []];
+    for (let round = 0; round < rounds; round++) {
+      onProgress(`${name}: proof ${round + 1} of ${rounds}`);
+      const [started, before] = [performance.now(), process.cpuUsage()];
+      const proof = await prover.prove(inputs);
+      wall.push(performance.now() - started);
+      const { user, system } = process.cpuUsage(before);
+      cpu.push((user + system) / 1000);
+      if (!(await verifyProof(name, proof))) throw new Error(`${name}: a proof is wrong`);
+    }
+    const { constraints, zkeyBytes } = circuitKey(name);
+    circuits.push({
+      name,
+      constraints,
+      proveMs: median(wall),
+      proveCpuMs: median(cpu),
+      zkeyBytes,
+      verifyGas: verifyGas(verify, CIRCUITS[name].length),
+      answerGas: gasOf(`answer ${name}`),
+    });
+  }
+  return { circuits, gasPerReceipt: gasOf("answer a receipt"), load: Math.round(100 * loadavg()[0]!) / 100 };
+}
+
+function inputsOf(name: CircuitName): CircuitInputs {
+  if (name === "link") {
+    const subject = elementCase("rope", prng(3));
+    const chunk = chunkAt(rowBytes(subject.rows[0]!), 0);
+    return linkInputs(proverOf(subject, 5n), chunk, sha256(chunk), { index: 0, first: 0 }).inputs;
+  }
+  for (let seed = 3; ; seed++) {
+    const subject = elementCase(SUBJECTS[name], prng(seed));
+    const { instruction } = subject.subject;
+    if (name === "dot" && !(instruction.a.length === LONGEST && instruction.a.type === "i16")) continue;
+    return elementInputs(proverOf(subject, 5n), subject.at, instruction, subject.element)[0]!.inputs;
+  }
+}
+
+/** Measured for 3 and for 6 inputs; each input is one multiplication, one addition and one word more. */
+function verifyGas(snapshot: Record<string, string>, inputs: number): number {
+  const [three, six] = [3, 6].map((count) => Number(snapshot[`verify a proof of ${count} inputs`]));
+  return Math.round(three! + ((six! - three!) * (inputs - 3)) / 3);
+}
+
+function median(values: readonly number[]): number {
+  return Math.round([...values].sort((x, y) => x - y)[values.length >> 1]!);
+}
