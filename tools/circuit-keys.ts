@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { CIRCUIT_NAMES, type CircuitName } from "../ts/circuits/catalogue.ts";
 import { circuitKey, makeKeys, provingKey, writeKey } from "../ts/circuits/keys.ts";
+import { writeVerifierKeys } from "../ts/circuits/verifier-keys.ts";
 import { BaseError } from "../ts/errors.ts";
 
 const USAGE = `Usage: tsx tools/circuit-keys.ts [--write [--phase1 <file.ptau>]] [${CIRCUIT_NAMES.join(" | ")}] ...`;
@@ -26,6 +27,7 @@ async function main(): Promise<number> {
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     console.log(`${name}: ${constraints} constraints, ${zkeyBytes} bytes, ${seconds} s. DEVELOPMENT KEY: ${path}`);
   }
+  if (values.write) await writeVerifierKeys();
   return 0;
 }
 

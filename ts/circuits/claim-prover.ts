@@ -11,7 +11,8 @@ import { type CircuitName, optionsOf } from "./catalogue.ts";
 import { compileCircuit } from "./compile.ts";
 import { ProverError } from "./errors.ts";
 import { circuitKey, provingKey } from "./keys.ts";
-import type { Proven, ProveReply, ProveRequest } from "./prove-process.ts";
+import type { ProveReply, ProveRequest } from "./prove-process.ts";
+import type { CircuitProof } from "./prover.ts";
 import { proofWords, wordBytes } from "./wire.ts";
 
 /** Makes proofs of claims. Whatever makes them: only what the circuit's key accepts for the claim's public words is given out. */
@@ -79,7 +80,7 @@ export class ProcessProver implements Prover {
     this.#process?.kill();
   }
 
-  async #run(circuit: CircuitName, inputs: CircuitInputs, { wasm, zkey }: ProvingFiles): Promise<Proven> {
+  async #run(circuit: CircuitName, inputs: CircuitInputs, { wasm, zkey }: ProvingFiles): Promise<CircuitProof> {
     const child = this.#process ?? fork(new URL("./prove-process.ts", import.meta.url), { serialization: "advanced" });
     this.#process = child;
     const reply = await new Promise<ProveReply>((resolve) => {
@@ -130,7 +131,7 @@ export class CommandProver implements Prover {
 
   close(): void {}
 
-  async #run(inputs: CircuitInputs, { wasm, zkey }: ProvingFiles, folder: string): Promise<Proven> {
+  async #run(inputs: CircuitInputs, { wasm, zkey }: ProvingFiles, folder: string): Promise<CircuitProof> {
     const witness: MemoryFile = { type: "mem" };
     await wtns.calculate(inputs, wasm, witness);
     const [witnessPath, proofPath, publicPath] = ["witness.wtns", "proof.json", "public.json"].map((name) =>
@@ -151,7 +152,7 @@ async function checked(
   circuit: CircuitName,
   inputs: CircuitInputs,
   { verification }: ProvingFiles,
-  { proof }: Proven,
+  { proof }: CircuitProof,
 ): Promise<Uint8Array> {
   const words = publicWords({ circuit, inputs }).map(String);
   const valid = await groth16.verify(verification, words, proof).catch(() => false);

@@ -12,29 +12,16 @@ import { CIRCUIT_NAMES, CIRCUITS, MOST_CONSTRAINTS, optionsOf } from "./catalogu
 import { compileCircuit } from "./compile.ts";
 import { CircuitKeyError, NoWitnessError, ProvingKeyError } from "./errors.ts";
 import { elementInputs, linkInputs } from "./inputs.ts";
-import { type CircuitKey, circuitKey, openProver, provingKey, requireUsable, verifyProof } from "./keys.ts";
+import { circuitKey, openProver, provingKey, verifyProof } from "./keys.ts";
 import { CircuitProver } from "./prover.ts";
 import { elementCase } from "./testing/cases.ts";
 import { proverOf } from "./testing/prover.ts";
-
-const key: CircuitKey = {
-  circuit: "map",
-  development: true,
-  constraints: 0,
-  r1csSha256: "",
-  zkeySha256: "",
-  zkeyBytes: 0,
-  verification: circuitKey("map").verification,
-};
+import { VERIFIER_KEYS, verifierKeys } from "./verifier-keys.ts";
 
 describe("keys of circuits", () => {
-  it("refuses development keys on any chain that is not local, unless forced", () => {
-    for (const chain of [1, 10, 42_161, 11_155_111]) {
-      expect(() => requireUsable(key, chain)).toThrow(CircuitKeyError);
-      expect(() => requireUsable(key, chain, true)).not.toThrow();
-      expect(() => requireUsable({ ...key, development: false }, chain)).not.toThrow();
-    }
-    expect(() => requireUsable(key, 31_337)).not.toThrow();
+  it("stand together in the file that a deployment reads", () => {
+    const file: unknown = JSON.parse(readFileSync(VERIFIER_KEYS, "utf8"));
+    expect(file, "tools/circuit-keys.ts --write").toEqual(verifierKeys());
   });
 
   it("are committed for every circuit, of one setup, 150 MB in all", () => {

@@ -33,9 +33,6 @@ const KEYS = fileURLToPath(new URL("../../circuits/keys", import.meta.url));
 const DEVELOPMENT_BEACON = createHash("sha256").update("OTR development keys: not for production").digest("hex");
 const BEACON_ITERATIONS = 10;
 
-/** Chains on which development keys are no surprise: Anvil's and Hardhat's. */
-const LOCAL_CHAINS: readonly number[] = [1337, 31_337];
-
 /** The committed key of a circuit. @throws CircuitKeyError if it has none. */
 export function circuitKey(name: CircuitName): CircuitKey {
   const path = join(KEYS, `${name}.json`);
@@ -43,18 +40,9 @@ export function circuitKey(name: CircuitName): CircuitKey {
   return JSON.parse(readFileSync(path, "utf8")) as CircuitKey;
 }
 
-/**
- * Refuses development keys on any chain that is not local, unless forced. What deploys verifiers calls this first.
- * @throws CircuitKeyError
- */
-export function requireUsable(key: CircuitKey, chainId: number, force = false): void {
-  if (!key.development || force || LOCAL_CHAINS.includes(chainId)) return;
-  throw new CircuitKeyError(key.circuit, `it is a development key, and ${chainId} is no local chain`);
-}
-
-/** Where a circuit's proving key is kept. */
-export function provingKeyPath(name: CircuitName, cacheDir = cacheFolder()): string {
-  return join(cacheDir, "circuits", "keys", `${name}.zkey`);
+/** Where a circuit's proving key is kept: by its hash, so that keys of several versions do not meet. */
+export function provingKeyPath(name: CircuitName, zkeySha256: string, cacheDir = cacheFolder()): string {
+  return join(cacheDir, "circuits", "keys", `${name}-${zkeySha256.slice(0, 16)}.zkey`);
 }
 
 /**
@@ -66,9 +54,9 @@ export async function makeKeys(name: CircuitName, cacheDir = cacheFolder(), phas
   const { r1cs } = await compileCircuit(optionsOf(name), cacheDir);
   const constraints = parseR1cs(r1cs).constraints.length;
   if (constraints > MOST_CONSTRAINTS) throw new CircuitLimitError("constraints", constraints, MOST_CONSTRAINTS);
-  const path = provingKeyPath(name, cacheDir);
-  await mkdir(join(path, ".."), { recursive: true });
-  const part = `${path}.${process.pid}`;
+  const folder = join(cacheDir, "circuits", "keys");
+  await mkdir(folder, { recursive: true });
+  const part = join(folder, `${name}.${process.pid}.part`);
   if (phase1 === undefined) {
     const curve = await buildBn128();
     await writeFile(part, developmentKey(name, r1cs, curve, generators(curve)));
@@ -78,6 +66,8 @@ export async function makeKeys(name: CircuitName, cacheDir = cacheFolder(), phas
     await zKey.beacon(first, part, "OTR development", DEVELOPMENT_BEACON, BEACON_ITERATIONS);
     await rm(first);
   }
+  const zkeySha256 = await sha256File(part);
+  const path = provingKeyPath(name, zkeySha256, cacheDir);
   // Whole or not at all, also where two make the same.
   await rename(part, path);
   return {
@@ -85,7 +75,7 @@ export async function makeKeys(name: CircuitName, cacheDir = cacheFolder(), phas
     development: true,
     constraints,
     r1csSha256: createHash("sha256").update(r1cs).digest("hex"),
-    zkeySha256: await sha256File(path),
+    zkeySha256,
     zkeyBytes: (await stat(path)).size,
     verification: await zKey.exportVerificationKey(path),
   };
@@ -109,11 +99,13 @@ export async function writeKey(key: CircuitKey): Promise<void> {
  * @throws CircuitKeyError if it is another, or absent and no development key.
  */
 export async function provingKey(name: CircuitName, cacheDir = cacheFolder()): Promise<string> {
-  const path = provingKeyPath(name, cacheDir);
   const { zkeySha256, development } = circuitKey(name);
+  const path = provingKeyPath(name, zkeySha256, cacheDir);
   if (!existsSync(path)) {
     if (!development) throw new CircuitKeyError(name, `its proving key belongs to ${path}`);
-    await makeKeys(name, cacheDir);
+    const made = await makeKeys(name, cacheDir);
+    if (made.zkeySha256 !== zkeySha256)
+      throw new CircuitKeyError(name, `its proving key hashes to ${made.zkeySha256}, not ${zkeySha256}`);
   }
   const found = await sha256File(path);
   if (found !== zkeySha256) throw new CircuitKeyError(name, `its proving key hashes to ${found}, not ${zkeySha256}`);
