@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {Fields} from "./Fields.sol";
 import {P256Ecdsa} from "./P256Ecdsa.sol";
 
 /// @title Quotes of Intel TDX (versions 4 and 5) and SGX (version 3)
@@ -9,10 +10,6 @@ import {P256Ecdsa} from "./P256Ecdsa.sol";
 /// @dev Integers are little-endian, numbers of signatures big-endian. Total: ends in a quote or in a typed error. Bytes behind the
 ///      signature data are ignored, as Intel's own are padding: identify evidence by the body.
 library IntelQuote {
-    /// @notice A field reaches beyond the quote.
-    error QuoteTruncated(uint256 at, uint256 end);
-    /// @notice Something at this offset is not what it must be.
-    error QuoteField(uint256 at, uint256 expected, uint256 got);
     /// @notice The quote's version is not 3, 4 or 5.
     error QuoteVersion(uint256 got);
     /// @notice The enclave, the virtual machine, or the quoting enclave can be debugged: its memory is no secret.
@@ -65,19 +62,19 @@ library IntelQuote {
 
     /// @notice Reads the quote that `data` starts with.
     function parse(bytes calldata data) internal pure returns (Quote memory q) {
-        _need(HEADER, data.length);
-        q.version = _little(data, 0, 2);
-        _equal(2, ECDSA_P256, _little(data, 2, 2));
-        _equal(12, uint128(INTEL), uint128(bytes16(data[12:28])));
+        Fields.need(HEADER, data.length);
+        q.version = Fields.little(data, 0, 2);
+        Fields.equal(2, ECDSA_P256, Fields.little(data, 2, 2));
+        Fields.equal(12, uint128(INTEL), uint128(bytes16(data[12:28])));
         q.body = HEADER;
         if (q.version == SGX) {
-            _equal(4, TEE_SGX, _little(data, 4, 4));
+            Fields.equal(4, TEE_SGX, Fields.little(data, 4, 4));
             q.bodyEnd = HEADER + SGX_BODY;
         } else if (q.version == 4) {
-            _equal(4, TEE_TDX, _little(data, 4, 4));
+            Fields.equal(4, TEE_TDX, Fields.little(data, 4, 4));
             q.bodyEnd = HEADER + TDX_BODY;
         } else if (q.version == 5) {
-            _equal(4, TEE_TDX, _little(data, 4, 4));
+            Fields.equal(4, TEE_TDX, Fields.little(data, 4, 4));
             _body5(data, q);
         } else {
             revert QuoteVersion(q.version);
@@ -99,7 +96,7 @@ library IntelQuote {
         bytes32 expected = bytes32(data[report + SGX_REPORT_DATA:report + SGX_REPORT_DATA + 32]);
         bytes32 got = sha256(bytes.concat(data[key:key + KEY], data[q.auth:q.authEnd]));
         if (expected != got) revert QuoteAttestationKey(expected, got);
-        _equal(
+        Fields.equal(
             report + SGX_REPORT_DATA + 32, 0, uint256(bytes32(data[report + SGX_REPORT_DATA + 32:report + SGX_BODY]))
         );
         P256Ecdsa.verify(sha256(data[:q.bodyEnd]), data[q.signature:key], data[key:key + KEY]);
@@ -127,57 +124,42 @@ library IntelQuote {
     {
         uint256 at = q.enclaveReport;
         signer = bytes32(data[at + MRSIGNER:at + MRSIGNER + 32]);
-        product = _little(data, at + PRODUCT, 2);
-        securityVersion = _little(data, at + SECURITY_VERSION, 2);
+        product = Fields.little(data, at + PRODUCT, 2);
+        securityVersion = Fields.little(data, at + SECURITY_VERSION, 2);
     }
 
     /// @dev Version 5 names the body's type and size: TDX 1.0 or 1.5.
     function _body5(bytes calldata data, Quote memory q) private pure {
-        _need(HEADER + 6, data.length);
-        uint256 kind = _little(data, HEADER, 2);
-        if (kind != 2) _equal(HEADER, 3, kind);
+        Fields.need(HEADER + 6, data.length);
+        uint256 kind = Fields.little(data, HEADER, 2);
+        if (kind != 2) Fields.equal(HEADER, 3, kind);
         uint256 size = kind == 2 ? TDX_BODY : TDX15_BODY;
-        _equal(HEADER + 2, size, _little(data, HEADER + 2, 4));
+        Fields.equal(HEADER + 2, size, Fields.little(data, HEADER + 2, 4));
         q.body = HEADER + 6;
         q.bodyEnd = q.body + size;
     }
 
     /// @dev Signature, key, the quoting enclave's report with its signature and data, and certification data.
     function _signatureData(bytes calldata data, Quote memory q) private pure {
-        _need(q.bodyEnd + 4, data.length);
-        uint256 end = q.bodyEnd + 4 + _little(data, q.bodyEnd, 4);
-        _need(end, data.length);
+        Fields.need(q.bodyEnd + 4, data.length);
+        uint256 end = q.bodyEnd + 4 + Fields.little(data, q.bodyEnd, 4);
+        Fields.need(end, data.length);
         q.signature = q.bodyEnd + 4;
         uint256 at = q.signature + SIGNATURE + KEY;
         if (q.version != SGX) {
             // From version 4 on, all that follows is one piece of certification data.
-            _need(at + 6, end);
-            _equal(at, CERTIFIED_REPORT, _little(data, at, 2));
-            _equal(at + 2, end - at - 6, _little(data, at + 2, 4));
+            Fields.need(at + 6, end);
+            Fields.equal(at, CERTIFIED_REPORT, Fields.little(data, at, 2));
+            Fields.equal(at + 2, end - at - 6, Fields.little(data, at + 2, 4));
             at += 6;
         }
         q.enclaveReport = at;
         at += SGX_BODY + SIGNATURE;
-        _need(at + 2, end);
+        Fields.need(at + 2, end);
         q.auth = at + 2;
-        q.authEnd = q.auth + _little(data, at, 2);
-        _need(q.authEnd + 6, end);
-        _equal(q.authEnd, PCK_CHAIN, _little(data, q.authEnd, 2));
-        _equal(q.authEnd + 2, end - q.authEnd - 6, _little(data, q.authEnd + 2, 4));
-    }
-
-    function _need(uint256 end, uint256 length) private pure {
-        if (end > length) revert QuoteTruncated(end, length);
-    }
-
-    function _equal(uint256 at, uint256 expected, uint256 got) private pure {
-        if (expected != got) revert QuoteField(at, expected, got);
-    }
-
-    /// @dev A little-endian number; callers have checked the range.
-    function _little(bytes calldata data, uint256 at, uint256 size) private pure returns (uint256 value) {
-        for (uint256 k = size; k > 0; --k) {
-            value = value << 8 | uint8(data[at + k - 1]);
-        }
+        q.authEnd = q.auth + Fields.little(data, at, 2);
+        Fields.need(q.authEnd + 6, end);
+        Fields.equal(q.authEnd, PCK_CHAIN, Fields.little(data, q.authEnd, 2));
+        Fields.equal(q.authEnd + 2, end - q.authEnd - 6, Fields.little(data, q.authEnd + 2, 4));
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Test} from "forge-std/Test.sol";
+import {Fields} from "src/attestation/Fields.sol";
 import {IntelQuote} from "src/attestation/IntelQuote.sol";
 import {P256Ecdsa} from "src/attestation/P256Ecdsa.sol";
 import {TdxHarness} from "../harness/TdxHarness.sol";
@@ -102,7 +103,7 @@ contract IntelQuoteTest is Test {
         shape.behindHash = bytes32(uint256(1));
         quote = _quote(shape);
         uint256 at = _harness.parse(quote).enclaveReport + 352;
-        vm.expectRevert(abi.encodeWithSelector(IntelQuote.QuoteField.selector, at, 0, 1));
+        vm.expectRevert(abi.encodeWithSelector(Fields.FieldValue.selector, at, 0, 1));
         _harness.verify(quote, _pckKey);
     }
 
@@ -134,7 +135,7 @@ contract IntelQuoteTest is Test {
         }
         (bool success, bytes memory reason) = _try(quote);
         assertFalse(success, "accepted");
-        assertEq(bytes4(reason), IntelQuote.QuoteTruncated.selector);
+        assertEq(bytes4(reason), Fields.FieldTruncated.selector);
     }
 
     function testFuzz_parse_anyBytes_reverts(bytes memory data) public view {
@@ -157,13 +158,13 @@ contract IntelQuoteTest is Test {
     function test_parse_header_reverts() public {
         bytes memory quote = _quote(_shape(4, 584));
         _refuse(quote, 0, 0x06, abi.encodeWithSelector(IntelQuote.QuoteVersion.selector, 6));
-        _refuse(quote, 2, 0x03, abi.encodeWithSelector(IntelQuote.QuoteField.selector, 2, 2, 3));
-        _refuse(quote, 4, 0x00, abi.encodeWithSelector(IntelQuote.QuoteField.selector, 4, 0x81, 0));
+        _refuse(quote, 2, 0x03, abi.encodeWithSelector(Fields.FieldValue.selector, 2, 2, 3));
+        _refuse(quote, 4, 0x00, abi.encodeWithSelector(Fields.FieldValue.selector, 4, 0x81, 0));
         quote = _quote(_shape(3, 384));
-        _refuse(quote, 4, 0x81, abi.encodeWithSelector(IntelQuote.QuoteField.selector, 4, 0, 0x81));
+        _refuse(quote, 4, 0x81, abi.encodeWithSelector(Fields.FieldValue.selector, 4, 0, 0x81));
         quote = _quote(_shape(5, 648));
-        _refuse(quote, 48, 0x01, abi.encodeWithSelector(IntelQuote.QuoteField.selector, 48, 3, 1));
-        _refuse(quote, 48, 0x02, abi.encodeWithSelector(IntelQuote.QuoteField.selector, 50, 584, 648));
+        _refuse(quote, 48, 0x01, abi.encodeWithSelector(Fields.FieldValue.selector, 48, 3, 1));
+        _refuse(quote, 48, 0x02, abi.encodeWithSelector(Fields.FieldValue.selector, 50, 584, 648));
     }
 
     function _checkTdx(bytes memory quote, uint256 body) private view {
