@@ -32,6 +32,15 @@ library IntelQuote {
         uint256 authEnd;
     }
 
+    /// @notice Who signed the quote: what Intel's identity of the quoting enclave is compared with.
+    struct Enclave {
+        bytes32 signer;
+        uint256 product;
+        uint256 securityVersion;
+        bytes4 miscSelect;
+        bytes16 attributes;
+    }
+
     uint256 internal constant SGX = 3;
     /// @dev Bytes of the header, and of report bodies: SGX, TDX 1.0, TDX 1.5.
     uint256 private constant HEADER = 48;
@@ -47,16 +56,19 @@ library IntelQuote {
     bytes16 private constant INTEL = 0x939a7233f79c4ca9940a0db3957f0607;
     uint256 private constant CERTIFIED_REPORT = 6;
     uint256 private constant PCK_CHAIN = 5;
-    /// @dev Offsets within a body of TDX: attributes, report data. MRTD is at 136, RTMR0 at 328.
+    /// @dev Offsets within a body of TDX: signer and attributes of the TDX module, attributes of the TD, where what runs inside begins and
+    ///      ends (TDATTRIBUTES, XFAM, MRTD, MRCONFIGID, MROWNER, MROWNERCONFIG, RTMR0 to 3), report data; of TDX 1.5: MRSERVICETD.
+    uint256 private constant MODULE_SIGNER = 64;
+    uint256 private constant MODULE_ATTRIBUTES = 112;
     uint256 private constant TDX_ATTRIBUTES = 120;
     uint256 private constant TDX_REPORT_DATA = 520;
-    uint256 private constant MRTD = 136;
-    uint256 private constant RTMR = 328;
-    /// @dev Offsets within a body of SGX: attributes, MRENCLAVE, MRSIGNER, product, security version, report data.
-    uint256 private constant SGX_ATTRIBUTES = 48;
-    uint256 private constant MRENCLAVE = 64;
-    uint256 private constant MRSIGNER = 128;
-    uint256 private constant PRODUCT = 256;
+    uint256 private constant MRSERVICETD = 600;
+    uint256 private constant MEASUREMENT = 48;
+    /// @dev Offsets within a report of SGX. From MISCSELECT to the report data it says what runs inside; before it is CPUSVN.
+    uint256 internal constant MISCSELECT = 16;
+    uint256 internal constant SGX_ATTRIBUTES = 48;
+    uint256 internal constant MRSIGNER = 128;
+    uint256 internal constant PRODUCT = 256;
     uint256 private constant SECURITY_VERSION = 258;
     uint256 private constant SGX_REPORT_DATA = 320;
 
@@ -87,8 +99,8 @@ library IntelQuote {
     /// @param pckKey x and y, 64 bytes.
     function verify(bytes calldata data, Quote memory q, bytes memory pckKey) internal view {
         uint256 attributes = q.body + (q.version == SGX ? SGX_ATTRIBUTES : TDX_ATTRIBUTES);
-        // INVARIANT: the debug bit is bit 1 of an enclave's attributes, and bit 0 of a virtual machine's.
-        if (uint8(data[attributes]) & (q.version == SGX ? 2 : 1) != 0) revert QuoteDebug(attributes);
+        // INVARIANT: the debug bit is bit 1 of an enclave's attributes; of a virtual machine's, the whole first byte is for such.
+        if (uint8(data[attributes]) & (q.version == SGX ? 2 : 0xff) != 0) revert QuoteDebug(attributes);
         uint256 report = q.enclaveReport;
         if (uint8(data[report + SGX_ATTRIBUTES]) & 2 != 0) revert QuoteDebug(report + SGX_ATTRIBUTES);
         uint256 key = q.signature + SIGNATURE;
@@ -110,22 +122,37 @@ library IntelQuote {
         return (bytes32(data[at:at + 32]), bytes32(data[at + 32:at + 64]));
     }
 
-    /// @notice keccak256 of what runs inside: of TDX MRTD and RTMR0 to 3 (240 bytes), of SGX MRENCLAVE.
+    /// @notice keccak256 of what runs inside. Of TDX: TDATTRIBUTES, XFAM, MRTD, MRCONFIGID, MROWNER, MROWNERCONFIG, RTMR0 to 3, as they lie
+    ///         in the body (400 bytes), and MRSERVICETD (48 bytes, 0 with TDX 1.0): a migration TD could carry secrets away. Of SGX:
+    ///         MISCSELECT to ISVFAMILYID, as they lie in the report (304 bytes), so MRENCLAVE, MRSIGNER, attributes and configuration.
     function measurement(bytes calldata data, Quote memory q) internal pure returns (bytes32) {
-        if (q.version == SGX) return keccak256(data[q.body + MRENCLAVE:q.body + MRENCLAVE + 32]);
-        return keccak256(bytes.concat(data[q.body + MRTD:q.body + MRTD + 48], data[q.body + RTMR:q.body + RTMR + 192]));
+        if (q.version == SGX) return keccak256(data[q.body + MISCSELECT:q.body + SGX_REPORT_DATA]);
+        bytes memory service = new bytes(MEASUREMENT);
+        uint256 at = q.body + MRSERVICETD;
+        if (q.bodyEnd > at) service = data[at:at + MEASUREMENT];
+        return keccak256(bytes.concat(data[q.body + TDX_ATTRIBUTES:q.body + TDX_REPORT_DATA], service));
     }
 
-    /// @notice Who the quoting enclave is: signer, product and security version, which Intel's QE identity lists.
-    function quotingEnclave(bytes calldata data, Quote memory q)
+    /// @notice The quoting enclave.
+    function quotingEnclave(bytes calldata data, Quote memory q) internal pure returns (Enclave memory enclave) {
+        uint256 at = q.enclaveReport;
+        enclave.signer = bytes32(data[at + MRSIGNER:at + MRSIGNER + 32]);
+        enclave.product = Fields.little(data, at + PRODUCT, 2);
+        enclave.securityVersion = Fields.little(data, at + SECURITY_VERSION, 2);
+        enclave.miscSelect = bytes4(data[at + MISCSELECT:at + MISCSELECT + 4]);
+        enclave.attributes = bytes16(data[at + SGX_ATTRIBUTES:at + SGX_ATTRIBUTES + 16]);
+    }
+
+    /// @notice TEE_TCB_SVN, MRSIGNERSEAM (48 bytes) and SEAMATTRIBUTES of a TDX quote: the TDX module's.
+    function tdxModule(bytes calldata data, Quote memory q)
         internal
         pure
-        returns (bytes32 signer, uint256 product, uint256 securityVersion)
+        returns (bytes16 teeTcbSvn, bytes memory signer, bytes8 attributes)
     {
-        uint256 at = q.enclaveReport;
-        signer = bytes32(data[at + MRSIGNER:at + MRSIGNER + 32]);
-        product = Fields.little(data, at + PRODUCT, 2);
-        securityVersion = Fields.little(data, at + SECURITY_VERSION, 2);
+        uint256 at = q.body;
+        teeTcbSvn = bytes16(data[at:at + 16]);
+        signer = data[at + MODULE_SIGNER:at + MODULE_SIGNER + MEASUREMENT];
+        attributes = bytes8(data[at + MODULE_ATTRIBUTES:at + MODULE_ATTRIBUTES + 8]);
     }
 
     /// @dev Version 5 names the body's type and size: TDX 1.0 or 1.5.
