@@ -46,10 +46,9 @@ library Json {
 
     /// @notice Reads a member's name, as text from the highest byte on; 0 for names longer than 32 characters, which callers do not know.
     function name(bytes calldata data, uint256 at) internal pure returns (bytes32 value, uint256 next) {
-        uint256 end;
-        (at, end) = text(data, at);
-        if (end - at <= WORD) value = _word(data, at, end);
-        next = expect(data, end + 1, ":");
+        (at, next) = text(data, at);
+        if (next - at <= WORD) value = _word(data, at, next);
+        next = expect(data, next + 1, ":");
     }
 
     /// @notice Reads what follows a member or an element: a comma, or the end of the object or array that began with `opened`.
@@ -104,12 +103,15 @@ library Json {
 
     /// @notice Reads an unsigned integer of at most `most`, which has no more than 10 digits.
     function number(bytes calldata data, uint256 at, uint256 most) internal pure returns (uint256 value, uint256 next) {
-        next = at;
-        while (next < at + MOST_DIGITS) {
-            uint256 digit = uint256(uint8(_at(data, next))) ^ 0x30;
-            if (digit > 9) break;
-            value = 10 * value + digit;
-            ++next;
+        // SAFETY: reads calldata before the end of `data`.
+        assembly ("memory-safe") {
+            let last := add(at, MOST_DIGITS)
+            if gt(last, data.length) { last := data.length }
+            for { next := at } lt(next, last) { next := add(next, 1) } {
+                let digit := xor(byte(0, calldataload(add(data.offset, next))), 0x30)
+                if gt(digit, 9) { break }
+                value := add(mul(10, value), digit)
+            }
         }
         if (next == at || value > most || (next - at > 1 && data[at] == "0")) revert JsonNumber(at, most);
     }
@@ -236,7 +238,10 @@ library Json {
     }
 
     /// @dev The character at this offset; 0, which no JSON contains, behind the end.
-    function _at(bytes calldata data, uint256 at) private pure returns (bytes1) {
-        return at < data.length ? data[at] : bytes1(0);
+    function _at(bytes calldata data, uint256 at) private pure returns (bytes1 character) {
+        // SAFETY: reads calldata before the end of `data`.
+        assembly ("memory-safe") {
+            if lt(at, data.length) { character := and(calldataload(add(data.offset, at)), shl(248, 0xff)) }
+        }
     }
 }

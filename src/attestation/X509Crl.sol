@@ -35,6 +35,8 @@ library X509Crl {
     /// @dev Bytes of a serial number; RFC 5280 allows 20.
     uint256 private constant SERIAL_BYTES = 20;
     uint256 private constant SIGNATURE_NUMBER = 32;
+    /// @dev Extensions of an entry that has only a reason, without the reason.
+    bytes13 private constant REASON = 0x300c300a0603551d1504030a01;
 
     /// @notice Reads the one list that `der` is, its entries excepted, or reverts with an error of `Der`, `X509` or this library.
     function parse(bytes calldata der) internal pure returns (Crl memory crl) {
@@ -69,8 +71,10 @@ library X509Crl {
     function entry(bytes calldata der, uint256 at, uint256 end) internal pure returns (uint256 serial, uint256 next) {
         (at, next) = Der.read(der, at, end, Der.SEQUENCE);
         (serial, at) = Der.uintAt(der, at, next, SERIAL_BYTES);
-        (, at) = X509.timeAt(der, at, next);
-        if (at == next) return (serial, next);
+        // When it was revoked: UTCTime until 2049, GeneralizedTime from 2050 on.
+        (, at) = Der.read(der, at, next, Der.peek(der, at, next) == Der.UTC_TIME ? Der.UTC_TIME : Der.GENERALIZED_TIME);
+        // What most entries have: only a reason, which is not critical.
+        if (at == next || (at + 14 == next && bytes13(der[at:at + 13]) == REASON)) return (serial, next);
         uint256 start;
         (start, at) = Der.only(der, at, next, Der.SEQUENCE);
         // INVARIANT: an entry is for this authority's certificate (else it would have a critical extension).

@@ -7,6 +7,11 @@ import {Vm} from "forge-std/Vm.sol";
 library DevCertificates {
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
+    /// @notice 2025-06-20, at which all is valid; the lists of the Platform CA are until `CRL_EXPIRY`.
+    uint256 internal constant NOW = 1_750_377_600;
+    uint256 internal constant CRL_EXPIRY = 1_752_919_235;
+    string internal constant CRL_FROM = "250619100035Z";
+    string internal constant CRL_UNTIL = "250719100035Z";
     string internal constant ROOT = "Intel SGX Root CA";
     string internal constant PLATFORM_CA = "Intel SGX PCK Platform CA";
     string internal constant SIGNER = "Intel SGX TCB Signing";

@@ -5,6 +5,7 @@ import {Test} from "forge-std/Test.sol";
 import {DcapVerifier} from "src/attestation/DcapVerifier.sol";
 import {IntelCertificates} from "src/attestation/IntelCertificates.sol";
 import {IntelCollateral} from "src/attestation/IntelCollateral.sol";
+import {DevCertificates as Dev} from "./DevCertificates.sol";
 
 /// @notice The contracts that verify quotes, and what they are fed with.
 abstract contract IntelStack is Test {
@@ -49,5 +50,28 @@ abstract contract IntelStack is Test {
 
     function _aux(uint256 tcbEval) internal view returns (bytes memory) {
         return abi.encode(_pck, tcbEval);
+    }
+
+    /// @dev Certificates and lists of the development root, valid at `Dev.NOW`; the lists have one entry and none.
+    function _devShared() internal pure returns (Shared memory) {
+        return Shared({
+            root: Dev.root(),
+            signer: Dev.tcbSigner(),
+            authority: Dev.platformCa(),
+            rootCrl: Dev.crl(Dev.ROOT, "250320112157Z", "260403112157Z", ""),
+            pckCrl: Dev.crl(Dev.PLATFORM_CA, Dev.CRL_FROM, Dev.CRL_UNTIL, Dev.crlEntry(0x99))
+        });
+    }
+
+    function _submitTcbInfo(string memory json) internal {
+        _collateral.submitTcbInfo(bytes(json), Dev.sign(Dev.SIGNER, bytes(json)), _signer);
+    }
+
+    function _submitQeIdentity(string memory json) internal {
+        _collateral.submitQeIdentity(bytes(json), Dev.sign(Dev.SIGNER, bytes(json)), _signer);
+    }
+
+    function _submitEvaluation(string memory json) internal {
+        _collateral.submitTcbEvaluation(bytes(json), Dev.sign(Dev.SIGNER, bytes(json)), _signer);
     }
 }
