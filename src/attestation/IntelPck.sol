@@ -39,6 +39,8 @@ library IntelPck {
 
     /// @dev Contents of 1.2.840.113741.1.13.1, of which the parts' identifiers are extensions.
     bytes private constant OID_SGX = hex"2a864886f84d010d01";
+    /// @dev Contents of 1.2.840.113741.1.13.1.2, of which the TCB's parts are extensions, and a byte for the part.
+    uint88 private constant OID_TCB = 0x2a864886f84d010d010200;
     uint8 private constant PPID = 1;
     uint8 private constant TCB = 2;
     uint8 private constant PCE_ID = 3;
@@ -108,9 +110,7 @@ library IntelPck {
             (start, next) = Der.read(der, at, end, Der.SEQUENCE);
             uint256 stop;
             (start, stop) = Der.read(der, start, next, Der.OID);
-            if (keccak256(der[start:stop]) != keccak256(bytes.concat(OID_SGX, hex"02", bytes1(part)))) {
-                revert PckExtension(at);
-            }
+            if (stop - start != 11 || uint88(bytes11(der[start:stop])) != OID_TCB | part) revert PckExtension(at);
             uint256 svn;
             (svn, stop) = Der.uintAt(der, stop, next, part == PCE_SVN ? 2 : 1);
             Der.finish(stop, next);

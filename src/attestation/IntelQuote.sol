@@ -14,6 +14,8 @@ library IntelQuote {
     error QuoteVersion(uint256 got);
     /// @notice The enclave, the virtual machine, or the quoting enclave can be debugged: its memory is no secret.
     error QuoteDebug(uint256 at);
+    /// @notice The host may make the virtual machine fault where it chooses: SEPT_VE_DISABLE is off.
+    error QuoteSeptVe(uint256 at);
     /// @notice The quoting enclave vouches for another key than the one that signed.
     error QuoteAttestationKey(bytes32 expected, bytes32 got);
 
@@ -101,6 +103,8 @@ library IntelQuote {
         uint256 attributes = q.body + (q.version == SGX ? SGX_ATTRIBUTES : TDX_ATTRIBUTES);
         // INVARIANT: the debug bit is bit 1 of an enclave's attributes; of a virtual machine's, the whole first byte is for such.
         if (uint8(data[attributes]) & (q.version == SGX ? 2 : 0xff) != 0) revert QuoteDebug(attributes);
+        // INVARIANT: bit 28 of a virtual machine's attributes.
+        if (q.version != SGX && uint8(data[attributes + 3]) & 0x10 == 0) revert QuoteSeptVe(attributes + 3);
         uint256 report = q.enclaveReport;
         if (uint8(data[report + SGX_ATTRIBUTES]) & 2 != 0) revert QuoteDebug(report + SGX_ATTRIBUTES);
         uint256 key = q.signature + SIGNATURE;

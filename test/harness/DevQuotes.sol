@@ -13,6 +13,7 @@ library DevQuotes {
         uint256 bodyBytes;
         bool debug;
         bool debugEnclave;
+        bool septVe;
         bytes32 behindHash;
         bytes32 otherHash;
         bytes16 teeTcbSvn;
@@ -70,6 +71,7 @@ library DevQuotes {
             body[k] = k < 112 ? bytes1(0) : s.moduleAttributes[k - 112];
         }
         body[120] = s.debug ? bytes1(0x01) : bytes1(0);
+        body[123] = s.septVe ? bytes1(0xef) : bytes1(0x10);
         if (s.version != 5) return body;
         return bytes.concat(s.bodyBytes == 584 ? bytes2(0x0200) : bytes2(0x0300), _little4(s.bodyBytes), body);
     }
