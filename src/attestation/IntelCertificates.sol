@@ -18,6 +18,8 @@ contract IntelCertificates {
     error CertificateExpired(bytes32 id, uint256 notAfter);
     /// @notice The authority has revoked the certificate with this serial number.
     error CertificateRevoked(bytes32 authority, uint256 serial);
+    /// @notice The authority's certificate does not hold longer than the one that is known.
+    error CertificateNotNewer(bytes32 authority, uint256 known, uint256 got);
     /// @notice The certificate is an authority and should be none, or the other way round, or its subject is not the signer of TCB info.
     error CertificateRole(bytes32 subject);
     /// @notice The list of the authority was never added.
@@ -126,7 +128,7 @@ contract IntelCertificates {
         _addAuthority(ROOT, c, 0, type(uint64).max);
     }
 
-    /// @notice Adds an authority that the root has signed, or its renewed certificate.
+    /// @notice Adds an authority that the root has signed, or its renewed certificate, which holds longer.
     function addAuthority(bytes calldata der) external returns (bytes32 authority) {
         X509.Certificate memory c = _verified(der, ROOT, 1);
         authority = keccak256(bytes.concat(c.subject, c.key));
@@ -263,7 +265,7 @@ contract IntelCertificates {
         Authority storage a = authorityOf[authority];
         uint40 notAfter = _uint40(_least(c.notAfter, most));
         // INVARIANT: an older certificate of the same authority does not come back.
-        if (notAfter < a.notAfter) revert CertificateExpired(authority, notAfter);
+        if (notAfter <= a.notAfter) revert CertificateNotNewer(authority, a.notAfter, notAfter);
         (a.x, a.y) = _point(c);
         (a.subject, a.issuer) = (c.subject, issuer);
         (a.serial, a.notAfter, a.pathLength) = (uint160(c.serial), notAfter, uint8(c.pathLength));

@@ -31,6 +31,11 @@ library Json {
 
     bytes1 internal constant OBJECT = "{";
     bytes1 internal constant ARRAY = "[";
+    uint256 private constant QUOTE = 0x22;
+    uint256 private constant COMMA = 0x2c;
+    /// @dev Sets of characters, one bit each: printable ASCII without quote and backslash; small letters, digits, `+`, `-`, `.` and `E`.
+    uint256 private constant PLAIN = 0x7fffffffeffffffffffffffb00000000;
+    uint256 private constant SCALAR = 0x07fffffe0000002003ff680000000000;
     uint256 private constant WORD = 32;
     uint256 private constant MOST_DIGITS = 10;
     uint256 private constant TIME_CHARACTERS = 20;
@@ -40,8 +45,25 @@ library Json {
 
     /// @notice Reads one character.
     function expect(bytes calldata data, uint256 at, bytes1 character) internal pure returns (uint256 next) {
-        if (_at(data, at) != character) revert JsonExpected(at, character);
-        return at + 1;
+        if (_at(data, at) != uint8(character)) revert JsonExpected(at, character);
+        unchecked {
+            return at + 1;
+        }
+    }
+
+    /// @notice Whether these characters, at most 32 from the highest byte on, come next, and what follows them.
+    function starts(bytes calldata data, uint256 at, bytes32 characters, uint256 count)
+        internal
+        pure
+        returns (bool found, uint256 next)
+    {
+        // SAFETY: reads calldata; what is behind the end of `data` counts for nothing.
+        assembly ("memory-safe") {
+            next := add(at, count)
+            let unused := shl(3, sub(WORD, count))
+            found := iszero(shr(unused, xor(calldataload(add(data.offset, at)), characters)))
+            found := and(found, iszero(gt(next, data.length)))
+        }
     }
 
     /// @notice Reads a member's name, as text from the highest byte on; 0 for names longer than 32 characters, which callers do not know.
@@ -53,12 +75,14 @@ library Json {
 
     /// @notice Reads what follows a member or an element: a comma, or the end of the object or array that began with `opened`.
     function more(bytes calldata data, uint256 at, bytes1 opened) internal pure returns (bool another, uint256 next) {
-        bytes1 character = _at(data, at);
-        if (character == ",") return (true, at + 1);
+        uint256 character = _at(data, at);
         // The closing character is the opening one plus 2.
-        bytes1 close = bytes1(uint8(opened) + 2);
-        if (character != close) revert JsonExpected(at, close);
-        return (false, at + 1);
+        unchecked {
+            uint256 close = uint8(opened) + 2;
+            next = at + 1;
+            another = character == COMMA;
+            if (!another && character != close) revert JsonExpected(at, bytes1(uint8(close)));
+        }
     }
 
     /// @notice Notes a member of an object, each of which has one bit.
@@ -80,14 +104,12 @@ library Json {
         assembly ("memory-safe") {
             let last := add(data.offset, data.length)
             let p := add(data.offset, start)
+            // INVARIANT: no backslash, so a quote always ends a text; no control characters, nothing that is not ASCII.
             for {} lt(p, last) { p := add(p, 1) } {
-                let character := byte(0, calldataload(p))
-                if eq(character, 0x22) {
-                    ended := 1
+                if iszero(and(shr(byte(0, calldataload(p)), PLAIN), 1)) {
+                    ended := eq(byte(0, calldataload(p)), 0x22)
                     break
                 }
-                // INVARIANT: no backslash, so a quote always ends a text; no control characters, nothing that is not ASCII.
-                if or(eq(character, 0x5c), gt(sub(character, 0x20), 0x5e)) { break }
             }
             end := sub(p, data.offset)
         }
@@ -162,18 +184,24 @@ library Json {
         uint256 open = 1;
         while (true) {
             if (open >> 255 != 0) revert JsonValue(at);
-            bytes1 character = _at(data, at);
-            if (character == OBJECT && _at(data, at + 1) != "}") {
-                open = open << 1 | 1;
-                (, at) = name(data, at + 1);
-                continue;
+            uint256 character = _at(data, at);
+            if (character == uint8(OBJECT)) {
+                if (_at(data, at + 1) != uint8(OBJECT) + 2) {
+                    open = open << 1 | 1;
+                    (, at) = name(data, at + 1);
+                    continue;
+                }
+                at += 2;
+            } else if (character == uint8(ARRAY)) {
+                if (_at(data, at + 1) != uint8(ARRAY) + 2) {
+                    open <<= 1;
+                    ++at;
+                    continue;
+                }
+                at += 2;
+            } else {
+                at = _scalar(data, at);
             }
-            if (character == ARRAY && _at(data, at + 1) != "]") {
-                open <<= 1;
-                ++at;
-                continue;
-            }
-            at = character == OBJECT || character == ARRAY ? at + 2 : _scalar(data, at);
             // The value is complete, and so may be those around it.
             while (true) {
                 if (open == 1) return at;
@@ -193,17 +221,16 @@ library Json {
 
     /// @dev Passes over a text, or letters, digits and signs: what they say is nobody's concern, and they end where the value ends.
     function _scalar(bytes calldata data, uint256 at) private pure returns (uint256 next) {
-        if (_at(data, at) == '"') {
+        if (_at(data, at) == QUOTE) {
             (, next) = text(data, at);
             return next + 1;
         }
-        next = at;
-        while (true) {
-            bytes1 c = _at(data, next);
-            bool known =
-                (c >= "0" && c <= "9") || (c >= "a" && c <= "z") || c == "-" || c == "+" || c == "." || c == "E";
-            if (!known) break;
-            ++next;
+        // SAFETY: reads calldata before the end of `data`.
+        assembly ("memory-safe") {
+            next := at
+            for {} lt(next, data.length) { next := add(next, 1) } {
+                if iszero(and(shr(byte(0, calldataload(add(data.offset, next))), SCALAR), 1)) { break }
+            }
         }
         if (next == at) revert JsonValue(at);
     }
@@ -238,10 +265,10 @@ library Json {
     }
 
     /// @dev The character at this offset; 0, which no JSON contains, behind the end.
-    function _at(bytes calldata data, uint256 at) private pure returns (bytes1 character) {
+    function _at(bytes calldata data, uint256 at) private pure returns (uint256 character) {
         // SAFETY: reads calldata before the end of `data`.
         assembly ("memory-safe") {
-            if lt(at, data.length) { character := and(calldataload(add(data.offset, at)), shl(248, 0xff)) }
+            if lt(at, data.length) { character := byte(0, calldataload(add(data.offset, at))) }
         }
     }
 }

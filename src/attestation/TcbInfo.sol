@@ -366,12 +366,23 @@ library TcbInfo {
         uint256 count;
         while (another) {
             uint256 svn;
-            (svn, next) = _svn(json, next, "svn", type(uint8).max);
+            bool bare;
+            (svn, bare, next) = _bareSvn(json, next);
+            if (!bare) (svn, next) = _svn(json, next, "svn", type(uint8).max);
             components = components << 8 | svn;
             ++count;
             (another, next) = Json.more(json, next, Json.ARRAY);
         }
         if (count != COMPONENTS) revert Json.JsonMembers(at, COMPONENTS, count);
+    }
+
+    /// @dev `{"svn":2}`, as most components are, if it is here; else nothing is read. `_svn` reads the same, for more gas.
+    function _bareSvn(bytes calldata json, uint256 at) private pure returns (uint256 svn, bool bare, uint256 next) {
+        (bare, next) = Json.starts(json, at, '{"svn":', 7);
+        if (!bare) return (0, false, at);
+        (svn, next) = Json.number(json, next, type(uint8).max);
+        (bare, next) = Json.starts(json, next, "}", 1);
+        if (!bare) return (0, false, at);
     }
 
     /// @dev An object of which one number counts.

@@ -352,9 +352,8 @@ contract DcapVerifierTest is IntelStack {
         uint256 warm = _transaction(address(_tdx), call);
         vm.snapshotValue("attestation", "tdx4Warm", warm);
         assertLt(warm, 400_000);
-        uint256 short = _transaction(
-            address(_tdx), abi.encodeCall(DcapVerifier.verify, (_withoutCertificates(_quote), _aux(17)))
-        );
+        uint256 short =
+            _transaction(address(_tdx), abi.encodeCall(DcapVerifier.verify, (_withoutCertificates(_quote), _aux(17))));
         vm.snapshotValue("attestation", "tdx4WarmWithoutPem", short);
         bytes memory pck = Dev.pck();
         _deploy(Dev.root());
