@@ -97,14 +97,10 @@ contract IntelCertificates {
         uint64 notAfter;
     }
 
-    /// @notice keccak256 of the name of the signer of TCB info: CN "Intel SGX TCB Signing", O "Intel Corporation", L "Santa Clara", ST "CA",
-    ///         C "US".
-    bytes32 public constant SIGNER_SUBJECT = keccak256(
-        hex"306c311e301c06035504030c15496e74656c2053475820544342205369676e696e67311a3018060355040a0c11496e74656c20436f72706f72"
-        hex"6174696f6e3114301206035504070c0b53616e746120436c617261310b300906035504080c024341310b3009060355040613025553"
-    );
     /// @notice keccak256 of the root certificate, DER; also the root's name among the authorities.
     bytes32 public immutable ROOT;
+    /// @notice keccak256 of the name that signers of TCB info have as subjects, DER.
+    bytes32 public immutable SIGNER_SUBJECT;
 
     mapping(bytes32 authority => Authority) public authorityOf;
     mapping(bytes32 id => Signer) public signerOf;
@@ -115,8 +111,11 @@ contract IntelCertificates {
     mapping(bytes32 authority => mapping(uint256 serial => bool)) public isRevoked;
 
     /// @param root keccak256 of the root certificate, DER: in production that of Intel SGX Root CA.
-    constructor(bytes32 root) {
+    /// @param signerSubject keccak256 of a name, DER: in production CN "Intel SGX TCB Signing", O "Intel Corporation", L "Santa Clara",
+    ///        ST "CA", C "US".
+    constructor(bytes32 root, bytes32 signerSubject) {
         ROOT = root;
+        SIGNER_SUBJECT = signerSubject;
     }
 
     /// @notice Adds the root.

@@ -48,7 +48,7 @@ contract IntelCertificatesTest is IntelStack {
 
     /// @dev Before the root is added nothing has an issuer.
     function test_add_withoutIssuer_reverts() public {
-        _certificates = new IntelCertificates(_root);
+        _certificates = new IntelCertificates(_root, keccak256(Dev.name(Dev.SIGNER)));
         bytes memory der = Dev.platformCa();
         vm.expectRevert(abi.encodeWithSelector(IntelCertificates.CertificateMissing.selector, _root));
         _certificates.addAuthority(der);
@@ -70,11 +70,11 @@ contract IntelCertificatesTest is IntelStack {
     /// @dev A root that is no authority, or of another curve, is pinned by mistake.
     function test_addRoot_noAuthority_reverts() public {
         bytes memory der = Dev.certificate(Dev.fields(Dev.ROOT, Dev.ROOT, Dev.SIGNS));
-        _certificates = new IntelCertificates(keccak256(der));
+        _certificates = new IntelCertificates(keccak256(der), keccak256(Dev.name(Dev.SIGNER)));
         vm.expectPartialRevert(IntelCertificates.CertificateRole.selector);
         _certificates.addRoot(der);
         der = vm.parseJsonBytes(vm.readFile("test/vectors/attestation/h100.json"), ".chain[4]");
-        _certificates = new IntelCertificates(keccak256(der));
+        _certificates = new IntelCertificates(keccak256(der), keccak256(Dev.name(Dev.SIGNER)));
         vm.expectRevert(IntelPck.PckCurve.selector);
         _certificates.addRoot(der);
     }
@@ -232,6 +232,22 @@ contract IntelCertificatesTest is IntelStack {
         bytes memory older = Dev.crl(Dev.PLATFORM_CA, "250619100034Z", Dev.CRL_UNTIL, Dev.crlEntry(5));
         vm.expectPartialRevert(IntelCertificates.CrlNotNewer.selector);
         _certificates.revoke(older, _authority, 0, 1);
+    }
+
+    /// @dev The last second of a list, and of an authority; the current list itself; the same certificate again.
+    function test_add_bounds_succeeds() public {
+        _certificates.addCrl(Dev.crl(Dev.PLATFORM_CA, "250620000000Z", "250620000000Z", ""), _authority);
+        _certificates.revoke(
+            Dev.crl(Dev.PLATFORM_CA, "250620000000Z", Dev.CRL_UNTIL, Dev.crlEntry(5)), _authority, 0, 1
+        );
+        assertTrue(_certificates.isRevoked(_authority, 5));
+        bytes memory der = Dev.platformCa();
+        vm.expectPartialRevert(IntelCertificates.CertificateNotNewer.selector);
+        _certificates.addAuthority(der);
+        _deploy(Dev.root());
+        Dev.Fields memory fields = Dev.fields(Dev.PLATFORM_CA, Dev.ROOT, bytes.concat(Dev.AUTHORITY, Dev.CERTIFIES));
+        fields.notAfter = "250620000000Z";
+        _certificates.addPck(Dev.pck(), _certificates.addAuthority(Dev.certificate(fields)));
     }
 
     function test_addCrl_forged_reverts() public {

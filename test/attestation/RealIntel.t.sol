@@ -20,8 +20,8 @@ contract RealIntelTest is IntelStack {
     bytes private _quote;
 
     modifier withEvidence() {
-        if (!vm.exists(RealIntel.folder())) {
-            console.log("no real evidence in", RealIntel.folder(), "(set OTR_VECTORS): nothing checked");
+        if (!RealIntel.isThere()) {
+            console.log("no real evidence that forge may read in", RealIntel.folder(), "(OTR_VECTORS): nothing checked");
             return;
         }
         _;

@@ -25,7 +25,7 @@ abstract contract IntelStack is Test {
     bytes32 internal _pck;
 
     function _deploy(bytes memory root) internal {
-        _certificates = new IntelCertificates(keccak256(root));
+        _certificates = new IntelCertificates(keccak256(root), keccak256(Dev.name(Dev.SIGNER)));
         _collateral = new IntelCollateral(_certificates);
         _certificates.addRoot(root);
     }

@@ -16,6 +16,15 @@ library RealIntel {
         return VM.readFileBinary(string.concat(folder(), "/intel-tdx/", name));
     }
 
+    /// @notice Whether the folder exists and `fs_permissions` of foundry.toml lets forge read it.
+    function isThere() internal view returns (bool) {
+        try VM.exists(folder()) returns (bool exists) {
+            return exists;
+        } catch {
+            return false;
+        }
+    }
+
     function folder() internal view returns (string memory) {
         return VM.envOr("OTR_VECTORS", string("../shared/vectors"));
     }

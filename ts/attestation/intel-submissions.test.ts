@@ -14,6 +14,7 @@ import {
   documentSubmission,
   pckSubmission,
   type Submission,
+  subjectHash,
   withoutCertificates,
 } from "./intel-submissions.ts";
 import { evidence, HAS_EVIDENCE } from "./testing/real-evidence.ts";
@@ -55,7 +56,7 @@ describe.skipIf(!HAS_EVIDENCE)("real evidence of Intel's, submitted and verified
     const [pck] = certificatesOf(quote);
     const [signer, root] = certificatesOf(Buffer.from(collateral.tcb_info_issuer_chain!));
     const [authority] = certificatesOf(Buffer.from(collateral.pck_crl_issuer_chain!));
-    const certificates = await chain.deploy("IntelCertificates", [keccak256(root!)]);
+    const certificates = await chain.deploy("IntelCertificates", [keccak256(root!), subjectHash(signer!)]);
     const store = await chain.deploy("IntelCollateral", [certificates.address]);
     const policy = { minTcbEval: 17, promotionDelay: 365 * 86_400, grace: 30 * 86_400, maxAge: 0 };
     const verifier = await chain.deploy("DcapVerifier", [

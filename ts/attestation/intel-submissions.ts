@@ -1,5 +1,5 @@
 import { encodeAbiParameters, type Hex, keccak256 } from "viem";
-import { concat, toHex } from "../commit/bytes.ts";
+import { concat, fromHex, toHex } from "../commit/bytes.ts";
 import { readCertificate, readPem } from "./certificate.ts";
 import { elements, TAG } from "./der.ts";
 import { EvidenceEncodingError } from "./errors.ts";
@@ -53,14 +53,20 @@ export function certificateName(der: Uint8Array): Hex {
 
 /** The name of an authority: the hash of its subject's hash and its key. The root's name is the hash of its certificate instead. */
 export function authorityName(der: Uint8Array): Hex {
-  const { tbs, key } = readCertificate(der);
-  const subject = elements(elements(tbs)[0]!.contents).filter(({ tag }) => tag === TAG.sequence)[3]!;
-  return keccak256(concat([Buffer.from(keccak256(subject.whole).slice(2), "hex"), key]));
+  const { key } = readCertificate(der);
+  return keccak256(concat([fromHex(subjectHash(der)), key]));
+}
+
+/** The hash of a certificate's subject, a name in DER. */
+export function subjectHash(der: Uint8Array): Hex {
+  const { tbs } = readCertificate(der);
+  // Algorithm, issuer, validity, subject.
+  return keccak256(elements(elements(tbs)[0]!.contents).filter(({ tag }) => tag === TAG.sequence)[3]!.whole);
 }
 
 /** Certificates that quotes and documents need. */
 export interface Chains {
-  /** Root certificate, DER; the contract is deployed with its hash. */
+  /** Root certificate, DER; `IntelCertificates` is deployed with its hash, and with the hash of the signer's subject. */
   readonly root: Uint8Array;
   /** The Platform or Processor CA, and the signer of TCB info, DER. */
   readonly authority: Uint8Array;
