@@ -287,6 +287,9 @@ contract DcapVerifierTest is IntelStack {
         // Below the least number; and no list, a year after deployment.
         vm.expectRevert(abi.encodeWithSelector(DcapVerifier.TcbEvaluationTooOld.selector, 16, 17));
         _tdx.verify(_quote, _aux(16));
+        vm.warp(Dev.NOW + 365 days);
+        vm.expectPartialRevert(IntelCertificates.CrlExpired.selector);
+        _tdx.verify(_quote, _aux(17));
         vm.warp(Dev.NOW + 365 days + 1);
         vm.expectRevert(abi.encodeWithSelector(DcapVerifier.TcbEvaluationUnknown.selector, Dev.NOW + 365 days));
         _tdx.verify(_quote, _aux(17));

@@ -276,6 +276,16 @@ contract IntelCollateralTest is IntelStack {
         _collateral.submitTcbInfo(json, signature, _signer);
     }
 
+    /// @dev A document of this second, and one in its last.
+    function test_submit_bounds_succeeds() public {
+        DevCollateral.Info memory info = DevCollateral.info("TDX", 17);
+        (info.issueDate, info.nextUpdate) = ("2025-06-20T00:00:00Z", "2025-06-20T00:00:00Z");
+        _submitTcbInfo(DevCollateral.tcbInfo(info));
+        _submitQeIdentity(_identity);
+        (,,, uint256 notAfter) = _collateral.tables("TDX", 0xb0c06f000000, 17);
+        assertEq(notAfter, Dev.NOW);
+    }
+
     /// @dev The same facts a month later take no more code.
     function test_submit_sameTable_succeeds() public {
         _submitTcbInfo(_tdx);
@@ -305,6 +315,8 @@ contract IntelCollateralTest is IntelStack {
         _collateral.tables("TDX", 0xb0c06f000000, 17);
         _submitQeIdentity(_identity);
         _collateral.tables("TDX", 0xb0c06f000000, 17);
+        vm.warp(NEXT_UPDATE);
+        _collateral.tables("TDX", 0xb0c06f000000, 17);
         vm.warp(NEXT_UPDATE + 1);
         vm.expectRevert(
             abi.encodeWithSelector(IntelCollateral.CollateralExpired.selector, bytes32("TDX"), 17, NEXT_UPDATE)
@@ -314,8 +326,13 @@ contract IntelCollateralTest is IntelStack {
         DevCollateral.Info memory info = DevCollateral.info("TDX", 17);
         (info.issueDate, info.nextUpdate) = ("2025-07-19T10:16:03Z", "2025-08-19T10:16:03Z");
         _submitTcbInfo(DevCollateral.tcbInfo(info));
-        vm.warp(1_753_000_000);
-        vm.expectPartialRevert(IntelCollateral.CollateralExpired.selector);
+        uint256 identityUpdate = 1_752_921_147;
+        vm.warp(identityUpdate);
+        _collateral.tables("TDX", 0xb0c06f000000, 17);
+        vm.warp(identityUpdate + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IntelCollateral.CollateralExpired.selector, bytes32("TD_QE"), 17, identityUpdate)
+        );
         _collateral.tables("TDX", 0xb0c06f000000, 17);
     }
 
