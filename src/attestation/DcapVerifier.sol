@@ -8,6 +8,7 @@ import {IntelQuote} from "./IntelQuote.sol";
 import {QeIdentity} from "./QeIdentity.sol";
 import {TcbEvaluation} from "./TcbEvaluation.sol";
 import {TcbInfo} from "./TcbInfo.sol";
+import {TcbTable} from "./TcbTable.sol";
 import {TcbStatus} from "./TcbStatus.sol";
 
 /// @title Quotes of Intel TDX (versions 4 and 5) or SGX (version 3): one deployment for each
@@ -115,14 +116,14 @@ contract DcapVerifier is IEvidenceVerifier {
             if (block.timestamp > issueDate + MAX_AGE) revert CollateralTooOld(issueDate, MAX_AGE);
             if (issueDate + MAX_AGE < notAfter) notAfter = issueDate + MAX_AGE;
         }
-        TcbInfo.Platform memory measured;
+        TcbTable.Platform memory measured;
         (measured.pceId, measured.pceSvn, measured.sgx) = (platform.pceId, platform.pceSvn, platform.components);
         bool isTdx = TEE == TcbInfo.TDX;
         if (isTdx) {
             (measured.teeTcbSvn, measured.moduleSigner, measured.moduleAttributes) = IntelQuote.tdxModule(evidence, q);
         }
         status = QeIdentity.statusOf(identity, IntelQuote.quotingEnclave(evidence, q))
-            | TcbInfo.statusOf(info, measured, isTdx);
+            | TcbTable.statusOf(info, measured, isTdx);
     }
 
     /// @dev Reverts unless `tcbEval` is good now; says whether a newer number is already current, and until when it stays good.

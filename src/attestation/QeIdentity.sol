@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {IntelQuote} from "./IntelQuote.sol";
 import {Json} from "./Json.sol";
 import {TcbInfo} from "./TcbInfo.sol";
+import {TcbTable} from "./TcbTable.sol";
 
 /// @title Intel's identity (version 2) of the enclaves that sign quotes
 /// @notice Reads the signed JSON once, strictly, into a compact table, and compares enclaves with it.
@@ -76,7 +77,7 @@ library QeIdentity {
         _equal(IntelQuote.PRODUCT, _field(table, 32, 2), enclave.product);
         _equal(IntelQuote.MISCSELECT, _field(table, 34, 4), uint32(enclave.miscSelect) & _field(table, 38, 4));
         _equal(IntelQuote.SGX_ATTRIBUTES, _field(table, 42, 16), uint128(enclave.attributes) & _field(table, 58, 16));
-        return TcbInfo.levelStatus(table, TABLE_HEAD, table.length, enclave.securityVersion);
+        return TcbTable.levelStatus(table, TABLE_HEAD, table.length, enclave.securityVersion);
     }
 
     function _member(bytes calldata json, Draft memory draft, bytes32 name, uint256 at)

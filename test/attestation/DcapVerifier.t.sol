@@ -9,6 +9,7 @@ import {IntelQuote} from "src/attestation/IntelQuote.sol";
 import {P256Ecdsa} from "src/attestation/P256Ecdsa.sol";
 import {QeIdentity} from "src/attestation/QeIdentity.sol";
 import {TcbInfo} from "src/attestation/TcbInfo.sol";
+import {TcbTable} from "src/attestation/TcbTable.sol";
 import {TcbStatus} from "src/attestation/TcbStatus.sol";
 import {Claims} from "src/interfaces/IEvidenceVerifier.sol";
 import {DevCertificates as Dev} from "../harness/DevCertificates.sol";
@@ -210,18 +211,18 @@ contract DcapVerifierTest is IntelStack {
         DevQuotes.Shape memory shape = DevQuotes.shape(4, 584);
         shape.teeTcbSvn = 0x05020203000000000000000000000000;
         bytes memory quote = DevQuotes.quote(shape);
-        vm.expectRevert(abi.encodeWithSelector(TcbInfo.TdxModuleUnknown.selector, 2));
+        vm.expectRevert(abi.encodeWithSelector(TcbTable.TdxModuleUnknown.selector, 2));
         _tdx.verify(quote, _aux(17));
         shape = DevQuotes.shape(4, 584);
         shape.moduleAttributes = bytes8(uint64(1));
         quote = DevQuotes.quote(shape);
-        vm.expectRevert(abi.encodeWithSelector(TcbInfo.TdxModuleIdentity.selector, 1));
+        vm.expectRevert(abi.encodeWithSelector(TcbTable.TdxModuleIdentity.selector, 1));
         _tdx.verify(quote, _aux(17));
         // The module's signer is in the body's bytes 64 to 111, which are signed: another document says that it is another.
         string memory json = DevCollateral.tcbInfo(DevCollateral.info("TDX", 18));
         _submitTcbInfo(vm.replace(json, '"mrsigner":"00', '"mrsigner":"01'));
         _submitQeIdentity(DevCollateral.qeIdentity("TD_QE", 18, 4, "UpToDate"));
-        vm.expectRevert(abi.encodeWithSelector(TcbInfo.TdxModuleIdentity.selector, 1));
+        vm.expectRevert(abi.encodeWithSelector(TcbTable.TdxModuleIdentity.selector, 1));
         _tdx.verify(_quote, _aux(18));
     }
 
@@ -230,7 +231,7 @@ contract DcapVerifierTest is IntelStack {
         string memory json = DevCollateral.tcbInfo(DevCollateral.info("TDX", 18));
         _submitTcbInfo(vm.replace(json, '"pceId":"0001"', '"pceId":"0002"'));
         _submitQeIdentity(DevCollateral.qeIdentity("TD_QE", 18, 4, "UpToDate"));
-        vm.expectRevert(TcbInfo.TcbLevelMissing.selector);
+        vm.expectRevert(TcbTable.TcbLevelMissing.selector);
         _tdx.verify(_quote, _aux(18));
     }
 
@@ -440,7 +441,7 @@ contract DcapVerifierTest is IntelStack {
 
     function _expectLevelMissing(DevQuotes.Shape memory shape) private {
         bytes memory quote = DevQuotes.quote(shape);
-        vm.expectRevert(TcbInfo.TcbLevelMissing.selector);
+        vm.expectRevert(TcbTable.TcbLevelMissing.selector);
         _tdx.verify(quote, _aux(17));
     }
 

@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {console} from "forge-std/console.sol";
 import {DcapVerifier} from "src/attestation/DcapVerifier.sol";
 import {TcbInfo} from "src/attestation/TcbInfo.sol";
+import {TcbTable} from "src/attestation/TcbTable.sol";
 import {IntelCollateral} from "src/attestation/IntelCollateral.sol";
 import {TcbStatus} from "src/attestation/TcbStatus.sol";
 import {Claims} from "src/interfaces/IEvidenceVerifier.sol";
@@ -48,7 +49,7 @@ contract RealIntelTest is IntelStack {
     function test_verify_realTdx5WithoutLevel_reverts() public withEvidence {
         _load("B_collateral.json", "B_tdx_v5_quote_unmatched_tcb.bin", FEBRUARY_2026);
         DcapVerifier verifier = _verifier("TDX");
-        vm.expectRevert(TcbInfo.TcbLevelMissing.selector);
+        vm.expectRevert(TcbTable.TcbLevelMissing.selector);
         verifier.verify(_quote, _aux(18));
     }
 

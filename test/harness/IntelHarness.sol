@@ -5,6 +5,7 @@ import {Json} from "src/attestation/Json.sol";
 import {QeIdentity} from "src/attestation/QeIdentity.sol";
 import {TcbEvaluation} from "src/attestation/TcbEvaluation.sol";
 import {TcbInfo} from "src/attestation/TcbInfo.sol";
+import {TcbTable} from "src/attestation/TcbTable.sol";
 import {X509Crl} from "src/attestation/X509Crl.sol";
 
 /// @notice Readers of Intel's documents and lists from outside: for reverts.
@@ -41,13 +42,13 @@ contract IntelHarness {
         return TcbEvaluation.parse(json);
     }
 
-    function statusOf(bytes calldata json, TcbInfo.Platform calldata platform) external pure returns (uint8) {
+    function statusOf(bytes calldata json, TcbTable.Platform calldata platform) external pure returns (uint8) {
         TcbInfo.Document memory d = TcbInfo.parse(json);
-        return TcbInfo.statusOf(d.table, platform, d.id == TcbInfo.TDX);
+        return TcbTable.statusOf(d.table, platform, d.id == TcbInfo.TDX);
     }
 
     function covers(uint128 have, uint128 least) external pure returns (bool) {
-        return TcbInfo.covers(have, least);
+        return TcbTable.covers(have, least);
     }
 
     function crl(bytes calldata der) external pure returns (X509Crl.Crl memory list, uint256[] memory serials) {
