@@ -65,8 +65,8 @@ contract RealIntelTest is IntelStack {
         assertEq(claims.tcbStatus, TcbStatus.CONFIGURATION | TcbStatus.SW_HARDENING);
         assertEq(claims.rd0, bytes32("Hello, world!"));
     }
-    /// @dev TD 1.5 with Intel's list of evaluation numbers. Its platform is of the other file's authority, whose CRLs are used.
 
+    /// @dev TD 1.5 with Intel's list of evaluation numbers. Its platform is of the other file's authority, whose CRLs are used.
     function test_verify_realTdx15_succeeds() public withEvidence {
         _load("A_collateral.json", "D_tdx_v5_td15_quote.bin", JUNE_2025);
         string memory json = RealIntel.file("D_tcbinfo_90C06F000000.json");
