@@ -31,9 +31,12 @@ library Der {
     uint8 internal constant SEQUENCE = 0x30;
 
     /// @notice The byte at this offset.
-    function byteAt(bytes calldata data, uint256 at, uint256 end) internal pure returns (uint8) {
+    function byteAt(bytes calldata data, uint256 at, uint256 end) internal pure returns (uint8 value) {
         if (at >= end || end > data.length) revert DerTruncated(at, end);
-        return uint8(data[at]);
+        // SAFETY: reads calldata of the range.
+        assembly ("memory-safe") {
+            value := byte(0, calldataload(add(data.offset, at)))
+        }
     }
 
     /// @notice The tag of the element that starts at `at`, or 0 at the end of the range. No element here has tag 0.
@@ -87,8 +90,10 @@ library Der {
     {
         uint256 start;
         (start, stop) = magnitude(data, at, end, most);
-        for (; start < stop; ++start) {
-            value = value << 8 | uint8(data[start]);
+        uint256 unused = 8 * (32 + start - stop);
+        // SAFETY: reads calldata, and keeps only the at most 32 bytes of the range.
+        assembly ("memory-safe") {
+            value := shr(unused, calldataload(add(data.offset, start)))
         }
     }
 

@@ -22,13 +22,14 @@ library IntelPck {
 
     /// @param key The key that signs quoting enclaves' reports, 64 bytes.
     /// @param fmspc Family, model, stepping and custom SKU: names the TCB info.
-    /// @param cpuSvn Security versions of the processor's parts.
+    /// @param components Security versions of the platform's 16 parts, the first in the highest byte: what TCB info compares.
+    /// @param pceSvn Security version of the enclave that certified the key.
     /// @param ppidHash keccak256 of the platform's stable identity.
     struct Pck {
         bytes key;
         bytes6 fmspc;
         bytes2 pceId;
-        bytes16 cpuSvn;
+        bytes16 components;
         uint16 pceSvn;
         bytes32 ppidHash;
         bytes32 issuer;
@@ -38,12 +39,14 @@ library IntelPck {
 
     /// @dev Contents of 1.2.840.113741.1.13.1, of which the parts' identifiers are extensions.
     bytes private constant OID_SGX = hex"2a864886f84d010d01";
+    /// @dev Contents of 1.2.840.113741.1.13.1.2, of which the TCB's parts are extensions, and a byte for the part.
+    uint88 private constant OID_TCB = 0x2a864886f84d010d010200;
     uint8 private constant PPID = 1;
     uint8 private constant TCB = 2;
     uint8 private constant PCE_ID = 3;
     uint8 private constant FMSPC = 4;
+    /// @dev Within the TCB: parts 1 to 16, and then PCESVN.
     uint8 private constant PCE_SVN = 17;
-    uint8 private constant CPU_SVN = 18;
 
     /// @notice Verifies a chain, PCK first, root last; reverts with a typed error otherwise.
     /// @param root keccak256 of the pinned root certificate.
@@ -93,22 +96,29 @@ library IntelPck {
         pck.pceId = bytes2(der[start:start + 2]);
         (start,) = _octets(der, at, end, FMSPC, 6);
         pck.fmspc = bytes6(der[start:start + 6]);
-        (start, stop) = _part(der, at, end, "", TCB);
+        (start, stop) = _part(der, at, end, TCB);
         (start, stop) = Der.only(der, start, stop, Der.SEQUENCE);
         _tcb(der, pck, start, stop);
     }
 
-    /// @dev Of the TCB's 18 parts, the two that stand for all.
+    /// @dev The first 17 of the TCB's 18 parts, in their order: CPUSVN, the last, says the same as the first 16 in Intel's own encoding.
     function _tcb(bytes calldata der, Pck memory pck, uint256 at, uint256 end) private pure {
-        (uint256 start, uint256 stop) = _part(der, at, end, hex"02", PCE_SVN);
-        uint256 svn;
-        (svn, start) = Der.uintAt(der, start, stop, 2);
-        Der.finish(start, stop);
-        pck.pceSvn = uint16(svn);
-        (start, stop) = _part(der, at, end, hex"02", CPU_SVN);
-        (start, stop) = Der.only(der, start, stop, Der.OCTET_STRING);
-        if (stop - start != 16) revert PckExtension(start);
-        pck.cpuSvn = bytes16(der[start:stop]);
+        uint256 components;
+        for (uint8 part = 1; part <= PCE_SVN; ++part) {
+            uint256 next;
+            uint256 start;
+            (start, next) = Der.read(der, at, end, Der.SEQUENCE);
+            uint256 stop;
+            (start, stop) = Der.read(der, start, next, Der.OID);
+            if (stop - start != 11 || uint88(bytes11(der[start:stop])) != OID_TCB | part) revert PckExtension(at);
+            uint256 svn;
+            (svn, stop) = Der.uintAt(der, stop, next, part == PCE_SVN ? 2 : 1);
+            Der.finish(stop, next);
+            if (part == PCE_SVN) pck.pceSvn = uint16(svn);
+            else components = components << 8 | svn;
+            at = next;
+        }
+        pck.components = bytes16(uint128(components));
     }
 
     /// @dev The octet string that is part `number`, of this size.
@@ -117,18 +127,18 @@ library IntelPck {
         pure
         returns (uint256 start, uint256 stop)
     {
-        (start, stop) = _part(der, at, end, "", number);
+        (start, stop) = _part(der, at, end, number);
         (start, stop) = Der.only(der, start, stop, Der.OCTET_STRING);
         if (stop - start != size) revert PckExtension(start);
     }
 
-    /// @dev The value of the part whose identifier is Intel's, the branch and this number.
-    function _part(bytes calldata der, uint256 at, uint256 end, bytes memory branch, uint8 number)
+    /// @dev The value of the part whose identifier is Intel's and this number.
+    function _part(bytes calldata der, uint256 at, uint256 end, uint8 number)
         private
         pure
         returns (uint256 start, uint256 stop)
     {
-        bytes32 wanted = keccak256(bytes.concat(OID_SGX, branch, bytes1(number)));
+        bytes32 wanted = keccak256(bytes.concat(OID_SGX, bytes1(number)));
         while (at < end) {
             uint256 next;
             (start, next) = Der.read(der, at, end, Der.SEQUENCE);

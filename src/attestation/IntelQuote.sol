@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {Fields} from "./Fields.sol";
 import {P256Ecdsa} from "./P256Ecdsa.sol";
 
 /// @title Quotes of Intel TDX (versions 4 and 5) and SGX (version 3)
@@ -9,14 +10,12 @@ import {P256Ecdsa} from "./P256Ecdsa.sol";
 /// @dev Integers are little-endian, numbers of signatures big-endian. Total: ends in a quote or in a typed error. Bytes behind the
 ///      signature data are ignored, as Intel's own are padding: identify evidence by the body.
 library IntelQuote {
-    /// @notice A field reaches beyond the quote.
-    error QuoteTruncated(uint256 at, uint256 end);
-    /// @notice Something at this offset is not what it must be.
-    error QuoteField(uint256 at, uint256 expected, uint256 got);
     /// @notice The quote's version is not 3, 4 or 5.
     error QuoteVersion(uint256 got);
     /// @notice The enclave, the virtual machine, or the quoting enclave can be debugged: its memory is no secret.
     error QuoteDebug(uint256 at);
+    /// @notice The host may make the virtual machine fault where it chooses: SEPT_VE_DISABLE is off.
+    error QuoteSeptVe(uint256 at);
     /// @notice The quoting enclave vouches for another key than the one that signed.
     error QuoteAttestationKey(bytes32 expected, bytes32 got);
 
@@ -35,6 +34,15 @@ library IntelQuote {
         uint256 authEnd;
     }
 
+    /// @notice Who signed the quote: what Intel's identity of the quoting enclave is compared with.
+    struct Enclave {
+        bytes32 signer;
+        uint256 product;
+        uint256 securityVersion;
+        bytes4 miscSelect;
+        bytes16 attributes;
+    }
+
     uint256 internal constant SGX = 3;
     /// @dev Bytes of the header, and of report bodies: SGX, TDX 1.0, TDX 1.5.
     uint256 private constant HEADER = 48;
@@ -50,34 +58,37 @@ library IntelQuote {
     bytes16 private constant INTEL = 0x939a7233f79c4ca9940a0db3957f0607;
     uint256 private constant CERTIFIED_REPORT = 6;
     uint256 private constant PCK_CHAIN = 5;
-    /// @dev Offsets within a body of TDX: attributes, report data. MRTD is at 136, RTMR0 at 328.
+    /// @dev Offsets within a body of TDX: signer and attributes of the TDX module, attributes of the TD, where what runs inside begins and
+    ///      ends (TDATTRIBUTES, XFAM, MRTD, MRCONFIGID, MROWNER, MROWNERCONFIG, RTMR0 to 3), report data; of TDX 1.5: MRSERVICETD.
+    uint256 private constant MODULE_SIGNER = 64;
+    uint256 private constant MODULE_ATTRIBUTES = 112;
     uint256 private constant TDX_ATTRIBUTES = 120;
     uint256 private constant TDX_REPORT_DATA = 520;
-    uint256 private constant MRTD = 136;
-    uint256 private constant RTMR = 328;
-    /// @dev Offsets within a body of SGX: attributes, MRENCLAVE, MRSIGNER, product, security version, report data.
-    uint256 private constant SGX_ATTRIBUTES = 48;
-    uint256 private constant MRENCLAVE = 64;
-    uint256 private constant MRSIGNER = 128;
-    uint256 private constant PRODUCT = 256;
+    uint256 private constant MRSERVICETD = 600;
+    uint256 private constant MEASUREMENT = 48;
+    /// @dev Offsets within a report of SGX. From MISCSELECT to the report data it says what runs inside; before it is CPUSVN.
+    uint256 internal constant MISCSELECT = 16;
+    uint256 internal constant SGX_ATTRIBUTES = 48;
+    uint256 internal constant MRSIGNER = 128;
+    uint256 internal constant PRODUCT = 256;
     uint256 private constant SECURITY_VERSION = 258;
     uint256 private constant SGX_REPORT_DATA = 320;
 
     /// @notice Reads the quote that `data` starts with.
     function parse(bytes calldata data) internal pure returns (Quote memory q) {
-        _need(HEADER, data.length);
-        q.version = _little(data, 0, 2);
-        _equal(2, ECDSA_P256, _little(data, 2, 2));
-        _equal(12, uint128(INTEL), uint128(bytes16(data[12:28])));
+        Fields.need(HEADER, data.length);
+        q.version = Fields.little(data, 0, 2);
+        Fields.equal(2, ECDSA_P256, Fields.little(data, 2, 2));
+        Fields.equal(12, uint128(INTEL), uint128(bytes16(data[12:28])));
         q.body = HEADER;
         if (q.version == SGX) {
-            _equal(4, TEE_SGX, _little(data, 4, 4));
+            Fields.equal(4, TEE_SGX, Fields.little(data, 4, 4));
             q.bodyEnd = HEADER + SGX_BODY;
         } else if (q.version == 4) {
-            _equal(4, TEE_TDX, _little(data, 4, 4));
+            Fields.equal(4, TEE_TDX, Fields.little(data, 4, 4));
             q.bodyEnd = HEADER + TDX_BODY;
         } else if (q.version == 5) {
-            _equal(4, TEE_TDX, _little(data, 4, 4));
+            Fields.equal(4, TEE_TDX, Fields.little(data, 4, 4));
             _body5(data, q);
         } else {
             revert QuoteVersion(q.version);
@@ -90,8 +101,10 @@ library IntelQuote {
     /// @param pckKey x and y, 64 bytes.
     function verify(bytes calldata data, Quote memory q, bytes memory pckKey) internal view {
         uint256 attributes = q.body + (q.version == SGX ? SGX_ATTRIBUTES : TDX_ATTRIBUTES);
-        // INVARIANT: the debug bit is bit 1 of an enclave's attributes, and bit 0 of a virtual machine's.
-        if (uint8(data[attributes]) & (q.version == SGX ? 2 : 1) != 0) revert QuoteDebug(attributes);
+        // INVARIANT: the debug bit is bit 1 of an enclave's attributes; of a virtual machine's, the whole first byte is for such.
+        if (uint8(data[attributes]) & (q.version == SGX ? 2 : 0xff) != 0) revert QuoteDebug(attributes);
+        // INVARIANT: bit 28 of a virtual machine's attributes.
+        if (q.version != SGX && uint8(data[attributes + 3]) & 0x10 == 0) revert QuoteSeptVe(attributes + 3);
         uint256 report = q.enclaveReport;
         if (uint8(data[report + SGX_ATTRIBUTES]) & 2 != 0) revert QuoteDebug(report + SGX_ATTRIBUTES);
         uint256 key = q.signature + SIGNATURE;
@@ -99,7 +112,7 @@ library IntelQuote {
         bytes32 expected = bytes32(data[report + SGX_REPORT_DATA:report + SGX_REPORT_DATA + 32]);
         bytes32 got = sha256(bytes.concat(data[key:key + KEY], data[q.auth:q.authEnd]));
         if (expected != got) revert QuoteAttestationKey(expected, got);
-        _equal(
+        Fields.equal(
             report + SGX_REPORT_DATA + 32, 0, uint256(bytes32(data[report + SGX_REPORT_DATA + 32:report + SGX_BODY]))
         );
         P256Ecdsa.verify(sha256(data[:q.bodyEnd]), data[q.signature:key], data[key:key + KEY]);
@@ -113,71 +126,71 @@ library IntelQuote {
         return (bytes32(data[at:at + 32]), bytes32(data[at + 32:at + 64]));
     }
 
-    /// @notice keccak256 of what runs inside: of TDX MRTD and RTMR0 to 3 (240 bytes), of SGX MRENCLAVE.
+    /// @notice keccak256 of what runs inside. Of TDX: TDATTRIBUTES, XFAM, MRTD, MRCONFIGID, MROWNER, MROWNERCONFIG, RTMR0 to 3, as they lie
+    ///         in the body (400 bytes), and MRSERVICETD (48 bytes, 0 with TDX 1.0): a migration TD could carry secrets away. Of SGX:
+    ///         MISCSELECT to ISVFAMILYID, as they lie in the report (304 bytes), so MRENCLAVE, MRSIGNER, attributes and configuration.
     function measurement(bytes calldata data, Quote memory q) internal pure returns (bytes32) {
-        if (q.version == SGX) return keccak256(data[q.body + MRENCLAVE:q.body + MRENCLAVE + 32]);
-        return keccak256(bytes.concat(data[q.body + MRTD:q.body + MRTD + 48], data[q.body + RTMR:q.body + RTMR + 192]));
+        if (q.version == SGX) return keccak256(data[q.body + MISCSELECT:q.body + SGX_REPORT_DATA]);
+        bytes memory service = new bytes(MEASUREMENT);
+        uint256 at = q.body + MRSERVICETD;
+        if (q.bodyEnd > at) service = data[at:at + MEASUREMENT];
+        return keccak256(bytes.concat(data[q.body + TDX_ATTRIBUTES:q.body + TDX_REPORT_DATA], service));
     }
 
-    /// @notice Who the quoting enclave is: signer, product and security version, which Intel's QE identity lists.
-    function quotingEnclave(bytes calldata data, Quote memory q)
+    /// @notice The quoting enclave.
+    function quotingEnclave(bytes calldata data, Quote memory q) internal pure returns (Enclave memory enclave) {
+        uint256 at = q.enclaveReport;
+        enclave.signer = bytes32(data[at + MRSIGNER:at + MRSIGNER + 32]);
+        enclave.product = Fields.little(data, at + PRODUCT, 2);
+        enclave.securityVersion = Fields.little(data, at + SECURITY_VERSION, 2);
+        enclave.miscSelect = bytes4(data[at + MISCSELECT:at + MISCSELECT + 4]);
+        enclave.attributes = bytes16(data[at + SGX_ATTRIBUTES:at + SGX_ATTRIBUTES + 16]);
+    }
+
+    /// @notice TEE_TCB_SVN, MRSIGNERSEAM (48 bytes) and SEAMATTRIBUTES of a TDX quote: the TDX module's.
+    function tdxModule(bytes calldata data, Quote memory q)
         internal
         pure
-        returns (bytes32 signer, uint256 product, uint256 securityVersion)
+        returns (bytes16 teeTcbSvn, bytes memory signer, bytes8 attributes)
     {
-        uint256 at = q.enclaveReport;
-        signer = bytes32(data[at + MRSIGNER:at + MRSIGNER + 32]);
-        product = _little(data, at + PRODUCT, 2);
-        securityVersion = _little(data, at + SECURITY_VERSION, 2);
+        uint256 at = q.body;
+        teeTcbSvn = bytes16(data[at:at + 16]);
+        signer = data[at + MODULE_SIGNER:at + MODULE_SIGNER + MEASUREMENT];
+        attributes = bytes8(data[at + MODULE_ATTRIBUTES:at + MODULE_ATTRIBUTES + 8]);
     }
 
     /// @dev Version 5 names the body's type and size: TDX 1.0 or 1.5.
     function _body5(bytes calldata data, Quote memory q) private pure {
-        _need(HEADER + 6, data.length);
-        uint256 kind = _little(data, HEADER, 2);
-        if (kind != 2) _equal(HEADER, 3, kind);
+        Fields.need(HEADER + 6, data.length);
+        uint256 kind = Fields.little(data, HEADER, 2);
+        if (kind != 2) Fields.equal(HEADER, 3, kind);
         uint256 size = kind == 2 ? TDX_BODY : TDX15_BODY;
-        _equal(HEADER + 2, size, _little(data, HEADER + 2, 4));
+        Fields.equal(HEADER + 2, size, Fields.little(data, HEADER + 2, 4));
         q.body = HEADER + 6;
         q.bodyEnd = q.body + size;
     }
 
     /// @dev Signature, key, the quoting enclave's report with its signature and data, and certification data.
     function _signatureData(bytes calldata data, Quote memory q) private pure {
-        _need(q.bodyEnd + 4, data.length);
-        uint256 end = q.bodyEnd + 4 + _little(data, q.bodyEnd, 4);
-        _need(end, data.length);
+        Fields.need(q.bodyEnd + 4, data.length);
+        uint256 end = q.bodyEnd + 4 + Fields.little(data, q.bodyEnd, 4);
+        Fields.need(end, data.length);
         q.signature = q.bodyEnd + 4;
         uint256 at = q.signature + SIGNATURE + KEY;
         if (q.version != SGX) {
             // From version 4 on, all that follows is one piece of certification data.
-            _need(at + 6, end);
-            _equal(at, CERTIFIED_REPORT, _little(data, at, 2));
-            _equal(at + 2, end - at - 6, _little(data, at + 2, 4));
+            Fields.need(at + 6, end);
+            Fields.equal(at, CERTIFIED_REPORT, Fields.little(data, at, 2));
+            Fields.equal(at + 2, end - at - 6, Fields.little(data, at + 2, 4));
             at += 6;
         }
         q.enclaveReport = at;
         at += SGX_BODY + SIGNATURE;
-        _need(at + 2, end);
+        Fields.need(at + 2, end);
         q.auth = at + 2;
-        q.authEnd = q.auth + _little(data, at, 2);
-        _need(q.authEnd + 6, end);
-        _equal(q.authEnd, PCK_CHAIN, _little(data, q.authEnd, 2));
-        _equal(q.authEnd + 2, end - q.authEnd - 6, _little(data, q.authEnd + 2, 4));
-    }
-
-    function _need(uint256 end, uint256 length) private pure {
-        if (end > length) revert QuoteTruncated(end, length);
-    }
-
-    function _equal(uint256 at, uint256 expected, uint256 got) private pure {
-        if (expected != got) revert QuoteField(at, expected, got);
-    }
-
-    /// @dev A little-endian number; callers have checked the range.
-    function _little(bytes calldata data, uint256 at, uint256 size) private pure returns (uint256 value) {
-        for (uint256 k = size; k > 0; --k) {
-            value = value << 8 | uint8(data[at + k - 1]);
-        }
+        q.authEnd = q.auth + Fields.little(data, at, 2);
+        Fields.need(q.authEnd + 6, end);
+        Fields.equal(q.authEnd, PCK_CHAIN, Fields.little(data, q.authEnd, 2));
+        Fields.equal(q.authEnd + 2, end - q.authEnd - 6, Fields.little(data, q.authEnd + 2, 4));
     }
 }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {Fields} from "./Fields.sol";
+
 /// @title Attestation reports of NVIDIA devices: an SPDM 1.1 GET_MEASUREMENTS request and its response (DMTF DSP0274)
 /// @notice Parses by the lengths inside: drivers differ in opaque data, devices in blocks. Total: ends in a report or in a typed error.
 ///         It checks no signature: see `H100`.
 library SpdmReport {
-    /// @notice A field reaches beyond the report.
-    error SpdmTruncated(uint256 at, uint256 end);
-    /// @notice Something at this offset is not what it must be.
-    error SpdmField(uint256 at, uint256 expected, uint256 got);
     /// @notice The report has no opaque field of this type, or more than one.
     error SpdmOpaque(uint16 kind, uint256 count);
     /// @notice The report has no measurement with this index.
@@ -42,27 +40,27 @@ library SpdmReport {
 
     /// @notice Reads the report that `data` is.
     function parse(bytes calldata data) internal pure returns (Report memory report) {
-        _need(BLOCKS, data.length);
-        _equal(0, uint32(ASK), uint32(bytes4(data[0:4])));
+        Fields.need(BLOCKS, data.length);
+        Fields.equal(0, uint32(ASK), uint32(bytes4(data[0:4])));
         report.nonce = bytes32(data[4:36]);
-        _equal(36, 0, uint8(data[36]));
-        _equal(REQUEST, uint32(ANSWER), uint32(bytes4(data[REQUEST:REQUEST + 4])));
+        Fields.equal(36, 0, uint8(data[36]));
+        Fields.equal(REQUEST, uint32(ANSWER), uint32(bytes4(data[REQUEST:REQUEST + 4])));
         uint256 count = uint8(data[41]);
         report.count = count;
         uint256 end = BLOCKS + BLOCK * count;
-        _equal(42, BLOCK * count, _little(data, 42, 3));
-        _need(end + NONCE + 2, data.length);
+        Fields.equal(42, BLOCK * count, Fields.little(data, 42, 3));
+        Fields.need(end + NONCE + 2, data.length);
         for (uint256 k; k < count; ++k) {
             // INVARIANT: block k + 1 is at its place, so that an index names one measurement.
             uint256 at = BLOCKS + BLOCK * k;
             uint256 head = uint56(bytes7(data[at:at + BLOCK_HEAD]));
-            if (head != (k + 1) << 48 | BLOCK_KIND) revert SpdmField(at, (k + 1) << 48 | BLOCK_KIND, head);
+            if (head != (k + 1) << 48 | BLOCK_KIND) revert Fields.FieldValue(at, (k + 1) << 48 | BLOCK_KIND, head);
         }
         report.opaqueStart = end + NONCE + 2;
-        report.opaqueEnd = report.opaqueStart + _little(data, end + NONCE, 2);
+        report.opaqueEnd = report.opaqueStart + Fields.little(data, end + NONCE, 2);
         report.signedEnd = report.opaqueEnd;
         // INVARIANT: nothing is unsigned but the signature.
-        _equal(report.opaqueEnd, report.opaqueEnd + SIGNATURE, data.length);
+        Fields.equal(report.opaqueEnd, report.opaqueEnd + SIGNATURE, data.length);
     }
 
     /// @notice The measurement with this index, from 1 on: a SHA-384 digest.
@@ -120,10 +118,10 @@ library SpdmReport {
     {
         uint256 last = report.opaqueEnd;
         for (uint256 at = report.opaqueStart; at < last;) {
-            _need(at + 4, last);
-            uint256 next = at + 4 + _little(data, at + 2, 2);
-            _need(next, last);
-            if (_little(data, at, 2) == kind) (count, start, end) = (count + 1, at + 4, next);
+            Fields.need(at + 4, last);
+            uint256 next = at + 4 + Fields.little(data, at + 2, 2);
+            Fields.need(next, last);
+            if (Fields.little(data, at, 2) == kind) (count, start, end) = (count + 1, at + 4, next);
             at = next;
         }
     }
@@ -131,20 +129,5 @@ library SpdmReport {
     /// @notice r and s, 48 bytes each.
     function signature(bytes calldata data, Report memory report) internal pure returns (bytes calldata) {
         return data[report.signedEnd:report.signedEnd + SIGNATURE];
-    }
-
-    function _need(uint256 end, uint256 length) private pure {
-        if (end > length) revert SpdmTruncated(end, length);
-    }
-
-    function _equal(uint256 at, uint256 expected, uint256 got) private pure {
-        if (expected != got) revert SpdmField(at, expected, got);
-    }
-
-    /// @dev A little-endian number; callers have checked the range.
-    function _little(bytes calldata data, uint256 at, uint256 size) private pure returns (uint256 value) {
-        for (uint256 k = size; k > 0; --k) {
-            value = value << 8 | uint8(data[at + k - 1]);
-        }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {Calendar} from "./Calendar.sol";
 import {Der} from "./Der.sol";
 
 /// @title X.509 certificates with keys on P-256 or P-384 (RFC 5280), read from calldata
@@ -71,7 +72,7 @@ library X509 {
     uint256 private constant MOST_EXTENSIONS = 16;
 
     /// @dev AlgorithmIdentifier of the signature algorithms, and of the keys, whole.
-    bytes32 private constant ECDSA_SHA256 = keccak256(hex"300a06082a8648ce3d040302");
+    bytes32 internal constant ECDSA_SHA256 = keccak256(hex"300a06082a8648ce3d040302");
     bytes32 private constant ECDSA_SHA384 = keccak256(hex"300a06082a8648ce3d040303");
     bytes32 private constant KEY_P256 = keccak256(hex"301306072a8648ce3d020106082a8648ce3d030107");
     bytes32 private constant KEY_P384 = keccak256(hex"301006072a8648ce3d020106052b81040022");
@@ -86,10 +87,10 @@ library X509 {
         c.tbsEnd = tbsEnd;
         bytes32 algorithm;
         uint256 stop;
-        (algorithm, stop) = _element(der, tbsEnd, end);
+        (algorithm, stop) = element(der, tbsEnd, end);
         if (algorithm == ECDSA_SHA384) c.algorithm = Algorithm.P384_SHA384;
         else if (algorithm != ECDSA_SHA256) revert X509Algorithm(tbsEnd);
-        _signature(der, c, stop, end);
+        c.signature = signatureAt(der, stop, end, c.algorithm == Algorithm.P256_SHA256 ? 32 : 48);
         at = _head(der, c, algorithm, tbs, tbsEnd);
         at = _key(der, c, at, tbsEnd);
         if (Der.peek(der, at, tbsEnd) != 0xa3) return _withoutExtensions(c, at, tbsEnd);
@@ -108,7 +109,7 @@ library X509 {
         uint256 at = c.extensionsStart;
         while (at < c.extensionsEnd) {
             bytes32 name;
-            (name,, start, stop, at) = _extension(der, at, c.extensionsEnd);
+            (name,, start, stop, at) = extensionAt(der, at, c.extensionsEnd);
             if (name == wanted) return (start, stop);
         }
         revert X509ExtensionMissing(oid);
@@ -145,15 +146,15 @@ library X509 {
         (c.serial, stop) = Der.uintAt(der, stop, end, SERIAL_BYTES);
         at = stop;
         bytes32 hash;
-        (hash, stop) = _element(der, at, end);
+        (hash, stop) = element(der, at, end);
         // INVARIANT: the algorithm that is signed is the one that is used.
         if (hash != algorithm) revert X509Algorithm(at);
-        (c.issuer, stop) = _element(der, stop, end);
+        (c.issuer, stop) = element(der, stop, end);
         (value, stop) = Der.read(der, stop, end, Der.SEQUENCE);
-        (c.notBefore, value) = _time(der, value, stop);
-        (c.notAfter, value) = _time(der, value, stop);
+        (c.notBefore, value) = timeAt(der, value, stop);
+        (c.notAfter, value) = timeAt(der, value, stop);
         Der.finish(value, stop);
-        (c.subject, stop) = _element(der, stop, end);
+        (c.subject, stop) = element(der, stop, end);
     }
 
     /// @dev The subject's key.
@@ -165,7 +166,7 @@ library X509 {
         uint256 inner;
         (inner, stop) = Der.read(der, at, end, Der.SEQUENCE);
         bytes32 curve;
-        (curve, inner) = _element(der, inner, stop);
+        (curve, inner) = element(der, inner, stop);
         uint256 size = 64;
         if (curve == KEY_P384) {
             c.keyCurve = Algorithm.P384_SHA384;
@@ -198,7 +199,7 @@ library X509 {
         uint256 at = c.extensionsStart;
         while (at < c.extensionsEnd) {
             (bytes32 name, bool critical, uint256 start, uint256 stop, uint256 next) =
-                _extension(der, at, c.extensionsEnd);
+                extensionAt(der, at, c.extensionsEnd);
             if (count == MOST_EXTENSIONS) revert X509Extension(at);
             for (uint256 k; k < count; ++k) {
                 if (seen[k] == name) revert X509Extension(at);
@@ -226,9 +227,9 @@ library X509 {
         if (stop - start == 2) c.keyUsage |= uint8(der[start + 1]);
     }
 
-    /// @dev One extension: the hash of its identifier, whether it is critical, its value's range, and where the next one starts.
-    function _extension(bytes calldata der, uint256 at, uint256 end)
-        private
+    /// @notice One extension: the hash of its identifier, whether it is critical, its value's range, and where the next one starts.
+    function extensionAt(bytes calldata der, uint256 at, uint256 end)
+        internal
         pure
         returns (bytes32 name, bool critical, uint256 start, uint256 stop, uint256 next)
     {
@@ -239,19 +240,22 @@ library X509 {
         (start, stop) = Der.only(der, at, next, Der.OCTET_STRING);
     }
 
-    /// @dev The signature's r and s, padded to the algorithm's width.
-    function _signature(bytes calldata der, Certificate memory c, uint256 at, uint256 end) private pure {
+    /// @notice r and s of the signature that fills the range, padded to `width` bytes each.
+    function signatureAt(bytes calldata der, uint256 at, uint256 end, uint256 width)
+        internal
+        pure
+        returns (bytes memory)
+    {
         (uint256 start, uint256 stop, uint8 unused) = Der.bits(der, at, end);
         Der.finish(stop, end);
         if (unused != 0) revert Der.DerBits(at);
         (start, stop) = Der.only(der, start, stop, Der.SEQUENCE);
-        uint256 width = c.algorithm == Algorithm.P256_SHA256 ? 32 : 48;
         bytes memory r;
         bytes memory s;
         (r, start) = _padded(der, start, stop, width);
         (s, start) = _padded(der, start, stop, width);
         Der.finish(start, stop);
-        c.signature = bytes.concat(r, s);
+        return bytes.concat(r, s);
     }
 
     /// @dev The positive integer at `at` in `width` bytes.
@@ -265,58 +269,37 @@ library X509 {
         number = bytes.concat(new bytes(width - (stop - start)), der[start:stop]);
     }
 
-    /// @dev The hash of the sequence at `at`, header included.
-    function _element(bytes calldata der, uint256 at, uint256 end) private pure returns (bytes32 hash, uint256 stop) {
+    /// @notice The hash of the sequence at `at`, header included: names and algorithms are compared by it.
+    function element(bytes calldata der, uint256 at, uint256 end) internal pure returns (bytes32 hash, uint256 stop) {
         (, stop) = Der.read(der, at, end, Der.SEQUENCE);
         hash = keccak256(der[at:stop]);
     }
 
-    /// @dev Seconds since 1970 of the time at `at`: UTCTime until 2049, GeneralizedTime from 2050 on.
-    function _time(bytes calldata der, uint256 at, uint256 end) private pure returns (uint64 time, uint256 stop) {
+    /// @notice Seconds since 1970 of the time at `at`: UTCTime until 2049, GeneralizedTime from 2050 on.
+    function timeAt(bytes calldata der, uint256 at, uint256 end) internal pure returns (uint64 time, uint256 stop) {
         uint256 start;
         uint256 year;
         if (Der.peek(der, at, end) == Der.UTC_TIME) {
             (start, stop) = Der.read(der, at, end, Der.UTC_TIME);
             if (stop - start != 13) revert X509Time(at);
-            year = _two(der, start, at);
+            year = Calendar.two(der, start);
             year += year < 50 ? 2000 : 1900;
             start += 2;
         } else {
             (start, stop) = Der.read(der, at, end, Der.GENERALIZED_TIME);
             if (stop - start != 15) revert X509Time(at);
-            year = 100 * _two(der, start, at) + _two(der, start + 2, at);
+            year = 100 * Calendar.two(der, start) + Calendar.two(der, start + 2);
             if (year < 2050) revert X509Time(at);
             start += 4;
         }
-        if (year < 1970 || der[stop - 1] != "Z") revert X509Time(at);
-        uint256 day = _day(year, _two(der, start, at), _two(der, start + 2, at), at);
-        uint256 second = _second(der, start + 4, at);
-        time = uint64(86_400 * day + second);
-    }
-
-    /// @dev Days from 1970-01-01 to this date.
-    function _day(uint256 year, uint256 month, uint256 day, uint256 at) private pure returns (uint256) {
-        bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-        uint256 last = month == 2 ? (leap ? 29 : 28) : month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
-        if (month == 0 || month > 12 || day == 0 || day > last) revert X509Time(at);
-        // Years that begin in March end with the leap day; 153 days make five months from March on.
-        uint256 full = month < 3 ? year - 1 : year;
-        uint256 months = (month + 9) % 12;
-        return full * 365 + full / 4 - full / 100 + full / 400 + (153 * months + 2) / 5 + day - 719_469;
-    }
-
-    function _second(bytes calldata der, uint256 start, uint256 at) private pure returns (uint256) {
-        (uint256 hour, uint256 minute, uint256 second) =
-            (_two(der, start, at), _two(der, start + 2, at), _two(der, start + 4, at));
-        if (hour > 23 || minute > 59 || second > 59) revert X509Time(at);
-        return 3600 * hour + 60 * minute + second;
-    }
-
-    /// @dev Two decimal digits.
-    function _two(bytes calldata der, uint256 start, uint256 at) private pure returns (uint256) {
-        uint256 tens = uint8(der[start]);
-        uint256 ones = uint8(der[start + 1]);
-        if (tens < 0x30 || tens > 0x39 || ones < 0x30 || ones > 0x39) revert X509Time(at);
-        return 10 * (tens - 0x30) + ones - 0x30;
+        uint64 second;
+        bool valid;
+        (valid, time) = Calendar.day(year, Calendar.two(der, start), Calendar.two(der, start + 2));
+        if (!valid || der[stop - 1] != "Z") revert X509Time(at);
+        start += 4;
+        (valid, second) =
+            Calendar.second(Calendar.two(der, start), Calendar.two(der, start + 2), Calendar.two(der, start + 4));
+        if (!valid) revert X509Time(at);
+        time += second;
     }
 }

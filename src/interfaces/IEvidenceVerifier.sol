@@ -8,7 +8,9 @@ pragma solidity ^0.8.30;
 /// @param rd0 First half of the report data: binds the challenge.
 /// @param rd1 Second half of the report data: binds transport keys.
 /// @param notAfter Seconds since 1970 after which the evidence proves nothing.
-/// @param evidenceHash keccak256 of the evidence.
+/// @param tcbStatus Reasons to distrust the hardware's or its firmware's security version, as a set (see `TcbStatus`); 0 for none.
+/// @param tcbEval Vendor's number of the evaluation that said so; 0 without one.
+/// @param evidenceHash keccak256 of the evidence, or of the part of it that is signed.
 struct Claims {
     bytes32 kind;
     bytes32 deviceId;

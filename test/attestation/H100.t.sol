@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Test} from "forge-std/Test.sol";
+import {Fields} from "src/attestation/Fields.sol";
 import {H100} from "src/attestation/H100.sol";
 import {P384} from "src/attestation/P384.sol";
 import {SpdmReport} from "src/attestation/SpdmReport.sol";
@@ -185,18 +186,18 @@ contract H100Test is Test {
             bytes memory report = _report;
             report[places[k]] ^= 0x01;
             // 65 blocks are more than are there; 65 of them leave the length to be another.
-            vm.expectPartialRevert(SpdmReport.SpdmField.selector);
+            vm.expectPartialRevert(Fields.FieldValue.selector);
             _parser.report(report);
         }
         // Opaque data: one byte less or more than there is.
         bytes memory changed = _report;
         changed[3597] = bytes1(uint8(changed[3597]) + 1);
-        vm.expectPartialRevert(SpdmReport.SpdmField.selector);
+        vm.expectPartialRevert(Fields.FieldValue.selector);
         _parser.report(changed);
         // A field's length that reaches behind the last.
         changed = _report;
         changed[3602] = 0x7f;
-        vm.expectPartialRevert(SpdmReport.SpdmTruncated.selector);
+        vm.expectPartialRevert(Fields.FieldTruncated.selector);
         _parser.field(changed, 20);
     }
 

@@ -23,7 +23,7 @@ contract TdxHarness {
         measurement = IntelQuote.measurement(data, q);
     }
 
-    function quotingEnclave(bytes calldata data) external pure returns (bytes32, uint256, uint256) {
+    function quotingEnclave(bytes calldata data) external pure returns (IntelQuote.Enclave memory) {
         return IntelQuote.quotingEnclave(data, IntelQuote.parse(data));
     }
 

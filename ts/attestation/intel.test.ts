@@ -26,7 +26,20 @@ function quoteOf(name: string): Buffer {
 }
 
 interface Expected {
-  td?: { reportdata: string; mrtd: string; rtmr0: string; rtmr1: string; rtmr2: string; rtmr3: string };
+  td?: Record<
+    | "reportdata"
+    | "tdattributes"
+    | "xfam"
+    | "mrtd"
+    | "mrconfigid"
+    | "mrowner"
+    | "mrownerconfig"
+    | "rtmr0"
+    | "rtmr1"
+    | "rtmr2"
+    | "rtmr3",
+    string
+  > & { mrservicetd?: string };
   sgx?: { reportdata: string; mrenclave: string };
   qe: { mrsigner: string; isvprodid: number; isvsvn: number };
   fmspc: string;
@@ -53,13 +66,17 @@ describe.skipIf(!HAS_EVIDENCE)("real quotes of Intel TDX and SGX", () => {
       const [first, second, measurement] = (await read("verify", [toHex(quote), pck.key])) as string[];
       const { td, sgx, qe } = expected;
       expect(first! + second!.slice(2)).toBe(`0x${(td ?? sgx)!.reportdata}`);
-      const measured = td ? td.mrtd + td.rtmr0 + td.rtmr1 + td.rtmr2 + td.rtmr3 : sgx!.mrenclave;
-      expect(measurement).toBe(keccak256(`0x${measured}`));
-      expect(await read("quotingEnclave", [toHex(quote)])).toEqual([
-        `0x${qe.mrsigner}`,
-        BigInt(qe.isvprodid),
-        BigInt(qe.isvsvn),
-      ]);
+      // Of TDX the body's fields from TDATTRIBUTES to RTMR3, of SGX those from MISCSELECT to ISVFAMILYID.
+      const configured = td && td.tdattributes + td.xfam + td.mrtd + td.mrconfigid + td.mrowner + td.mrownerconfig;
+      const extended = td && td.rtmr0 + td.rtmr1 + td.rtmr2 + td.rtmr3 + (td.mrservicetd ?? "00".repeat(48));
+      const report = quote.subarray(48 + 16, 48 + 320);
+      expect(measurement).toBe(keccak256(td ? `0x${configured}${extended}` : toHex(report)));
+      if (sgx) expect(report.subarray(48, 80).toString("hex")).toBe(sgx.mrenclave);
+      expect(await read("quotingEnclave", [toHex(quote)])).toMatchObject({
+        signer: `0x${qe.mrsigner}`,
+        product: BigInt(qe.isvprodid),
+        securityVersion: BigInt(qe.isvsvn),
+      });
     },
   );
 

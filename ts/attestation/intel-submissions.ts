@@ -1,0 +1,145 @@
+import { encodeAbiParameters, type Hex, keccak256 } from "viem";
+import { concat, fromHex, toHex } from "../commit/bytes.ts";
+import { readCertificate, readPem } from "./certificate.ts";
+import { elements, TAG } from "./der.ts";
+import { EvidenceEncodingError } from "./errors.ts";
+
+/**
+ * What `IntelCertificates`, `IntelCollateral` and `DcapVerifier` take: names of certificates, calls in their order, and evidence. Nothing is
+ * verified here, because the contracts verify everything.
+ */
+
+/** A call of one of the contracts. */
+export interface Submission {
+  readonly contract: "IntelCertificates" | "IntelCollateral";
+  readonly functionName: string;
+  readonly args: readonly Hex[];
+}
+
+/** A document of Intel's with its signature. */
+export interface SignedDocument {
+  /** The inner object, as it was signed: never parsed and printed again. */
+  readonly json: string;
+  /** r and s, 64 bytes. */
+  readonly signature: Hex;
+}
+
+/** Names of the members that hold the inner object in answers of Intel's service. */
+export type DocumentKind = "tcbInfo" | "enclaveIdentity" | "tcbEvaluationDataNumbers";
+
+const FUNCTIONS: Readonly<Record<DocumentKind, string>> = {
+  tcbInfo: "submitTcbInfo",
+  enclaveIdentity: "submitQeIdentity",
+  tcbEvaluationDataNumbers: "submitTcbEvaluation",
+};
+
+/**
+ * Takes the signed object out of an answer of Intel's service, byte for byte.
+ *
+ * @throws EvidenceEncodingError if the answer is not one object with this member and a signature.
+ */
+export function documentOf(kind: DocumentKind, answer: string): SignedDocument {
+  const start = `{"${kind}":`;
+  const match = /,"signature":"([0-9a-fA-F]{128})"\}\s*$/.exec(answer);
+  if (!answer.startsWith(start) || match === null)
+    throw new EvidenceEncodingError("document of Intel's", `It has not the form ${start}{...},"signature":"..."}.`);
+  return { json: answer.slice(start.length, match.index), signature: `0x${match[1]!}` };
+}
+
+/** The name of a signer's or a platform's certificate: the hash of what its issuer signed. */
+export function certificateName(der: Uint8Array): Hex {
+  return keccak256(readCertificate(der).tbs);
+}
+
+/** The name of an authority: the hash of its subject's hash and its key. The root's name is the hash of its certificate instead. */
+export function authorityName(der: Uint8Array): Hex {
+  const { key } = readCertificate(der);
+  return keccak256(concat([fromHex(subjectHash(der)), key]));
+}
+
+/** The hash of a certificate's subject, a name in DER. */
+export function subjectHash(der: Uint8Array): Hex {
+  const { tbs } = readCertificate(der);
+  // Algorithm, issuer, validity, subject.
+  return keccak256(elements(elements(tbs)[0]!.contents).filter(({ tag }) => tag === TAG.sequence)[3]!.whole);
+}
+
+/** Certificates that quotes and documents need. */
+export interface Chains {
+  /** Root certificate, DER; `IntelCertificates` is deployed with its hash, and with the hash of the signer's subject. */
+  readonly root: Uint8Array;
+  /** The Platform or Processor CA, and the signer of TCB info, DER. */
+  readonly authority: Uint8Array;
+  readonly signer: Uint8Array;
+  /** Lists of the root and of that authority, DER. */
+  readonly rootCrl: Uint8Array;
+  readonly authorityCrl: Uint8Array;
+}
+
+/** Calls that add chains; each needs those before it. Those for certificates and lists that are known may be left out. */
+export function chainSubmissions({ root, authority, signer, rootCrl, authorityCrl }: Chains): Submission[] {
+  const call = (functionName: string, ...args: readonly (Uint8Array | Hex)[]): Submission => ({
+    contract: "IntelCertificates",
+    functionName,
+    args: args.map((arg) => (typeof arg === "string" ? arg : toHex(arg))),
+  });
+  return [
+    call("addRoot", root),
+    call("addAuthority", authority),
+    call("addSigner", signer),
+    call("addCrl", rootCrl, keccak256(root)),
+    call("addCrl", authorityCrl, authorityName(authority)),
+  ];
+}
+
+/** The call that adds a platform's PCK certificate, once per platform and TCB. */
+export function pckSubmission(pck: Uint8Array, authority: Uint8Array): Submission {
+  return { contract: "IntelCertificates", functionName: "addPck", args: [toHex(pck), authorityName(authority)] };
+}
+
+/** The call that submits a document, which the signer signed. */
+export function documentSubmission(kind: DocumentKind, document: SignedDocument, signer: Uint8Array): Submission {
+  return {
+    contract: "IntelCollateral",
+    functionName: FUNCTIONS[kind],
+    args: [toHex(new TextEncoder().encode(document.json)), document.signature, certificateName(signer)],
+  };
+}
+
+/** The certificates inside a quote, PCK first, root last, DER. */
+export function certificatesOf(quote: Uint8Array): Uint8Array[] {
+  return readPem(Buffer.from(quote).toString("latin1")).map(({ der }) => der);
+}
+
+/** `aux` of a quote: which PCK certificate signed it, and the TCB evaluation data number to judge by. */
+export function dcapAux(pck: Uint8Array, tcbEval: number): Hex {
+  return encodeAbiParameters([{ type: "bytes32" }, { type: "uint256" }], [certificateName(pck), BigInt(tcbEval)]);
+}
+
+/**
+ * The quote without the certificates inside and what follows it, which the contracts do not read: two thirds of the calldata. Nobody has
+ * signed them, nor the lengths that change.
+ *
+ * @throws EvidenceEncodingError if the bytes are no quote.
+ */
+export function withoutCertificates(quote: Uint8Array): Uint8Array {
+  const view = new DataView(quote.buffer, quote.byteOffset, quote.byteLength);
+  const read = (at: number, size: 2 | 4): number => {
+    if (at + size > quote.length) throw new EvidenceEncodingError("quote", `It ends before byte ${at + size}.`);
+    return size === 2 ? view.getUint16(at, true) : view.getUint32(at, true);
+  };
+  const version = read(0, 2);
+  const body = { 3: 48 + 384, 4: 48 + 584, 5: 54 + (version === 5 ? read(50, 4) : 0) }[version];
+  if (body === undefined) throw new EvidenceEncodingError("quote", `Its version is ${version}.`);
+  // Signature and key, from version 4 on a header, the enclave's report and signature, its own data, and certificates.
+  const outer = body + 4 + 128;
+  const auth = outer + (version === 3 ? 0 : 6) + 384 + 64;
+  const certificates = auth + 2 + read(auth, 2);
+  const size = read(certificates + 2, 4);
+  if (certificates + 6 + size > quote.length) throw new EvidenceEncodingError("quote", "Its certificates are cut.");
+  const short = quote.slice(0, certificates + 6);
+  const lengths = new DataView(short.buffer);
+  for (const at of [body, ...(version === 3 ? [] : [outer + 2]), certificates + 2])
+    lengths.setUint32(at, read(at, 4) - size, true);
+  return short;
+}
