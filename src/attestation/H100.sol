@@ -102,11 +102,16 @@ library H100 {
         uint256 below,
         bytes calldata hints
     ) internal view {
+        checkIssued(c, issuer, below);
+        P384.verify(Sha384.sha384(der[c.tbsStart:c.tbsEnd]), c.signature, issuer.key, hints);
+    }
+
+    /// @notice All of `verifyCertificate` but the signature.
+    function checkIssued(X509.Certificate memory c, X509.Certificate memory issuer, uint256 below) internal pure {
         if (c.algorithm != X509.Algorithm.P384_SHA384 || issuer.keyCurve != X509.Algorithm.P384_SHA384) {
             revert H100Curve();
         }
         X509.checkIssuer(c, issuer, below);
-        P384.verify(Sha384.sha384(der[c.tbsStart:c.tbsEnd]), c.signature, issuer.key, hints);
     }
 
     /// @notice What a leaf says; the caller has verified it.

@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 
 import {H100} from "./H100.sol";
+import {P384Verifier} from "./P384Verifier.sol";
 import {X509} from "./X509.sol";
 
 /// @title Certificates of NVIDIA GPUs, each verified once
@@ -44,12 +45,14 @@ contract NvidiaCertificates is AccessManaged {
 
     /// @notice keccak256 of the pinned certificate, DER: NVIDIA Device Identity CA.
     bytes32 public immutable ROOT;
+    /// @notice Verifies signatures.
+    P384Verifier public immutable SIGNATURES;
 
     mapping(bytes32 id => Entry) private _entries;
     mapping(bytes32 issuer => mapping(uint256 serial => bool)) private _revoked;
 
-    constructor(address authority, bytes32 root) AccessManaged(authority) {
-        ROOT = root;
+    constructor(address authority, bytes32 root, P384Verifier signatures) AccessManaged(authority) {
+        (ROOT, SIGNATURES) = (root, signatures);
     }
 
     /// @notice Caches the pinned certificate.
@@ -78,7 +81,8 @@ contract NvidiaCertificates is AccessManaged {
         // Only authorities that may certify are cached.
         issuer.keyUsage = X509.USAGE_CERTIFY;
         issuer.pathLength = above.room;
-        H100.verifyCertificate(der, c, issuer, c.isAuthority ? 1 : 0, hints);
+        H100.checkIssued(c, issuer, c.isAuthority ? 1 : 0);
+        SIGNATURES.verify(der[c.tbsStart:c.tbsEnd], c.signature, issuer.key, hints);
         (uint64 notBefore, uint64 notAfter) = (above.notBefore, above.notAfter);
         if (c.notBefore > notBefore) notBefore = c.notBefore;
         if (c.notAfter < notAfter) notAfter = c.notAfter;

@@ -8,6 +8,7 @@ import {H100} from "src/attestation/H100.sol";
 import {NvidiaCertificates} from "src/attestation/NvidiaCertificates.sol";
 import {NvidiaVerifier} from "src/attestation/NvidiaVerifier.sol";
 import {P384} from "src/attestation/P384.sol";
+import {P384Verifier} from "src/attestation/P384Verifier.sol";
 import {SpdmReport} from "src/attestation/SpdmReport.sol";
 import {X509} from "src/attestation/X509.sol";
 import {Claims} from "src/interfaces/IEvidenceVerifier.sol";
@@ -37,7 +38,7 @@ contract NvidiaVerifierTest is Test {
         _report = vm.parseJsonBytes(_json, ".reports.good");
         _reportHints = vm.parseJsonBytes(_json, ".reportHints");
         _manager = new AccessManager(address(this));
-        _certificates = new NvidiaCertificates(address(_manager), vm.parseJsonBytes32(_json, ".root"));
+        _certificates = _fresh(vm.parseJsonBytes32(_json, ".root"));
         _verifier = new NvidiaVerifier(_certificates);
         bytes4[] memory selectors = new bytes4[](1);
         selectors[0] = NvidiaCertificates.revoke.selector;
@@ -51,6 +52,10 @@ contract NvidiaVerifierTest is Test {
             _ids[k - 1] = _certificates.cache(_chain[k - 1], _ids[k], _hints[k - 1]);
         }
         vm.stopPrank();
+    }
+
+    function _fresh(bytes32 root) private returns (NvidiaCertificates) {
+        return new NvidiaCertificates(address(_manager), root, new P384Verifier());
     }
 
     function _aux(bytes32 leaf, uint64 chosen, bytes memory hints) private pure returns (bytes memory) {
@@ -192,7 +197,7 @@ contract NvidiaVerifierTest is Test {
         bytes32 root = _certificates.ROOT();
         vm.expectRevert(abi.encodeWithSelector(H100.H100Root.selector, root, keccak256(_chain[3])));
         _certificates.cacheRoot(_chain[3]);
-        NvidiaCertificates other = new NvidiaCertificates(address(_manager), keccak256(_chain[0]));
+        NvidiaCertificates other = _fresh(keccak256(_chain[0]));
         vm.expectPartialRevert(X509.X509Authority.selector);
         other.cacheRoot(_chain[0]);
         vm.expectRevert(abi.encodeWithSelector(NvidiaCertificates.UnknownCertificate.selector, bytes32(0)));
@@ -200,7 +205,7 @@ contract NvidiaVerifierTest is Test {
     }
 
     function test_cache_wrongParent_reverts() public {
-        NvidiaCertificates fresh = new NvidiaCertificates(address(_manager), keccak256(_chain[4]));
+        NvidiaCertificates fresh = _fresh(keccak256(_chain[4]));
         bytes32 root = fresh.cacheRoot(_chain[4]);
         vm.expectPartialRevert(X509.X509Issuer.selector);
         fresh.cache(_chain[2], root, _hints[2]);
@@ -215,7 +220,7 @@ contract NvidiaVerifierTest is Test {
     }
 
     function test_cache_pathLength_reverts() public {
-        NvidiaCertificates fresh = new NvidiaCertificates(address(_manager), keccak256(_chain[4]));
+        NvidiaCertificates fresh = _fresh(keccak256(_chain[4]));
         bytes32 root = fresh.cacheRoot(_chain[4]);
         bytes memory der = vm.parseJsonBytes(_json, ".certificates.limited");
         bytes32 limited = fresh.cache(der, root, vm.parseJsonBytes(_json, ".limitedHints"));
@@ -268,7 +273,7 @@ contract NvidiaVerifierTest is Test {
     }
 
     function testFuzz_cache_flippedByte_reverts(uint256 place, uint8 bit) public {
-        NvidiaCertificates fresh = new NvidiaCertificates(address(_manager), keccak256(_chain[4]));
+        NvidiaCertificates fresh = _fresh(keccak256(_chain[4]));
         bytes32 root = fresh.cacheRoot(_chain[4]);
         bytes memory der = _chain[3];
         der[place % der.length] ^= bytes1(uint8(1 << (bit % 8)));
@@ -280,7 +285,7 @@ contract NvidiaVerifierTest is Test {
 
     /// @dev Each step is a transaction by itself; with calldata all stay far below the 2^24 that one may take.
     function test_snapshot_nvidia() public {
-        NvidiaCertificates fresh = new NvidiaCertificates(address(_manager), keccak256(_chain[4]));
+        NvidiaCertificates fresh = _fresh(keccak256(_chain[4]));
         bytes32 id = fresh.cacheRoot(_chain[4]);
         vm.snapshotGasLastCall("attestation", "nvidiaCacheRoot");
         string[4] memory names =
