@@ -121,9 +121,9 @@ export function deviations(driver: Rim, vbios: Rim, report: Uint8Array): number[
 }
 
 /** A text with zeros behind it. */
-const textOf = (value = new Uint8Array()): string => Buffer.from(value).toString("latin1").replace(/\0+$/, "");
+const textOf = (value: Uint8Array = new Uint8Array()): string => Buffer.from(value).toString("latin1").replace(/\0+$/, "");
 
 /** A VBIOS version as manifests write it: four bytes, the highest last, then one. */
-function versionOf(value = new Uint8Array(8)): string {
+function versionOf(value: Uint8Array = new Uint8Array(8)): string {
   return [3, 2, 1, 0, 4].map((k) => (value[k] ?? 0).toString(16).padStart(2, "0").toUpperCase()).join(".");
 }
