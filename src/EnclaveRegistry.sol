@@ -40,6 +40,8 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
     bytes32 private constant REPORT_DATA_TAG = keccak256("OTR/rd/1");
     bytes32 private constant POLICY_TAG = keccak256("OTR/policy/1");
     bytes32 private constant KIND_DEV = "DEV";
+    // Gas that EAS gets to attest or to revoke, resolver included: more than twice what it takes.
+    uint256 private constant EAS_GAS = 1_000_000;
     // keccak256(abi.encode(uint256(keccak256("otr.storage.EnclaveRegistry")) - 1)) & ~bytes32(uint256(0xff))
     bytes32 private constant LAYOUT_SLOT = 0x383280b8d3722c3cee7bedf853c725a5c26e3321d52034b143cd64b38fd22f00;
 
@@ -320,10 +322,11 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
             ),
             value: 0
         });
-        try $.eas.attest(IEas.AttestationRequest($.schema, data)) returns (bytes32 uid) {
+        _requireEasGas();
+        try $.eas.attest{gas: EAS_GAS}(IEas.AttestationRequest($.schema, data)) returns (bytes32 uid) {
             return uid;
-        } catch (bytes memory reason) {
-            emit AttestationFailed(registration.enclaveKey, reason);
+        } catch {
+            emit AttestationFailed(registration.enclaveKey);
         }
     }
 
@@ -332,10 +335,16 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
         Layout storage $ = _layout();
         bytes32 uid = $.standings[enclaveKey].attestation;
         if (uid == 0 || address($.eas) == address(0)) return;
-        try $.eas.revoke(IEas.RevocationRequest($.schema, IEas.RevocationRequestData(uid, 0))) {}
-        catch (bytes memory reason) {
-            emit AttestationFailed(enclaveKey, reason);
+        _requireEasGas();
+        try $.eas.revoke{gas: EAS_GAS}(IEas.RevocationRequest($.schema, IEas.RevocationRequestData(uid, 0))) {}
+        catch {
+            emit AttestationFailed(enclaveKey);
         }
+    }
+
+    /// @dev INVARIANT: EAS fails by itself or not at all: a sender with little gas does not make it fail, and gas is estimated with it.
+    function _requireEasGas() private view {
+        if (gasleft() * 63 / 64 < EAS_GAS) revert TooLittleGas(EAS_GAS);
     }
 
     function _onlySessions() private view {

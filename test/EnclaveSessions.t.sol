@@ -8,7 +8,7 @@ import {IEnclaveSessions} from "src/interfaces/IEnclaveSessions.sol";
 import {Claims} from "src/interfaces/IEvidenceVerifier.sol";
 import {Timestamp} from "src/libraries/Clock.sol";
 import {ModelId} from "src/types/OtrTypes.sol";
-import {EasDouble, SessionsTest, VerifierDouble} from "./harness/AttestationDoubles.sol";
+import {SessionsTest, VerifierDouble} from "./harness/AttestationDoubles.sol";
 
 contract Consumer {
     function ask(IEnclaveRegistry registry, address key, address executor, ModelId modelId)
@@ -471,12 +471,30 @@ contract EnclaveSessionsTest is SessionsTest {
         vm.warp(NOW + 1 days);
         vm.roll(200);
         vm.expectEmit(address(registry));
-        emit IEnclaveRegistry.AttestationFailed(enclave, abi.encodeWithSelector(EasDouble.Failed.selector));
+        emit IEnclaveRegistry.AttestationFailed(enclave);
         this.registerTwoGpus();
         assertEq(registry.standingOf(enclave).attestation, 0);
         vm.prank(executor);
         registry.revoke(enclave);
         assertFalse(registry.isActive(enclave, executor, MODEL));
+    }
+
+    /// @dev An EAS that burns all gas costs what it is given, and holds up no revocation.
+    function test_revoke_easBurnsGas_succeeds() public {
+        registry.setAttestations(IEas(address(eas)), "schema");
+        _register(2);
+        eas.setBurns();
+        vm.prank(executor);
+        registry.revoke{gas: 1_200_000}(enclave);
+        assertFalse(registry.isActive(enclave, executor, MODEL));
+    }
+
+    function test_revoke_tooLittleGas_reverts() public {
+        registry.setAttestations(IEas(address(eas)), "schema");
+        _register(2);
+        vm.prank(executor);
+        vm.expectRevert(abi.encodeWithSelector(IEnclaveRegistry.TooLittleGas.selector, 1_000_000));
+        registry.revoke{gas: 900_000}(enclave);
     }
 
     function registerTwoGpus() external {

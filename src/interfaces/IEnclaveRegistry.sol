@@ -114,6 +114,8 @@ interface IEnclaveRegistry {
     error AssuranceTooLow(uint8 demanded, uint8 given);
     /// @notice Only the contract of sessions may do this.
     error NotSessions(address caller);
+    /// @notice The transaction has not the gas that EAS is given.
+    error TooLittleGas(uint256 needed);
     /// @notice There is no EAS at this address, or it does not know the schema.
     error NoSuchSchema(IEas eas, bytes32 schema);
 
@@ -138,7 +140,7 @@ interface IEnclaveRegistry {
     /// @notice How a key was proved, and its EAS attestation if there is one.
     event EnclaveProved(address indexed enclaveKey, bytes32 policyId, Proof proof, bytes32 attestation);
     /// @notice EAS refused to attest to the key, or to revoke an attestation; the registry goes on without it.
-    event AttestationFailed(address indexed enclaveKey, bytes reason);
+    event AttestationFailed(address indexed enclaveKey);
     /// @notice Where proofs of several transactions are made.
     event SessionsSet(address sessions);
     /// @notice Where receipts of registrations are attested to; the zero address: nowhere.

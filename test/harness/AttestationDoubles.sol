@@ -60,6 +60,7 @@ contract VaultDouble {
 contract EasDouble {
     bytes32 public schema = "schema";
     bool public fails;
+    bool public burns;
     uint256 public count;
     IEas.AttestationRequest public last;
     bytes32 public revoked;
@@ -68,6 +69,10 @@ contract EasDouble {
 
     function setFails(bool fails_) external {
         fails = fails_;
+    }
+
+    function setBurns() external {
+        burns = true;
     }
 
     function getSchemaRegistry() external view returns (address) {
@@ -86,6 +91,7 @@ contract EasDouble {
 
     function revoke(IEas.RevocationRequest calldata request) external payable {
         if (fails) revert Failed();
+        while (burns) ++count;
         revoked = request.data.uid;
     }
 }

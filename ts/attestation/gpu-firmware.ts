@@ -121,7 +121,8 @@ export function deviations(driver: Rim, vbios: Rim, report: Uint8Array): number[
 }
 
 /** A text with zeros behind it. */
-const textOf = (value: Uint8Array = new Uint8Array()): string => Buffer.from(value).toString("latin1").replace(/\0+$/, "");
+const textOf = (value: Uint8Array = new Uint8Array()): string =>
+  Buffer.from(value).toString("latin1").replace(/\0+$/, "");
 
 /** A VBIOS version as manifests write it: four bytes, the highest last, then one. */
 function versionOf(value: Uint8Array = new Uint8Array(8)): string {
