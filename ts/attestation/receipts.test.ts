@@ -6,9 +6,9 @@ import { encodeAbiParameters, type Hex, keccak256, parseEventLogs, stringToHex }
 import { privateKeyToAccount } from "viem/accounts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { anvilKey } from "../chain/anvil.ts";
-import { fromHex, toHex } from "../commit/bytes.ts";
-import { gpuAux, gpuEvidenceHash, gpuNonce, reportData } from "./gpu-evidence.ts";
+import { EvidenceEncodingError, SignatureInvalidError } from "./errors.ts";
 import { firmwareOf } from "./gpu-firmware.ts";
+import { type Claims, registerWithGpus } from "./session.ts";
 import { devGpu } from "./testing/dev-gpus.ts";
 import {
   type Artifact,
@@ -17,7 +17,6 @@ import {
   FIRMWARE_SET,
   MEASUREMENT,
   MODEL,
-  NVIDIA,
   type SessionsChain,
   startSessionsChain,
   TDX,
@@ -53,13 +52,16 @@ const CLAIMS = {
 /** A session with evidence of a development root, from the certificates to the receipt that EAS's own SDK reads. */
 describe("an enclave with two GPUs", () => {
   const gpus = [devGpu(1), devGpu(2)];
+  const attesters = gpus.map((gpu) => ({
+    chain: async () => gpu.chain,
+    report: async (nonce: Uint8Array) => gpu.report(nonce),
+  }));
   const enclave = privateKeyToAccount(anvilKey(5));
   let chain: SessionsChain;
   let eas: Contract;
   let resolver: Contract;
   let schema: Hex;
   let schemaText: string;
-  let leaves: Hex[];
   let reader: EAS;
   let provider: JsonRpcProvider;
 
@@ -74,8 +76,6 @@ describe("an enclave with two GPUs", () => {
     const [log] = parseEventLogs({ abi: schemas.abi, logs: registered.logs, eventName: "Registered" });
     schema = (log as unknown as { args: { uid: Hex } }).args.uid;
     await send(contracts.registry, "setAttestations", [eas.address, schema]);
-    leaves = [];
-    for (const gpu of gpus) leaves.push((await chain.cache(gpu.chain)).id);
     const terms = { image: ZERO, sources: ZERO, firmwareSet: FIRMWARE_SET, gpus: 2, minAssurance: 3, lifetime: 0 };
     await send(contracts.registry, "setTerms", [MODEL, MEASUREMENT, terms]);
     const { timestamp } = await chain.client.getBlock();
@@ -97,47 +97,48 @@ describe("an enclave with two GPUs", () => {
     encryptionKeyHash: keccak256("0x"),
   });
 
-  /** Opens a session, proves everything, registers; the gas of each transaction. */
-  async function register(): Promise<{ gas: Record<string, bigint>; evidenceHash: Hex }> {
-    const { sessions } = chain.contracts;
-    const opened = await chain.send(sessions, "open", [registration(), MEASUREMENT]);
-    const [log] = parseEventLogs({ abi: sessions.abi, logs: opened.logs, eventName: "SessionOpened" });
-    const { session, anchor } = (log as unknown as { args: { session: Hex; anchor: Hex } }).args;
-    const gas: Record<string, bigint> = { open: opened.gasUsed };
-    const claims: unknown[] = [];
-    const hashes: Hex[] = [];
-    for (const [k, gpu] of gpus.entries()) {
-      expect(await chain.read(sessions, "nonceOf", [session, BigInt(k)])).toBe(gpuNonce(session, k));
-      const report = gpu.report(fromHex(gpuNonce(session, k)));
-      const aux = gpuAux(report, { id: leaves[k]!, der: gpu.chain[0]!.der }, CHOSEN);
-      const proved = await chain.send(sessions, "prove", [{ kind: NVIDIA, evidence: toHex(report), aux }]);
-      gas[`report ${k}`] = proved.gasUsed;
-      claims.push(await chain.read(chain.contracts.nvidia, "verify", [toHex(report), aux]));
-      hashes.push(gpuEvidenceHash(report));
-    }
-    const rd0 = reportData(session, hashes, IMAGE_CONFIG);
-    expect(await chain.read(sessions, "reportDataOf", [session, hashes, IMAGE_CONFIG])).toBe(rd0);
+  /** A whole session; the gas of each transaction, and what identifies the proof. */
+  async function register(): Promise<{ gas: { name: string; used: bigint }[]; evidenceHash: Hex }> {
+    const port = chain.port();
+    const proved: Claims[] = [];
     const { timestamp } = await chain.client.getBlock();
-    const cpu = {
-      kind: TDX,
-      deviceId: keccak256("0x01"),
-      measurement: MEASUREMENT,
-      rd0,
-      rd1: ZERO,
-      tcbStatus: 0,
-      tcbEval: 20,
-      notAfter: timestamp + 500_000n,
-      evidenceHash: keccak256("0x02"),
-    };
-    const quote = encodeAbiParameters([CLAIMS], [cpu]);
-    gas.quote = (await chain.send(sessions, "prove", [{ kind: TDX, evidence: quote, aux: "0x" }])).gasUsed;
-    const signature = await enclave.sign({ hash: session });
-    const args = [registration(), anchor, cpu, claims, IMAGE_CONFIG, signature];
-    gas.finalize = (await chain.send(sessions, "finalize", args)).gasUsed;
-    const evidenceHash = keccak256(
-      encodeAbiParameters([CLAIMS, { type: "tuple[]", components: CLAIMS.components }], [cpu, claims as never]),
+    await registerWithGpus(
+      {
+        ...port,
+        prove: async (evidence) => {
+          const claims = await port.prove(evidence);
+          proved.push(claims);
+          return claims;
+        },
+      },
+      {
+        registration: registration(),
+        measurement: MEASUREMENT,
+        gpus: attesters,
+        chosen: CHOSEN,
+        imageConfig: IMAGE_CONFIG,
+        quote: async (rd0) => {
+          const cpu = {
+            kind: TDX,
+            deviceId: keccak256("0x01"),
+            measurement: MEASUREMENT,
+            rd0,
+            rd1: ZERO,
+            tcbStatus: 0,
+            tcbEval: 20,
+            notAfter: timestamp + 500_000n,
+            evidenceHash: keccak256("0x02"),
+          };
+          return { kind: TDX, evidence: encodeAbiParameters([CLAIMS], [cpu]), aux: "0x" };
+        },
+        consent: (session) => enclave.sign({ hash: session }),
+      },
     );
-    return { gas, evidenceHash };
+    const all = [proved.at(-1)!, proved.slice(0, -1)];
+    const evidenceHash = keccak256(
+      encodeAbiParameters([CLAIMS, { type: "tuple[]", components: CLAIMS.components }], all as never),
+    );
+    return { gas: port.gas, evidenceHash };
   }
 
   const standing = () =>
@@ -145,8 +146,10 @@ describe("an enclave with two GPUs", () => {
 
   it("is registered, and EAS's SDK reads its receipt", async () => {
     const { gas, evidenceHash } = await register();
-    console.log("gas with calldata:", gas);
-    for (const used of Object.values(gas)) expect(used).toBeLessThan(3_500_000n);
+    console.log(`gas with calldata: ${gas.map(({ name, used }) => `${name} ${used}`).join(", ")}`);
+    for (const { used } of gas) expect(used).toBeLessThan(3_500_000n);
+    // Five certificates of the first GPU, the second's leaf, and no more.
+    expect(gas.filter(({ name }) => name.startsWith("cache"))).toHaveLength(6);
     const { attestation } = await standing();
     expect(await reader.isAttestationValid(attestation)).toBe(true);
     const receipt = await reader.getAttestation(attestation);
@@ -168,10 +171,10 @@ describe("an enclave with two GPUs", () => {
 
   it("costs less than 450,000 gas for the receipt", async () => {
     const { registry } = chain.contracts;
-    const withReceipt = (await register()).gas.finalize!;
+    const withReceipt = (await register()).gas.at(-1)!.used;
     const first = (await standing()).attestation;
     await chain.send(registry, "setAttestations", ["0x0000000000000000000000000000000000000000", ZERO]);
-    const without = (await register()).gas.finalize!;
+    const without = (await register()).gas.at(-1)!.used;
     console.log(`finalize: ${withReceipt} gas with EAS (renewal, an older receipt revoked), ${without} without`);
     expect(withReceipt - without).toBeLessThan(450_000n);
     expect((await standing()).attestation).toBe(ZERO);
@@ -190,6 +193,22 @@ describe("an enclave with two GPUs", () => {
     ]);
     await chain.send(chain.contracts.registry, "revoke", [enclave.address]);
     expect(await reader.isAttestationRevoked(second)).toBe(true);
+  });
+
+  it("is not registered with another GPU's report, or without certificates", async () => {
+    const other = { ...attesters[0]!, report: attesters[1]!.report };
+    const none = { ...attesters[0]!, chain: async () => [] };
+    const rest = { registration: registration(), measurement: MEASUREMENT, chosen: CHOSEN, imageConfig: IMAGE_CONFIG };
+    const never = (): never => {
+      throw new Error("nothing to ask for");
+    };
+    for (const [gpu, error] of [
+      [other, SignatureInvalidError],
+      [none, EvidenceEncodingError],
+    ] as const)
+      await expect(
+        registerWithGpus(chain.port(), { ...rest, gpus: [gpu], quote: never, consent: never }),
+      ).rejects.toThrow(error);
   });
 
   it("nobody else attests under the schema", async () => {

@@ -6,14 +6,17 @@ import {
   type Hex,
   http,
   keccak256,
+  parseEventLogs,
   publicActions,
   stringToHex,
+  type TransactionReceipt,
   walletActions,
 } from "viem";
 import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import { anvilKey, startAnvil } from "../../chain/anvil.ts";
 import type { Certificate } from "../certificate.ts";
 import { cacheSteps } from "../gpu-evidence.ts";
+import type { Claims, SessionPort } from "../session.ts";
 
 /** A contract on the chain. */
 export interface Contract {
@@ -36,7 +39,6 @@ export const MODEL = keccak256(stringToHex("model"));
 export const MEASUREMENT = keccak256(stringToHex("measurement"));
 export const FIRMWARE_SET = word("H100");
 export const TDX = word("TDX_DCAP");
-export const NVIDIA = word("NV_SPDM");
 const YEAR = 31_536_000n;
 
 /** A chain with registry, sessions, the verifier of GPUs under this root, and doubles of vault and of a CPU's verifier. */
@@ -94,8 +96,35 @@ export async function startSessionsChain(root: Hex) {
     }
     return { gas, id };
   };
+  /** The port of a session, and the gas of its transactions in their order. */
+  const port = () => {
+    const gas: { name: string; used: bigint }[] = [];
+    const noted = async (name: string, contract: Contract, args: readonly unknown[]) => {
+      const receipt = await send(contract, name, args);
+      gas.push({ name, used: receipt.gasUsed });
+      return receipt;
+    };
+    const event = (receipt: TransactionReceipt, eventName: string): never => {
+      const [log] = parseEventLogs({ abi: sessions.abi, logs: receipt.logs, eventName });
+      return (log as unknown as { args: never }).args;
+    };
+    const calls: SessionPort = {
+      isCached: async (id) => (await read<{ notAfter: bigint }>(certificates, "entryOf", [id])).notAfter !== 0n,
+      cache: (step) =>
+        step.parent === undefined
+          ? noted("cacheRoot", certificates, [step.der])
+          : noted("cache", certificates, [step.der, step.parent, step.hints()]),
+      open: async (...args) => event(await noted("open", sessions, args), "SessionOpened"),
+      prove: async (evidence) =>
+        (event(await noted("prove", sessions, [evidence]), "EvidenceProved") as { claims: Claims }).claims,
+      finalize: (...args) => noted("finalize", sessions, args),
+    };
+    return { ...calls, gas };
+  };
+
   const contracts = { manager, vault, registry, sessions, certificates, nvidia, tdx };
   return {
+    port,
     url: anvil.url,
     account: account as PrivateKeyAccount,
     client,
