@@ -304,6 +304,19 @@ contract EnclaveSessionsTest is SessionsTest {
             _finalize(cpu, list);
             assertEq(registry.standingOf(enclave).assurance, assurances[k]);
         }
+        bytes32[2] memory others = [bytes32("SGX_DCAP"), "SEV_SNP"];
+        for (uint256 k; k < 2; ++k) {
+            registry.setVerifier(new VerifierDouble(others[k]));
+            (enclave, secret) = makeAddrAndKey(string.concat("other ", vm.toString(k)));
+            registration.enclaveKey = enclave;
+            _open();
+            Claims[] memory list = _gpus(1);
+            Claims memory cpu = _cpu(list);
+            cpu.kind = others[k];
+            _proveAll(cpu, list);
+            _finalize(cpu, list);
+            assertEq(registry.standingOf(enclave).assurance, 3);
+        }
         (enclave, secret) = makeAddrAndKey("without GPUs");
         registration.enclaveKey = enclave;
         _register(0);

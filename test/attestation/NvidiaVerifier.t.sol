@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {Test} from "forge-std/Test.sol";
+import {Der} from "src/attestation/Der.sol";
 import {H100} from "src/attestation/H100.sol";
 import {NvidiaCertificates} from "src/attestation/NvidiaCertificates.sol";
 import {NvidiaVerifier} from "src/attestation/NvidiaVerifier.sol";
@@ -227,6 +228,63 @@ contract NvidiaVerifierTest is Test {
         assertEq(fresh.entryOf(limited).room, 0);
         vm.expectRevert(abi.encodeWithSelector(X509.X509Authority.selector, 0, 1));
         fresh.cache(_chain[2], limited, _hints[2]);
+        // One authority below: what it allows itself does not count.
+        der = vm.parseJsonBytes(_json, ".certificates.limitedToOne");
+        limited = fresh.cache(der, root, vm.parseJsonBytes(_json, ".limitedToOneHints"));
+        bytes32 below = fresh.cache(_chain[2], limited, _hints[2]);
+        assertEq(fresh.entryOf(below).room, 0);
+        vm.expectRevert(abi.encodeWithSelector(X509.X509Authority.selector, 0, 1));
+        fresh.cache(_chain[1], below, _hints[1]);
+    }
+
+    /// @dev The boot ROM's key has two certificates: below each the leaf is another entry, with its own path's end and revocations.
+    function test_cache_twoPaths_succeeds() public {
+        bytes memory der = vm.parseJsonBytes(_json, ".certificates.shortLived");
+        bytes32 shorter = _certificates.cache(der, _ids[2], vm.parseJsonBytes(_json, ".shortLivedHints"));
+        bytes32 leaf = _certificates.cache(_chain[0], shorter, _hints[0]);
+        assertNotEq(leaf, _ids[0]);
+        assertEq(_certificates.leafOf(leaf).notAfter, 1_798_761_600);
+        assertEq(_certificates.entryOf(leaf).notBefore, 1_767_225_600);
+        assertEq(_verifier.verify(_report, _aux(leaf, CHOSEN, _reportHints)).notAfter, 1_798_761_600);
+        vm.warp(1_798_761_601);
+        vm.expectPartialRevert(X509.X509Validity.selector);
+        _certificates.leafOf(leaf);
+        assertEq(_certificates.leafOf(_ids[0]).notAfter, 253_402_300_799);
+        vm.warp(NOW);
+        NvidiaCertificates.Entry memory revoked = _certificates.entryOf(_ids[1]);
+        vm.prank(_revoker);
+        _certificates.revoke(revoked.issuer, revoked.serial);
+        assertFalse(_certificates.isRevoked(leaf));
+        assertTrue(_certificates.isRevoked(_ids[0]));
+    }
+
+    function test_cache_hints_reverts() public {
+        NvidiaCertificates fresh = _fresh(keccak256(_chain[4]));
+        bytes32 root = fresh.cacheRoot(_chain[4]);
+        bytes memory der = _chain[3];
+        bytes[3] memory wrong = [bytes(""), bytes.concat(_hints[3], hex"00"), _slice(_hints[3], 0, 1000)];
+        for (uint256 k; k < 3; ++k) {
+            vm.expectPartialRevert(P384.P384HintsLength.selector);
+            fresh.cache(der, root, wrong[k]);
+        }
+        vm.expectPartialRevert(Der.DerTrailing.selector);
+        fresh.cache(bytes.concat(der, hex"00"), root, _hints[3]);
+        vm.expectPartialRevert(Der.DerTruncated.selector);
+        fresh.cache(_slice(der, 0, der.length - 1), root, _hints[3]);
+    }
+
+    /// @dev Both signatures of a certificate verify, and are one certificate.
+    function test_cache_twin_isTheSame_succeeds() public {
+        NvidiaCertificates fresh = _fresh(keccak256(_chain[4]));
+        bytes32 id = fresh.cacheRoot(_chain[4]);
+        for (uint256 k = 4; k > 1; --k) {
+            id = fresh.cache(_chain[k - 1], id, _hints[k - 1]);
+        }
+        bytes memory twin = vm.parseJsonBytes(_json, ".certificates.leafTwin");
+        assertNotEq(keccak256(twin), keccak256(_chain[0]));
+        bytes32 leaf = fresh.cache(twin, id, vm.parseJsonBytes(_json, ".leafTwinHints"));
+        assertEq(leaf, _ids[0]);
+        assertEq(abi.encode(fresh.leafOf(leaf)), abi.encode(_certificates.leafOf(leaf)));
     }
 
     function test_cache_keyOfAnotherCurve_reverts() public {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { keccak256 } from "viem";
 import { concat, fromHex, type Hex, toHex } from "../../commit/bytes.ts";
 import { readCertificate } from "../certificate.ts";
-import { encode, TAG } from "../der.ts";
+import { elements, encode, TAG } from "../der.ts";
 import { chainHints, reportHints } from "../h100.ts";
 import { G, N, times } from "../p384.ts";
 import {
@@ -103,6 +103,14 @@ function twinOf(one: Uint8Array): Uint8Array {
   return concat([one.subarray(0, -48), bytes48(N - BigInt(toHex(one.subarray(-48))))]);
 }
 
+/** Likewise a certificate. */
+function twinOfCertificate(der: Uint8Array): Uint8Array {
+  const { tbs, r, s } = readCertificate(der);
+  const [, algorithm] = elements(elements(der)[0]!.contents);
+  const signature = encode(TAG.sequence, integer(r), integer(N - s));
+  return encode(TAG.sequence, tbs, algorithm!.whole, encode(TAG.bitString, Uint8Array.of(0), signature));
+}
+
 /** What `test/vectors/attestation/h100.json` holds: one chain with hints, certificates that break it, and reports. */
 export function h100Vectors(): unknown {
   const root = certificate({ subject: ROOT, issuer: ROOT });
@@ -115,6 +123,18 @@ export function h100Vectors(): unknown {
   const read = chain.map(readCertificate);
   const good = report();
   const limited = certificate({ subject: IDENTITY, issuer: ROOT, extensions: [authority(0), usage(CERTIFIES)] });
+  const limitedToOne = certificate({
+    subject: IDENTITY,
+    issuer: ROOT,
+    extensions: [authority(1), usage(CERTIFIES)],
+  });
+  const shortLived = certificate({
+    subject: BROM,
+    issuer: PROVISIONER,
+    validity: [time("260101000000Z"), time("270101000000Z")],
+    serial: 7n,
+  });
+  const leafTwin = twinOfCertificate(leaf);
   const p256 = certificate({ subject: IDENTITY, issuer: ROOT, key: P256_KEY });
 
   const variant = (extensions: readonly Uint8Array[]) => certificate({ ...leafFields, extensions });
@@ -122,6 +142,9 @@ export function h100Vectors(): unknown {
   const certificates: Record<string, Uint8Array> = {
     leaf,
     limited,
+    leafTwin,
+    limitedToOne,
+    shortLived,
     p256,
     withoutUsage: certificate({ subject: BROM, issuer: PROVISIONER, extensions: [authority()] }),
     unknownCritical: variant([...leafExtensions, extension("2a03", true, Uint8Array.of(5, 0))]),
@@ -180,6 +203,9 @@ export function h100Vectors(): unknown {
     hints: chainHints(read).map(toHex),
     reportHints: toHex(reportHints(good, read[0]!)),
     limitedHints: toHex(chainHints([readCertificate(limited), read[4]!])[0]!),
+    limitedToOneHints: toHex(chainHints([readCertificate(limitedToOne), read[4]!])[0]!),
+    shortLivedHints: toHex(chainHints([readCertificate(shortLived), read[2]!])[0]!),
+    leafTwinHints: toHex(chainHints([readCertificate(leafTwin), read[1]!])[0]!),
     p256Hints: toHex(chainHints([readCertificate(p256), read[4]!])[0]!),
     withoutFirmwareHints: toHex(reportHints(reports.withoutFirmware!, read[0]!)),
     twinHints: toHex(reportHints(reports.twin!, read[0]!)),
