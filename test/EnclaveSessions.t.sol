@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {DevEvidenceVerifier} from "src/attestation/DevEvidenceVerifier.sol";
 import {IEas} from "src/interfaces/IEas.sol";
 import {IEnclaveRegistry} from "src/interfaces/IEnclaveRegistry.sol";
 import {IEnclaveSessions} from "src/interfaces/IEnclaveSessions.sol";
@@ -528,5 +529,38 @@ contract EnclaveSessionsTest is SessionsTest {
         vm.prank(executor);
         vm.expectRevert(reason);
         sessions.finalize(registration, anchor, cpu, gpus, IMAGE_CONFIG, signature);
+    }
+}
+
+/// @notice A session whose CPU is a software key: the same path, and the lowest assurance.
+contract DevelopmentSessionTest is SessionsTest {
+    function _development() internal pure override returns (bool) {
+        return true;
+    }
+
+    function test_finalize_developmentEvidence_succeeds() public {
+        (address root, uint256 rootKey) = makeAddrAndKey("dev root");
+        registry.setVerifier(new DevEvidenceVerifier(root, true));
+        registry.setAttestations(IEas(address(eas)), "schema");
+        _setTerms(2, 0, 0);
+        _open();
+        Claims[] memory gpus = _gpus(2);
+        Claims memory cpu = _cpu(gpus);
+        (cpu.kind, cpu.tcbStatus, cpu.tcbEval) = ("DEV", 0, 0);
+        bytes32 digest = keccak256(
+            abi.encode(keccak256("OTR/dev-evidence/1"), cpu.measurement, cpu.rd0, cpu.rd1, cpu.notAfter, cpu.deviceId)
+        );
+        bytes memory evidence =
+            abi.encode(cpu.measurement, cpu.rd0, cpu.rd1, cpu.notAfter, cpu.deviceId, _sign(rootKey, digest));
+        cpu.evidenceHash = keccak256(evidence);
+        _prove(gpus[0]);
+        _prove(gpus[1]);
+        sessions.prove(IEnclaveRegistry.Evidence("DEV", evidence, ""));
+        _finalize(cpu, gpus);
+        assertTrue(registry.isActive(enclave, executor, MODEL));
+        assertEq(registry.standingOf(enclave).assurance, 0);
+        (, IEas.AttestationRequestData memory data) = eas.last();
+        (,,,,,, uint256 facts) = abi.decode(data.data, (address, bytes32, bytes32, bytes32, bytes32, bytes32, uint256));
+        assertEq(facts, 2 << 8 | 1 << 24);
     }
 }

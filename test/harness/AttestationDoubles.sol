@@ -128,8 +128,9 @@ abstract contract SessionsTest is Test {
         manager = new AccessManager(address(this));
         vault = new VaultDouble();
         address implementation = address(new EnclaveRegistry(IStakeVault(address(vault))));
-        bytes memory initialization =
-            abi.encodeCall(EnclaveRegistry.initialize, (address(manager), Duration.wrap(uint32(LIFETIME)), false));
+        bytes memory initialization = abi.encodeCall(
+            EnclaveRegistry.initialize, (address(manager), Duration.wrap(uint32(LIFETIME)), _development())
+        );
         registry = EnclaveRegistry(address(new ERC1967Proxy(implementation, initialization)));
         sessions = new EnclaveSessions(address(manager), registry, IStakeVault(address(vault)));
         tdx = new VerifierDouble("TDX_DCAP");
@@ -144,6 +145,10 @@ abstract contract SessionsTest is Test {
         firmware[0] = FIRMWARE;
         sessions.setFirmware(SET, firmware, Timestamp.wrap(uint40(NOW + 365 days)));
         _setTerms(2, 3, 0);
+    }
+
+    function _development() internal pure virtual returns (bool) {
+        return false;
     }
 
     function _setTerms(uint8 gpus, uint8 minAssurance, uint256 lifetime) internal {
