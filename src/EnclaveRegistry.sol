@@ -14,6 +14,7 @@ import {Claims, IEvidenceVerifier} from "./interfaces/IEvidenceVerifier.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {Assurance} from "./libraries/Assurance.sol";
 import {Clock, Duration, Timestamp} from "./libraries/Clock.sol";
+import {EasReceipts} from "./libraries/EasReceipts.sol";
 import {ModelId} from "./types/OtrTypes.sol";
 
 /// @title EnclaveRegistry
@@ -40,8 +41,6 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
     bytes32 private constant REPORT_DATA_TAG = keccak256("OTR/rd/1");
     bytes32 private constant POLICY_TAG = keccak256("OTR/policy/1");
     bytes32 private constant KIND_DEV = "DEV";
-    // Gas that EAS gets to attest or to revoke, resolver included: more than twice what it takes.
-    uint256 private constant EAS_GAS = 1_000_000;
     // keccak256(abi.encode(uint256(keccak256("otr.storage.EnclaveRegistry")) - 1)) & ~bytes32(uint256(0xff))
     bytes32 private constant LAYOUT_SLOT = 0x383280b8d3722c3cee7bedf853c725a5c26e3321d52034b143cd64b38fd22f00;
 
@@ -161,12 +160,7 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
 
     /// @inheritdoc IEnclaveRegistry
     function setAttestations(IEas eas, bytes32 schema) external restricted {
-        if (
-            address(eas) != address(0)
-                && (address(eas).code.length == 0 || eas.getSchemaRegistry().getSchema(schema).uid != schema)
-        ) {
-            revert NoSuchSchema(eas, schema);
-        }
+        if (address(eas) != address(0) && !EasReceipts.hasSchema(eas, schema)) revert NoSuchSchema(eas, schema);
         Layout storage $ = _layout();
         ($.eas, $.schema) = (eas, schema);
         emit AttestationsSet(eas, schema);
@@ -293,7 +287,7 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
         emit EnclaveProved(key, policyId, proof, attestation);
     }
 
-    /// @dev Attests to the key, in the place of an earlier attestation. EAS is told and not asked: whatever it does, the registry goes on.
+    /// @dev Attests to the key, in the place of an earlier attestation.
     function _attest(
         Registration calldata registration,
         Enclave memory enclave,
@@ -304,30 +298,20 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
         Layout storage $ = _layout();
         _withdrawAttestation(registration.enclaveKey);
         if (address($.eas) == address(0)) return 0;
+        // What they are: `TeeResolver`.
         uint256 facts = uint256(proof.assurance) | uint256(proof.gpus) << 8 | uint256(claims.tcbStatus) << 16
-            | uint256(claims.tcbEval) << 32 | ($.development ? 1 << 24 : 0);
-        IEas.AttestationRequestData memory data = IEas.AttestationRequestData({
-            recipient: registration.enclaveKey,
-            expirationTime: Timestamp.unwrap(enclave.expiresAt),
-            revocable: true,
-            refUID: 0,
-            data: abi.encode(
-                registration.executor,
-                registration.encryptionKeyHash,
-                policyId,
-                claims.measurement,
-                proof.gpuRoot,
-                proof.evidenceHash,
-                facts
-            ),
-            value: 0
-        });
-        _requireEasGas();
-        try $.eas.attest{gas: EAS_GAS}(IEas.AttestationRequest($.schema, data)) returns (bytes32 uid) {
-            return uid;
-        } catch {
-            emit AttestationFailed(registration.enclaveKey);
-        }
+            | ($.development ? 1 << 24 : 0) | uint256(claims.tcbEval) << 32;
+        bytes memory data = abi.encode(
+            registration.executor,
+            registration.encryptionKeyHash,
+            policyId,
+            claims.measurement,
+            proof.gpuRoot,
+            proof.evidenceHash,
+            facts
+        );
+        attestation = EasReceipts.attest($.eas, $.schema, registration.enclaveKey, enclave.expiresAt, data);
+        if (attestation == 0) emit AttestationFailed(registration.enclaveKey);
     }
 
     /// @dev Revokes the key's attestation, if there is one where attestations are made now.
@@ -335,16 +319,7 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
         Layout storage $ = _layout();
         bytes32 uid = $.standings[enclaveKey].attestation;
         if (uid == 0 || address($.eas) == address(0)) return;
-        _requireEasGas();
-        try $.eas.revoke{gas: EAS_GAS}(IEas.RevocationRequest($.schema, IEas.RevocationRequestData(uid, 0))) {}
-        catch {
-            emit AttestationFailed(enclaveKey);
-        }
-    }
-
-    /// @dev INVARIANT: EAS fails by itself or not at all: a sender with little gas does not make it fail, and gas is estimated with it.
-    function _requireEasGas() private view {
-        if (gasleft() * 63 / 64 < EAS_GAS) revert TooLittleGas(EAS_GAS);
+        if (!EasReceipts.revoke($.eas, $.schema, uid)) emit AttestationFailed(enclaveKey);
     }
 
     function _onlySessions() private view {

@@ -8,6 +8,7 @@ import {IEnclaveRegistry} from "src/interfaces/IEnclaveRegistry.sol";
 import {IEnclaveSessions} from "src/interfaces/IEnclaveSessions.sol";
 import {Claims} from "src/interfaces/IEvidenceVerifier.sol";
 import {Timestamp} from "src/libraries/Clock.sol";
+import {EasReceipts} from "src/libraries/EasReceipts.sol";
 import {ModelId} from "src/types/OtrTypes.sol";
 import {SessionsTest, VerifierDouble} from "./harness/AttestationDoubles.sol";
 
@@ -507,7 +508,7 @@ contract EnclaveSessionsTest is SessionsTest {
         registry.setAttestations(IEas(address(eas)), "schema");
         _register(2);
         vm.prank(executor);
-        vm.expectRevert(abi.encodeWithSelector(IEnclaveRegistry.TooLittleGas.selector, 1_000_000));
+        vm.expectRevert(abi.encodeWithSelector(EasReceipts.TooLittleGas.selector, 1_000_000));
         registry.revoke{gas: 900_000}(enclave);
     }
 

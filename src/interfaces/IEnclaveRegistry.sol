@@ -114,8 +114,6 @@ interface IEnclaveRegistry {
     error AssuranceTooLow(uint8 demanded, uint8 given);
     /// @notice Only the contract of sessions may do this.
     error NotSessions(address caller);
-    /// @notice The transaction has not the gas that EAS is given.
-    error TooLittleGas(uint256 needed);
     /// @notice There is no EAS at this address, or it does not know the schema.
     error NoSuchSchema(IEas eas, bytes32 schema);
 
