@@ -27,6 +27,8 @@ contract EnclaveSessions is IEnclaveSessions, AccessManaged {
     /// @notice Knows delegates.
     IStakeVault public immutable VAULT;
 
+    /// @notice Sessions so far.
+    uint256 public opened;
     mapping(bytes32 session => Timestamp) private _ends;
     mapping(bytes32 word => bool) private _proved;
     mapping(bytes32 set => mapping(bytes32 firmware => Timestamp)) private _firmware;
@@ -42,8 +44,9 @@ contract EnclaveSessions is IEnclaveSessions, AccessManaged {
         returns (bytes32 session)
     {
         _requireConsent(registration.executor);
-        // INVARIANT: nobody knows a challenge before its block, so evidence that answers it is younger.
-        bytes32 anchor = blockhash(block.number - 1);
+        // INVARIANT: no two sessions have one challenge, whatever the chain makes of the block's properties; and where one of them is random,
+        // nobody knows a challenge before its block, so evidence that answers it is younger.
+        bytes32 anchor = keccak256(abi.encode(blockhash(block.number - 1), block.prevrandao, block.timestamp, ++opened));
         session = challengeOf(registration, measurement, anchor);
         Timestamp end = Clock.current().plus(LIFE);
         _ends[session] = end;
@@ -224,7 +227,8 @@ contract EnclaveSessions is IEnclaveSessions, AccessManaged {
         return keccak256(abi.encode(REPORT_DATA_TAG, session, gpuRoot, imageConfig));
     }
 
-    /// @dev INVARIANT: claims count if the verifier that is installed now has accepted evidence for them; once.
+    /// @dev INVARIANT: claims count if the verifier that is installed now has accepted evidence for them. No other session can use them, so the
+    ///      word is given back.
     function _consume(Claims calldata claims) private {
         bytes32 word = _word(_verifier(claims.kind), claims);
         if (!_proved[word]) revert NotProved(claims);

@@ -71,9 +71,9 @@ contract EnclaveSessionsTest is SessionsTest {
             policyId,
             keccak256(abi.encode(keccak256("OTR/policy/1"), MODEL, MEASUREMENT, registry.termsOf(MODEL, MEASUREMENT)))
         );
-        vm.setBlockhash(block.number - 1, keccak256("another block"));
+        assertEq(sessions.opened(), 1);
         vm.prank(executor);
-        assertNotEq(sessions.open(registration, MEASUREMENT), session, "fresh");
+        assertNotEq(sessions.open(registration, MEASUREMENT), session, "in the same block");
     }
 
     function test_open_stranger_reverts() public {
@@ -116,10 +116,26 @@ contract EnclaveSessionsTest is SessionsTest {
     function test_finalize_twice_reverts() public {
         (Claims memory cpu, Claims[] memory gpus) = _register(2);
         _fails(cpu, gpus, abi.encodeWithSelector(IEnclaveSessions.UnknownSession.selector, session));
-        // Opened once more in the same block, it needs proofs of its own.
-        vm.prank(executor);
-        sessions.open(registration, MEASUREMENT);
-        _fails(cpu, gpus, abi.encodeWithSelector(IEnclaveSessions.NotProved.selector, gpus[0]));
+        // Another session of the same block needs evidence of its own.
+        _open();
+        _fails(
+            cpu,
+            gpus,
+            abi.encodeWithSelector(
+                IEnclaveSessions.NonceMismatch.selector, 0, sessions.nonceOf(session, 0), gpus[0].rd0
+            )
+        );
+    }
+
+    function test_open_freshByAnyOfThem_succeeds() public {
+        _open();
+        bytes32 first = anchor;
+        vm.setBlockhash(block.number - 1, keccak256("another block"));
+        _open();
+        assertNotEq(anchor, first);
+        vm.prevrandao(bytes32("another"));
+        _open();
+        assertTrue(sessions.endOf(session).isSet());
     }
 
     function test_finalize_late_reverts() public {

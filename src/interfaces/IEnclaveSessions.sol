@@ -43,7 +43,7 @@ interface IEnclaveSessions {
     /// @notice An acceptance ends in the future; `withdrawFirmware` ends it now.
     error FirmwareInThePast(Timestamp validUntil);
 
-    /// @notice A session has begun. `anchor` is the hash of the block before.
+    /// @notice A session has begun. `anchor` is what is new about it.
     event SessionOpened(
         bytes32 indexed session,
         IEnclaveRegistry.Registration registration,
@@ -91,7 +91,7 @@ interface IEnclaveSessions {
     /// @notice Ends the firmware's acceptance in all sets, now; its keys can be evicted. Guardian.
     function withdrawFirmware(bytes32 firmware) external;
 
-    /// @notice The challenge of a session that is opened behind the block with the hash `anchor`.
+    /// @notice The challenge of a session with this anchor.
     function challengeOf(IEnclaveRegistry.Registration calldata registration, bytes32 measurement, bytes32 anchor)
         external
         view

@@ -160,8 +160,9 @@ abstract contract SessionsTest is Test {
     }
 
     function _open() internal {
-        vm.setBlockhash(block.number - 1, keccak256(abi.encode("block", block.number)));
-        anchor = blockhash(block.number - 1);
+        anchor = keccak256(
+            abi.encode(blockhash(block.number - 1), block.prevrandao, block.timestamp, sessions.opened() + 1)
+        );
         vm.prank(executor);
         session = sessions.open(registration, MEASUREMENT);
     }
