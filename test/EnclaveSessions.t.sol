@@ -12,21 +12,6 @@ import {EasReceipts} from "src/libraries/EasReceipts.sol";
 import {ModelId} from "src/types/OtrTypes.sol";
 import {SessionsTest, VerifierDouble} from "./harness/AttestationDoubles.sol";
 
-contract Consumer {
-    function ask(IEnclaveRegistry registry, address key, address executor, ModelId modelId)
-        external
-        view
-        returns (uint256 cold, uint256 warm)
-    {
-        uint256 before = gasleft();
-        registry.isActive(key, executor, modelId);
-        cold = before - gasleft();
-        before = gasleft();
-        registry.isActive(key, executor, modelId);
-        warm = before - gasleft();
-    }
-}
-
 contract EnclaveSessionsTest is SessionsTest {
     function test_finalize_twoGpus_succeeds() public {
         (Claims memory cpu, Claims[] memory gpus) = _register(2);
@@ -530,15 +515,6 @@ contract EnclaveSessionsTest is SessionsTest {
 
     function registerTwoGpus() external {
         _register(2);
-    }
-
-    /// @dev What a consumer pays for asking in its own transaction: everything cold, and then once more.
-    function test_isActive_gas_succeeds() public {
-        _register(2);
-        (uint256 cold, uint256 warm) = new Consumer().ask(registry, enclave, executor, MODEL);
-        emit log_named_uint("isActive, cold", cold);
-        emit log_named_uint("isActive, warm", warm);
-        assertLt(warm, 10_000);
     }
 
     function _fails(Claims memory cpu, Claims[] memory gpus, bytes memory reason) private {
