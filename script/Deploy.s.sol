@@ -12,6 +12,7 @@ import {Script} from "forge-std/Script.sol";
 import {Availability} from "../src/Availability.sol";
 import {DisputeGame} from "../src/DisputeGame.sol";
 import {EnclaveRegistry} from "../src/EnclaveRegistry.sol";
+import {EnclaveSessions} from "../src/EnclaveSessions.sol";
 import {FraudProofs} from "../src/FraudProofs.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {OtrRequests} from "../src/OtrRequests.sol";
@@ -19,8 +20,14 @@ import {OtrRollup} from "../src/OtrRollup.sol";
 import {ISequencerFeed, SequencerUptime} from "../src/SequencerUptime.sol";
 import {SpotChecks} from "../src/SpotChecks.sol";
 import {StakeVault} from "../src/StakeVault.sol";
+import {TeeResolver} from "../src/TeeResolver.sol";
 import {DevEvidenceVerifier} from "../src/attestation/DevEvidenceVerifier.sol";
 import {IElementVerifier} from "../src/interfaces/IElementVerifier.sol";
+import {EnclaveVerifier} from "../src/attestation/EnclaveVerifier.sol";
+import {GovernanceVerifier} from "../src/attestation/GovernanceVerifier.sol";
+import {NvidiaCertificates} from "../src/attestation/NvidiaCertificates.sol";
+import {NvidiaVerifier} from "../src/attestation/NvidiaVerifier.sol";
+import {P384Verifier} from "../src/attestation/P384Verifier.sol";
 import {IEnclaveRegistry} from "../src/interfaces/IEnclaveRegistry.sol";
 import {IJudge} from "../src/interfaces/IJudge.sol";
 import {IOtrRollup, Rules, RulesVersion} from "../src/interfaces/IOtrRollup.sol";
@@ -43,6 +50,7 @@ import {RulesLib} from "../src/rollup/RulesLib.sol";
 import {Settlement} from "../src/rollup/Settlement.sol";
 import {ElementVerifier} from "../src/spotcheck/ElementVerifier.sol";
 import {Circuit} from "../src/spotcheck/Statements.sol";
+import {AttestationConfig, AttestationDeploy, AttestationDeployment} from "./AttestationDeploy.sol";
 import {SameCode} from "./SameCode.sol";
 
 /// @notice What a deployment is made of. `Deploy.configFromEnvironment` documents names and defaults.
@@ -81,6 +89,7 @@ struct Config {
     Duration roundTimeout;
     uint32 drawStride;
     uint8 drawPairs;
+    AttestationConfig attestation;
 }
 
 /// @notice Where everything is; proxies for the upgradeable contracts.
@@ -102,6 +111,7 @@ struct Deployment {
     IElementVerifier elementVerifier;
     IRandomness randomness;
     SpotChecks spotChecks;
+    AttestationDeployment attestation;
 }
 
 /// @title Deploys and wires the protocol, and hands it to the timelock
@@ -206,6 +216,14 @@ contract Deploy is Script {
         config.drawStride = uint32(vm.envOr("OTR_DRAW_STRIDE", uint256(100)));
         // Pairs (instruction, element) of its step that are drawn.
         config.drawPairs = uint8(vm.envOr("OTR_DRAW_PAIRS", uint256(4)));
+        // keccak256 of the root certificate of GPUs, DER; 0: no evidence of GPUs is taken.
+        config.attestation.nvidiaRoot = vm.envOr("OTR_NVIDIA_ROOT", AttestationDeploy.NVIDIA_ROOT);
+        // May revoke certificates of GPUs.
+        config.attestation.revoker = vm.envOr("OTR_REVOKER", config.guardian);
+        // Whose statements count as evidence of the lowest assurance; 0: nobody's.
+        config.attestation.voucher = vm.envOr("OTR_VOUCHER", address(0));
+        // The Ethereum Attestation Service; by default the chain's, if it has one; 0: no receipts.
+        config.attestation.eas = vm.envOr("OTR_EAS", AttestationDeploy.easOf(block.chainid));
     }
 
     /// @notice Deploys and wires. `deployer` is the sender of every transaction and holds no power afterwards.
@@ -264,6 +282,8 @@ contract Deploy is Script {
         d.requests = found != address(0)
             ? OtrRequests(found)
             : new OtrRequests(d.rollup, d.vault, d.models, d.uptime, config.deliveryPeriod);
+        d.attestation =
+            AttestationDeploy.deploy(config.attestation, _foundAttestation(), d.manager, d.enclaves, d.vault);
         if (!config.development) return d;
         found = _find("DevEvidenceVerifier");
         d.devVerifier = found != address(0)
@@ -370,6 +390,9 @@ contract Deploy is Script {
             "SequencerUptime", address(d.uptime), address(new SequencerUptime(config.uptimeFeed, config.grace))
         );
         _requireKnownCourts(config, d);
+        (string memory name, address at) =
+            AttestationDeploy.unknown(config.attestation, d.attestation, d.manager, d.enclaves, d.vault);
+        if (at != address(0)) revert UnknownCode(name, at, _path);
     }
 
     function _requireKnownCourts(Config memory config, Deployment memory d) private {
@@ -436,6 +459,17 @@ contract Deploy is Script {
         d.elementVerifier = IElementVerifier(_find("ElementVerifier"));
         d.randomness = IRandomness(_find("Randomness"));
         d.spotChecks = SpotChecks(_find("SpotChecks"));
+        d.attestation = _foundAttestation();
+    }
+
+    function _foundAttestation() private view returns (AttestationDeployment memory d) {
+        d.sessions = EnclaveSessions(_find("EnclaveSessions"));
+        d.enclaveVerifier = EnclaveVerifier(_find("EnclaveVerifier"));
+        d.governanceVerifier = GovernanceVerifier(_find("GovernanceVerifier"));
+        d.signatures = P384Verifier(_find("P384Verifier"));
+        d.certificates = NvidiaCertificates(_find("NvidiaCertificates"));
+        d.nvidia = NvidiaVerifier(_find("NvidiaVerifier"));
+        d.resolver = TeeResolver(_find("TeeResolver"));
     }
 
     /// @dev A proxy of this repository's kind, with this repository's implementation, under the deployment's manager.
@@ -522,6 +556,7 @@ contract Deploy is Script {
     function _govern(Config memory config, address deployer, Deployment memory d) private {
         uint64 admin = d.manager.ADMIN_ROLE();
         if (!_has(d, admin, deployer)) return;
+        AttestationDeploy.wire(config.attestation, d.attestation, d.manager, d.enclaves, GUARDIAN_ROLE);
         if (!_has(d, GUARDIAN_ROLE, config.guardian)) {
             bytes4[] memory selectors = new bytes4[](1);
             selectors[0] = IOtrRollup.pause.selector;
@@ -611,10 +646,25 @@ contract Deploy is Script {
             vm.serializeAddress(json, "Randomness", address(d.randomness));
             vm.serializeAddress(json, "SpotChecks", address(d.spotChecks));
         }
+        _writeAttestation(json, d.attestation);
         vm.serializeAddress(json, "SequencerUptime", address(d.uptime));
         vm.serializeAddress(json, "FraudProofs", address(d.frauds));
         vm.serializeAddress(json, "Availability", address(d.availability));
         vm.serializeAddress(json, "OtrRequests", address(d.requests));
         vm.writeJson(vm.serializeAddress(json, "DisputeGame", address(d.game)), _path);
+    }
+
+    function _writeAttestation(string memory json, AttestationDeployment memory d) private {
+        vm.serializeAddress(json, "EnclaveSessions", address(d.sessions));
+        vm.serializeAddress(json, "EnclaveVerifier", address(d.enclaveVerifier));
+        if (address(d.governanceVerifier) != address(0)) {
+            vm.serializeAddress(json, "GovernanceVerifier", address(d.governanceVerifier));
+        }
+        if (address(d.nvidia) != address(0)) {
+            vm.serializeAddress(json, "P384Verifier", address(d.signatures));
+            vm.serializeAddress(json, "NvidiaCertificates", address(d.certificates));
+            vm.serializeAddress(json, "NvidiaVerifier", address(d.nvidia));
+        }
+        if (address(d.resolver) != address(0)) vm.serializeAddress(json, "TeeResolver", address(d.resolver));
     }
 }

@@ -8,10 +8,13 @@ import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeab
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 
+import {IEas} from "./interfaces/IEas.sol";
 import {IEnclaveRegistry} from "./interfaces/IEnclaveRegistry.sol";
 import {Claims, IEvidenceVerifier} from "./interfaces/IEvidenceVerifier.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
+import {Assurance} from "./libraries/Assurance.sol";
 import {Clock, Duration, Timestamp} from "./libraries/Clock.sol";
+import {EasReceipts} from "./libraries/EasReceipts.sol";
 import {ModelId} from "./types/OtrTypes.sol";
 
 /// @title EnclaveRegistry
@@ -27,10 +30,16 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
         bool development;
         // When each policy that was set again had ended (1), and when it was set again (0).
         mapping(ModelId modelId => mapping(bytes32 measurement => Checkpoints.Trace208)) gaps;
+        mapping(ModelId modelId => mapping(bytes32 measurement => Terms)) terms;
+        mapping(address enclaveKey => Standing) standings;
+        address sessions;
+        IEas eas;
+        bytes32 schema;
     }
 
     bytes32 private constant EVIDENCE_TAG = keccak256("OTR/ev/1");
     bytes32 private constant REPORT_DATA_TAG = keccak256("OTR/rd/1");
+    bytes32 private constant POLICY_TAG = keccak256("OTR/policy/1");
     bytes32 private constant KIND_DEV = "DEV";
     // keccak256(abi.encode(uint256(keccak256("otr.storage.EnclaveRegistry")) - 1)) & ~bytes32(uint256(0xff))
     bytes32 private constant LAYOUT_SLOT = 0x383280b8d3722c3cee7bedf853c725a5c26e3321d52034b143cd64b38fd22f00;
@@ -63,11 +72,24 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
         address signer = ECDSA.recover(challenge, enclaveSignature);
         if (signer != registration.enclaveKey) revert EnclaveSignature(registration.enclaveKey, signer);
         Claims memory claims = _verify(evidence, rd0);
-        Enclave memory enclave = _admit(registration, claims);
-        _layout().enclaves[registration.enclaveKey] = enclave;
-        emit EnclaveRegistered(
-            registration.enclaveKey, registration.executor, registration.modelId, enclave, claims.evidenceHash
-        );
+        (bool isCpu, uint8 assurance) = Assurance.ofCpu(claims.kind);
+        if (!isCpu) revert NotACpu(claims.kind);
+        // Without evidence of GPUs the whole is not on-chain.
+        if (assurance > Assurance.CPU_ON_CHAIN) assurance = Assurance.CPU_ON_CHAIN;
+        bytes32 evidenceHash = keccak256(abi.encode(claims, new Claims[](0)));
+        _enter(registration, claims, Proof(evidenceHash, 0, 0, assurance));
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function admit(Registration calldata registration, Claims calldata claims, Proof calldata proof) external {
+        _onlySessions();
+        _enter(registration, claims, proof);
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function evict(address enclaveKey) external {
+        _onlySessions();
+        _revoke(enclaveKey);
     }
 
     /// @inheritdoc IEnclaveRegistry
@@ -122,6 +144,26 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
         Timestamp validUntil = $.policies[modelId][measurement].min(Clock.current());
         $.policies[modelId][measurement] = validUntil;
         emit PolicySet(modelId, measurement, validUntil);
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function setTerms(ModelId modelId, bytes32 measurement, Terms calldata terms) external restricted {
+        _layout().terms[modelId][measurement] = terms;
+        emit TermsSet(modelId, measurement, policyIdOf(modelId, measurement), terms);
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function setSessions(address sessions_) external restricted {
+        _layout().sessions = sessions_;
+        emit SessionsSet(sessions_);
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function setAttestations(IEas eas, bytes32 schema) external restricted {
+        if (address(eas) != address(0) && !EasReceipts.hasSchema(eas, schema)) revert NoSuchSchema(eas, schema);
+        Layout storage $ = _layout();
+        ($.eas, $.schema) = (eas, schema);
+        emit AttestationsSet(eas, schema);
     }
 
     /// @inheritdoc IEnclaveRegistry
@@ -184,6 +226,32 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
     }
 
     /// @inheritdoc IEnclaveRegistry
+    function termsOf(ModelId modelId, bytes32 measurement) external view returns (Terms memory) {
+        return _layout().terms[modelId][measurement];
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function policyIdOf(ModelId modelId, bytes32 measurement) public view returns (bytes32) {
+        return keccak256(abi.encode(POLICY_TAG, modelId, measurement, _layout().terms[modelId][measurement]));
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function standingOf(address enclaveKey) external view returns (Standing memory) {
+        return _layout().standings[enclaveKey];
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function sessions() external view returns (address) {
+        return _layout().sessions;
+    }
+
+    /// @inheritdoc IEnclaveRegistry
+    function attestations() external view returns (IEas eas, bytes32 schema) {
+        Layout storage $ = _layout();
+        return ($.eas, $.schema);
+    }
+
+    /// @inheritdoc IEnclaveRegistry
     function keyLifetime() external view returns (Duration) {
         return _layout().keyLifetime;
     }
@@ -202,8 +270,64 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
         if (claims.rd0 != rd0) revert ChallengeMismatch(rd0, claims.rd0);
     }
 
+    /// @dev Registers or renews what was proved, if the policy takes it.
+    function _enter(Registration calldata registration, Claims memory claims, Proof memory proof) private {
+        Layout storage $ = _layout();
+        Terms storage terms = $.terms[registration.modelId][claims.measurement];
+        // INVARIANT: a policy's terms hold for every key of its measurement, however it was proved.
+        if (proof.gpus < terms.gpus) revert TooFewGpus(terms.gpus, proof.gpus);
+        if (proof.assurance < terms.minAssurance) revert AssuranceTooLow(terms.minAssurance, proof.assurance);
+        Enclave memory enclave = _admit(registration, claims, terms.lifetime);
+        address key = registration.enclaveKey;
+        $.enclaves[key] = enclave;
+        emit EnclaveRegistered(key, registration.executor, registration.modelId, enclave, claims.evidenceHash);
+        bytes32 policyId = policyIdOf(registration.modelId, claims.measurement);
+        bytes32 attestation = _attest(registration, enclave, claims, proof, policyId);
+        $.standings[key] = Standing(proof.evidenceHash, attestation, proof.gpus, proof.assurance);
+        emit EnclaveProved(key, policyId, proof, attestation);
+    }
+
+    /// @dev Attests to the key, in the place of an earlier attestation.
+    function _attest(
+        Registration calldata registration,
+        Enclave memory enclave,
+        Claims memory claims,
+        Proof memory proof,
+        bytes32 policyId
+    ) private returns (bytes32 attestation) {
+        Layout storage $ = _layout();
+        _withdrawAttestation(registration.enclaveKey);
+        if (address($.eas) == address(0)) return 0;
+        // What they are: `TeeResolver`.
+        uint256 facts = uint256(proof.assurance) | uint256(proof.gpus) << 8 | uint256(claims.tcbStatus) << 16
+            | ($.development ? 1 << 24 : 0) | uint256(claims.tcbEval) << 32;
+        bytes memory data = abi.encode(
+            registration.executor,
+            registration.encryptionKeyHash,
+            policyId,
+            claims.measurement,
+            proof.gpuRoot,
+            proof.evidenceHash,
+            facts
+        );
+        attestation = EasReceipts.attest($.eas, $.schema, registration.enclaveKey, enclave.expiresAt, data);
+        if (attestation == 0) emit AttestationFailed(registration.enclaveKey);
+    }
+
+    /// @dev Revokes the key's attestation, if there is one where attestations are made now.
+    function _withdrawAttestation(address enclaveKey) private {
+        Layout storage $ = _layout();
+        bytes32 uid = $.standings[enclaveKey].attestation;
+        if (uid == 0 || address($.eas) == address(0)) return;
+        if (!EasReceipts.revoke($.eas, $.schema, uid)) emit AttestationFailed(enclaveKey);
+    }
+
+    function _onlySessions() private view {
+        if (msg.sender != _layout().sessions) revert NotSessions(msg.sender);
+    }
+
     /// @dev The entry for a key that is new, or renewed by the same registration for longer.
-    function _admit(Registration calldata registration, Claims memory claims)
+    function _admit(Registration calldata registration, Claims memory claims, Duration lifetime)
         private
         view
         returns (Enclave memory enclave)
@@ -217,6 +341,7 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
         // INVARIANT: a revoked key never comes back.
         if (enclave.revokedAt.isSet()) revert KeyRevoked(registration.enclaveKey, enclave.revokedAt);
         Timestamp expiresAt = notAfter.min(Clock.current().plus($.keyLifetime));
+        if (lifetime.inSeconds() != 0) expiresAt = expiresAt.min(Clock.current().plus(lifetime));
         if (enclave.executor == address(0)) {
             enclave.registeredAt = Clock.current();
         } else if (
@@ -244,6 +369,7 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
         if (enclave.revokedAt.isSet()) revert KeyRevoked(enclaveKey, enclave.revokedAt);
         enclave.revokedAt = Clock.current();
         emit EnclaveRevoked(enclaveKey, msg.sender);
+        _withdrawAttestation(enclaveKey);
     }
 
     function _setKeyLifetime(Duration lifetime) private {

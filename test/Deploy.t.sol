@@ -173,12 +173,20 @@ contract DeployTest is Test {
         vm.removeFile(path);
     }
 
-    /// @dev One byte of any contract, the game's extension and the rollup's libraries too.
+    /// @dev One byte of any contract.
     function test_run_changedByte_reverts() public {
         (Deployment memory d, string memory path) = _fileOf(4_202_030);
         _spoil("JudgeV1", address(d.judge), address(d.judge), path);
         _spoil("SequencerUptime", address(d.uptime), address(d.uptime), path);
         _spoil("OtrRequests", address(d.requests), address(d.requests), path);
+        address sessions = address(d.attestation.sessions);
+        _spoil("EnclaveSessions", sessions, sessions, path);
+        vm.removeFile(path);
+    }
+
+    /// @dev The game's extension, and the rollup's libraries.
+    function test_run_changedByteBehindAnother_reverts() public {
+        (Deployment memory d, string memory path) = _fileOf(4_202_033);
         _spoil("DisputeGame", address(d.game), address(d.game.EXTENSION()), path);
         _spoil("OtrRollup", address(d.rollup), address(d.rollup), path);
         new Deploy().run();

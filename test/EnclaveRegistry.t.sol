@@ -11,6 +11,22 @@ import {ModelId} from "src/types/OtrTypes.sol";
 import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {OtrTest} from "./utils/OtrTest.sol";
 
+/// @notice Asks in its own transaction.
+contract Consumer {
+    function ask(IEnclaveRegistry registry, address key, address executor, ModelId modelId)
+        external
+        view
+        returns (uint256 cold, uint256 warm)
+    {
+        uint256 before = gasleft();
+        registry.isActive(key, executor, modelId);
+        cold = before - gasleft();
+        before = gasleft();
+        registry.isActive(key, executor, modelId);
+        warm = before - gasleft();
+    }
+}
+
 contract EnclaveRegistryTest is OtrTest {
     address private _key;
     uint256 private _secret;
@@ -293,6 +309,15 @@ contract EnclaveRegistryTest is OtrTest {
         enclaves.setKeyLifetime(Duration.wrap(1));
         vm.expectRevert(unauthorised);
         enclaves.upgradeToAndCall(stranger, "");
+    }
+
+    /// @dev What a consumer pays for asking, behind the proxies of registry and vault: everything cold, and then once more.
+    function test_snapshot_isActive() public {
+        (uint256 cold, uint256 warm) = new Consumer().ask(enclaves, enclave, executor, modelId);
+        vm.snapshotValue("attestation", "isActiveCold", cold);
+        vm.snapshotValue("attestation", "isActiveWarm", warm);
+        assertLt(cold, 45_000);
+        assertLt(warm, 10_000);
     }
 
     function test_devVerifier_otherChain_reverts() public {

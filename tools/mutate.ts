@@ -94,6 +94,8 @@ const STAGES: [source: RegExp, ...tests: RegExp[]][] = [
   [/machine\//, /machine\/(JudgeV1|Instructions|InstructionRules|ProgramValidatorV1)\./, MACHINE],
   [/libraries\/(BinaryTree|Clock|Ratio|RowLib)\./, /test\/Libraries/, GAME],
   [/libraries\/SaltLib\./, /test\/SaltLib/],
+  [/libraries\/(Assurance|EasReceipts)\./, /test\/(EnclaveSessions|attestation\/StatementVerifier)\./],
+  [/EnclaveRegistry\./, /test\/EnclaveRegistry\./, /test\/(EnclaveSessions|TeeResolver)\./],
   [/libraries\/(TokenStore|GasSchedule)\./, /test\/(Availability|Verdicts)\./],
   [/libraries\/ProgramLib\./, /test\/ModelRegistry/],
   [

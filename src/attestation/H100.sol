@@ -39,6 +39,9 @@ library H100 {
     uint16 internal constant FIRMWARE_ID = 20;
     uint16 internal constant PROTECTED_PCIE = 21;
     uint16 internal constant FEATURE_FLAG = 36;
+    uint16 internal constant CHIP_SKU = 15;
+    uint16 internal constant PROJECT = 17;
+    uint16 internal constant PROJECT_SKU = 18;
 
     /// @dev Contents of object identifiers: TCG's 2.23.133.5.4.1, and the subject's alternative name, 2.5.29.17.
     bytes private constant OID_DEVICE = hex"678105050401";
@@ -48,6 +51,7 @@ library H100 {
     bytes13 private constant DEVICE = "NVIDIA:GH100:";
     bytes32 private constant OID_SHA384 = keccak256(hex"608648016503040202");
     uint256 private constant HASH = 48;
+    bytes32 private constant FIRMWARE_TAG = keccak256("OTR/gpu-firmware/1");
     uint8 private constant OTHER_NAME = 0xa0;
     uint8 private constant UTF8_STRING = 0x0c;
 
@@ -81,27 +85,33 @@ library H100 {
         X509.Certificate memory issuer = X509.parse(chain[last]);
         X509.checkTime(issuer, time);
         for (uint256 k = last; k > 0; --k) {
-            issuer = verifyCertificate(chain[k - 1], issuer, k - 1, hints[k - 1], time);
+            X509.Certificate memory c = X509.parse(chain[k - 1]);
+            verifyCertificate(chain[k - 1], c, issuer, k - 1, hints[k - 1]);
+            X509.checkTime(c, time);
+            issuer = c;
         }
         return readLeaf(chain[0], issuer);
     }
 
-    /// @notice Verifies one certificate against its issuer's, which the caller has verified.
+    /// @notice Verifies one certificate against its issuer's, which the caller has verified; says nothing about its time.
     /// @param below Authorities behind the issuer on the way to the leaf, this certificate included.
     function verifyCertificate(
         bytes calldata der,
+        X509.Certificate memory c,
         X509.Certificate memory issuer,
         uint256 below,
-        bytes calldata hints,
-        uint256 time
-    ) internal view returns (X509.Certificate memory c) {
-        c = X509.parse(der);
+        bytes calldata hints
+    ) internal view {
+        checkIssued(c, issuer, below);
+        P384.verify(Sha384.sha384(der[c.tbsStart:c.tbsEnd]), c.signature, issuer.key, hints);
+    }
+
+    /// @notice All of `verifyCertificate` but the signature.
+    function checkIssued(X509.Certificate memory c, X509.Certificate memory issuer, uint256 below) internal pure {
         if (c.algorithm != X509.Algorithm.P384_SHA384 || issuer.keyCurve != X509.Algorithm.P384_SHA384) {
             revert H100Curve();
         }
         X509.checkIssuer(c, issuer, below);
-        X509.checkTime(c, time);
-        P384.verify(Sha384.sha384(der[c.tbsStart:c.tbsEnd]), c.signature, issuer.key, hints);
     }
 
     /// @notice What a leaf says; the caller has verified it.
@@ -122,9 +132,18 @@ library H100 {
         view
         returns (SpdmReport.Report memory parsed)
     {
-        parsed = SpdmReport.parse(report);
+        parsed = verifySigned(report, leaf, hints);
         // INVARIANT: the requester's nonce is signed and is the challenge: reports are not replayed.
         if (parsed.nonce != nonce) revert H100Nonce(nonce, parsed.nonce);
+    }
+
+    /// @notice Verifies that the leaf's key signed this report; the caller compares its nonce.
+    function verifySigned(bytes calldata report, Leaf memory leaf, bytes calldata hints)
+        internal
+        view
+        returns (SpdmReport.Report memory parsed)
+    {
+        parsed = SpdmReport.parse(report);
         // Drivers before 550 report no firmware identity.
         (uint256 count, uint256 start, uint256 end) = report.find(parsed, FIRMWARE_ID);
         if (count != 0) {
@@ -132,6 +151,26 @@ library H100 {
             if (count != 1 || firmware != leaf.firmware) revert H100Firmware(leaf.firmware, firmware);
         }
         P384.verify(Sha384.sha384(report[:parsed.signedEnd]), report.signature(parsed), leaf.key, hints);
+    }
+
+    /// @notice What a list of accepted firmware names: the chosen measurements, and which driver, VBIOS, board and mode they belong to.
+    /// @param chosen Bit k stands for measurement k + 1. It is part of what is hashed, so that choosing less names something else.
+    function firmwareOf(bytes calldata report, SpdmReport.Report memory parsed, uint256 chosen)
+        internal
+        pure
+        returns (bytes32)
+    {
+        uint16[8] memory kinds = [
+            DRIVER_VERSION, VBIOS_VERSION, NVDEC0_STATUS, CHIP_SKU, PROJECT, PROJECT_SKU, PROTECTED_PCIE, FEATURE_FLAG
+        ];
+        bytes32[8] memory fields;
+        for (uint256 k; k < kinds.length; ++k) {
+            (uint256 count, uint256 start, uint256 end) = report.find(parsed, kinds[k]);
+            // INVARIANT: a field says one thing. Older drivers leave some out.
+            if (count > 1) revert SpdmReport.SpdmOpaque(kinds[k], count);
+            fields[k] = keccak256(report[start:end]);
+        }
+        return keccak256(abi.encode(FIRMWARE_TAG, chosen, report.digest(parsed, chosen), fields));
     }
 
     /// @dev SEQUENCE of one otherName: [0] of an object identifier and [0] of UTF8String.

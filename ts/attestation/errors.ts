@@ -16,3 +16,13 @@ export class EvidenceEncodingError extends BaseError {
     super(`Bytes are no ${format}.`, { code: "attestation.encoding", metaMessages: [reason] });
   }
 }
+
+/** A reference integrity manifest is not signed as it must be, or does not fit. */
+export class ManifestError extends BaseError {
+  constructor(reason: string) {
+    super("The reference integrity manifest is not accepted.", {
+      code: "attestation.manifest",
+      metaMessages: [reason],
+    });
+  }
+}

@@ -44,6 +44,8 @@ export interface CertificateFields {
   /** The validity's two times, DER. */
   readonly validity?: readonly [Uint8Array, Uint8Array];
   readonly serial?: bigint;
+  /** The subject's key, DER, if it is another than `secretOf` the subject's. */
+  readonly key?: Uint8Array;
 }
 
 export const time = (value: string): Uint8Array =>
@@ -71,7 +73,7 @@ export function certificate(fields: CertificateFields): Uint8Array {
     name(fields.issuer),
     sequence(from, to),
     name(fields.subject),
-    keyInfo(times(secretOf(fields.subject), G)!),
+    fields.key ?? keyInfo(times(secretOf(fields.subject), G)!),
     encode(0xa3, sequence(...(fields.extensions ?? [authority(), usage(CERTIFIES)]))),
   );
   const { r, s } = signedBytes(tbs, fields.issuer);

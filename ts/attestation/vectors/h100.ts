@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { keccak256 } from "viem";
 import { concat, fromHex, type Hex, toHex } from "../../commit/bytes.ts";
 import { readCertificate } from "../certificate.ts";
-import { encode, TAG } from "../der.ts";
+import { elements, encode, TAG } from "../der.ts";
 import { chainHints, reportHints } from "../h100.ts";
-import { G, times } from "../p384.ts";
+import { G, N, times } from "../p384.ts";
 import {
   authority,
   bytes48,
@@ -23,16 +23,27 @@ import {
 const ROOT = "Device Identity CA";
 const IDENTITY = "Identity";
 const PROVISIONER = "Provisioner";
-const BROM = "Boot ROM";
-const LEAF = "Firmware";
+export const BROM = "Boot ROM";
+export const LEAF = "Firmware";
 const BLOCKS = 64;
+/** Nonces of NVIDIA's samples. */
+const CANNED = [
+  "931d8dd0add203ac3d8b4fbde75e115278eefcdceac5b87671a748f32364dfcb",
+  "4cff7f5380ead8fad8ec2c531c110aca4302a88f603792801a8ca29ee151af2e",
+];
+/** Some point in the form of a P-256 key, DER. */
+const P256_KEY = encode(
+  TAG.sequence,
+  fromHex("0x301306072a8648ce3d020106082a8648ce3d030107"),
+  encode(TAG.bitString, Uint8Array.of(0, 4, ...new Uint8Array(64).fill(1))),
+);
 
-const sha384 = (text: string): Uint8Array => new Uint8Array(createHash("sha384").update(text).digest());
+export const sha384 = (text: string): Uint8Array => new Uint8Array(createHash("sha384").update(text).digest());
 const little = (value: number, size: number): Uint8Array =>
   Uint8Array.from({ length: size }, (_, k) => (value >> (8 * k)) & 0xff);
 
 /** The leaf's identity of the device and its firmware, as on Hopper GPUs. */
-function deviceIdentity(firmware: Uint8Array): Uint8Array {
+export function deviceIdentity(firmware: Uint8Array): Uint8Array {
   const sequence = (...parts: Uint8Array[]) => encode(TAG.sequence, ...parts);
   const hash = encode(TAG.oid, fromHex("0x608648016503040202"));
   const key = keyInfo(times(secretOf("device"), G)!);
@@ -44,7 +55,7 @@ function deviceIdentity(firmware: Uint8Array): Uint8Array {
 }
 
 /** The alternative name of a device, as on NVIDIA's. */
-function deviceName(name: string, oid = "0x2b06010401831c821201"): Uint8Array {
+export function deviceName(name: string, oid = "0x2b06010401831c821201"): Uint8Array {
   const utf8 = encode(TAG.utf8String, new TextEncoder().encode(name));
   const other = encode(0xa0, encode(TAG.oid, fromHex(oid)), encode(0xa0, utf8));
   return extension("551d11", false, encode(TAG.sequence, other));
@@ -53,7 +64,9 @@ function deviceName(name: string, oid = "0x2b06010401831c821201"): Uint8Array {
 const leafExtensions = [usage(SIGNS), deviceName("NVIDIA:GH100:0123456789ABCDEF"), deviceIdentity(sha384("firmware"))];
 
 /** A report as an H100 makes it, signed by the leaf's key. */
-export function report(fields: { firmware?: Uint8Array; blocks?: number; kinds?: readonly number[] } = {}): Uint8Array {
+export function report(
+  fields: { firmware?: Uint8Array; blocks?: number; kinds?: readonly number[]; nonce?: Uint8Array; leaf?: string } = {},
+): Uint8Array {
   const count = fields.blocks ?? BLOCKS;
   const blocks = Array.from({ length: count }, (_, k) =>
     concat([Uint8Array.of(k + 1, 1, 51, 0, 1, 48, 0), sha384(`measurement ${k + 1}`)]),
@@ -72,7 +85,7 @@ export function report(fields: { firmware?: Uint8Array; blocks?: number; kinds?:
   );
   const body = concat([
     fromHex("0x11e001ff"),
-    sha384("nonce").subarray(0, 32),
+    fields.nonce ?? sha384("nonce").subarray(0, 32),
     fromHex("0x0011600000"),
     Uint8Array.of(count),
     little(55 * count, 3),
@@ -81,8 +94,21 @@ export function report(fields: { firmware?: Uint8Array; blocks?: number; kinds?:
     little(opaque.length, 2),
     opaque,
   ]);
-  const { r, s } = signedBytes(body, LEAF);
+  const { r, s } = signedBytes(body, fields.leaf ?? LEAF);
   return concat([body, bytes48(r), bytes48(s)]);
+}
+
+/** The report with the other signature that verifies: r and n - s. */
+function twinOf(one: Uint8Array): Uint8Array {
+  return concat([one.subarray(0, -48), bytes48(N - BigInt(toHex(one.subarray(-48))))]);
+}
+
+/** Likewise a certificate. */
+function twinOfCertificate(der: Uint8Array): Uint8Array {
+  const { tbs, r, s } = readCertificate(der);
+  const [, algorithm] = elements(elements(der)[0]!.contents);
+  const signature = encode(TAG.sequence, integer(r), integer(N - s));
+  return encode(TAG.sequence, tbs, algorithm!.whole, encode(TAG.bitString, Uint8Array.of(0), signature));
 }
 
 /** What `test/vectors/attestation/h100.json` holds: one chain with hints, certificates that break it, and reports. */
@@ -96,12 +122,30 @@ export function h100Vectors(): unknown {
   const chain = [leaf, brom, provisioner, identity, root];
   const read = chain.map(readCertificate);
   const good = report();
+  const limited = certificate({ subject: IDENTITY, issuer: ROOT, extensions: [authority(0), usage(CERTIFIES)] });
+  const limitedToOne = certificate({
+    subject: IDENTITY,
+    issuer: ROOT,
+    extensions: [authority(1), usage(CERTIFIES)],
+  });
+  const shortLived = certificate({
+    subject: BROM,
+    issuer: PROVISIONER,
+    validity: [time("260101000000Z"), time("270101000000Z")],
+    serial: 7n,
+  });
+  const leafTwin = twinOfCertificate(leaf);
+  const p256 = certificate({ subject: IDENTITY, issuer: ROOT, key: P256_KEY });
 
   const variant = (extensions: readonly Uint8Array[]) => certificate({ ...leafFields, extensions });
   const valid = (from: string, to: string) => certificate({ ...leafFields, validity: [time(from), time(to)] });
   const certificates: Record<string, Uint8Array> = {
     leaf,
-    limited: certificate({ subject: IDENTITY, issuer: ROOT, extensions: [authority(0), usage(CERTIFIES)] }),
+    limited,
+    leafTwin,
+    limitedToOne,
+    shortLived,
+    p256,
     withoutUsage: certificate({ subject: BROM, issuer: PROVISIONER, extensions: [authority()] }),
     unknownCritical: variant([...leafExtensions, extension("2a03", true, Uint8Array.of(5, 0))]),
     unknown: variant([...leafExtensions, extension("2a03", false, Uint8Array.of(5, 0))]),
@@ -145,6 +189,9 @@ export function h100Vectors(): unknown {
     withoutFirmware: report({ kinds: [3, 6, 12, 11] }),
     otherFirmware: report({ firmware: sha384("other firmware") }),
     twoFirmwares: report({ kinds: [3, 20, 20] }),
+    canned: report({ nonce: fromHex(`0x${CANNED[0]}`) }),
+    cannedToo: report({ nonce: fromHex(`0x${CANNED[1]}`) }),
+    twin: twinOf(good),
     switch: report({ blocks: 31, kinds: [6, 12] }),
   };
   const hex = (map: Record<string, Uint8Array>): Record<string, Hex> =>
@@ -155,7 +202,14 @@ export function h100Vectors(): unknown {
     chain: chain.map(toHex),
     hints: chainHints(read).map(toHex),
     reportHints: toHex(reportHints(good, read[0]!)),
+    limitedHints: toHex(chainHints([readCertificate(limited), read[4]!])[0]!),
+    limitedToOneHints: toHex(chainHints([readCertificate(limitedToOne), read[4]!])[0]!),
+    shortLivedHints: toHex(chainHints([readCertificate(shortLived), read[2]!])[0]!),
+    leafTwinHints: toHex(chainHints([readCertificate(leafTwin), read[1]!])[0]!),
+    p256Hints: toHex(chainHints([readCertificate(p256), read[4]!])[0]!),
     withoutFirmwareHints: toHex(reportHints(reports.withoutFirmware!, read[0]!)),
+    twinHints: toHex(reportHints(reports.twin!, read[0]!)),
+    cannedHints: [reports.canned!, reports.cannedToo!].map((one) => toHex(reportHints(one, read[0]!))),
     certificates: hex(certificates),
     reports: hex(reports),
   };

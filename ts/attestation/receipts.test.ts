@@ -1,0 +1,225 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { EAS, SchemaEncoder } from "@ethereum-attestation-service/eas-sdk";
+import { JsonRpcProvider } from "ethers";
+import { encodeAbiParameters, type Hex, keccak256, parseEventLogs, stringToHex } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { anvilKey } from "../chain/anvil.ts";
+import { EvidenceEncodingError, SignatureInvalidError } from "./errors.ts";
+import { firmwareOf } from "./gpu-firmware.ts";
+import { type Claims, registerWithGpus } from "./session.ts";
+import { devGpu } from "./testing/dev-gpus.ts";
+import {
+  type Artifact,
+  built,
+  type Contract,
+  FIRMWARE_SET,
+  MEASUREMENT,
+  MODEL,
+  type SessionsChain,
+  startSessionsChain,
+  TDX,
+} from "./testing/sessions-chain.ts";
+
+const CHOSEN = 0x1fffn;
+const IMAGE_CONFIG = keccak256(stringToHex("image configuration"));
+const ZERO: Hex = `0x${"00".repeat(32)}`;
+const require = createRequire(import.meta.url);
+const easArtifact = (name: string): Artifact =>
+  JSON.parse(
+    readFileSync(
+      require.resolve(`@ethereum-attestation-service/eas-contracts/artifacts/contracts/${name}.sol/${name}.json`),
+      "utf8",
+    ),
+  );
+
+const CLAIMS = {
+  type: "tuple",
+  components: [
+    { name: "kind", type: "bytes32" },
+    { name: "deviceId", type: "bytes32" },
+    { name: "measurement", type: "bytes32" },
+    { name: "rd0", type: "bytes32" },
+    { name: "rd1", type: "bytes32" },
+    { name: "tcbStatus", type: "uint8" },
+    { name: "tcbEval", type: "uint32" },
+    { name: "notAfter", type: "uint64" },
+    { name: "evidenceHash", type: "bytes32" },
+  ],
+} as const;
+
+/** A session with evidence of a development root, from the certificates to the receipt that EAS's own SDK reads. */
+describe("an enclave with two GPUs", () => {
+  const gpus = [devGpu(1), devGpu(2)];
+  const attesters = gpus.map((gpu) => ({
+    chain: async () => gpu.chain,
+    report: async (nonce: Uint8Array) => gpu.report(nonce),
+  }));
+  const enclave = privateKeyToAccount(anvilKey(5));
+  let chain: SessionsChain;
+  let eas: Contract;
+  let resolver: Contract;
+  let schema: Hex;
+  let schemaText: string;
+  let reader: EAS;
+  let provider: JsonRpcProvider;
+
+  beforeAll(async () => {
+    chain = await startSessionsChain(keccak256(gpus[0]!.chain.at(-1)!.der));
+    const { deploy, send, read, contracts } = chain;
+    const schemas = await deploy(easArtifact("SchemaRegistry"));
+    eas = await deploy(easArtifact("EAS"), [schemas.address]);
+    resolver = await deploy(built("TeeResolver"), [eas.address, contracts.registry.address]);
+    schemaText = await read<string>(resolver, "SCHEMA");
+    const registered = await send(schemas, "register", [schemaText, resolver.address, true]);
+    const [log] = parseEventLogs({ abi: schemas.abi, logs: registered.logs, eventName: "Registered" });
+    schema = (log as unknown as { args: { uid: Hex } }).args.uid;
+    await send(contracts.registry, "setAttestations", [eas.address, schema]);
+    const terms = { image: ZERO, sources: ZERO, firmwareSet: FIRMWARE_SET, gpus: 2, minAssurance: 3, lifetime: 0 };
+    await send(contracts.registry, "setTerms", [MODEL, MEASUREMENT, terms]);
+    const { timestamp } = await chain.client.getBlock();
+    const firmware = firmwareOf(gpus[0]!.report(new Uint8Array(32)), CHOSEN);
+    await send(contracts.sessions, "setFirmware", [FIRMWARE_SET, [firmware], timestamp + 1_000_000n]);
+    provider = new JsonRpcProvider(chain.url, undefined, { staticNetwork: true });
+    reader = new EAS(eas.address);
+    reader.connect(provider);
+  });
+  afterAll(async () => {
+    provider?.destroy();
+    await chain?.stop();
+  });
+
+  const registration = () => ({
+    executor: chain.account.address,
+    modelId: MODEL,
+    enclaveKey: enclave.address,
+    encryptionKeyHash: keccak256("0x"),
+  });
+
+  /** A whole session; the gas of each transaction, and what identifies the proof. */
+  async function register(): Promise<{ gas: { name: string; used: bigint }[]; evidenceHash: Hex }> {
+    const port = chain.port();
+    const proved: Claims[] = [];
+    const { timestamp } = await chain.client.getBlock();
+    await registerWithGpus(
+      {
+        ...port,
+        prove: async (evidence) => {
+          const claims = await port.prove(evidence);
+          proved.push(claims);
+          return claims;
+        },
+      },
+      {
+        registration: registration(),
+        measurement: MEASUREMENT,
+        gpus: attesters,
+        chosen: CHOSEN,
+        imageConfig: IMAGE_CONFIG,
+        quote: async (rd0) => {
+          const cpu = {
+            kind: TDX,
+            deviceId: keccak256("0x01"),
+            measurement: MEASUREMENT,
+            rd0,
+            rd1: ZERO,
+            tcbStatus: 0,
+            tcbEval: 20,
+            notAfter: timestamp + 500_000n,
+            evidenceHash: keccak256("0x02"),
+          };
+          return { kind: TDX, evidence: encodeAbiParameters([CLAIMS], [cpu]), aux: "0x" };
+        },
+        consent: (session) => enclave.sign({ hash: session }),
+      },
+    );
+    const all = [proved.at(-1)!, proved.slice(0, -1)];
+    const evidenceHash = keccak256(
+      encodeAbiParameters([CLAIMS, { type: "tuple[]", components: CLAIMS.components }], all as never),
+    );
+    return { gas: port.gas, evidenceHash };
+  }
+
+  const standing = () =>
+    chain.read<{ attestation: Hex; evidenceHash: Hex }>(chain.contracts.registry, "standingOf", [enclave.address]);
+
+  it("is registered, and EAS's SDK reads its receipt", async () => {
+    const { gas, evidenceHash } = await register();
+    console.log(`gas with calldata: ${gas.map(({ name, used }) => `${name} ${used}`).join(", ")}`);
+    for (const { used } of gas) expect(used).toBeLessThan(3_500_000n);
+    // Five certificates of the first GPU, the second's leaf, and no more.
+    expect(gas.filter(({ name }) => name.startsWith("cache"))).toHaveLength(6);
+    const { attestation } = await standing();
+    expect(await reader.isAttestationValid(attestation)).toBe(true);
+    const receipt = await reader.getAttestation(attestation);
+    const { registry } = chain.contracts;
+    const { expiresAt } = await chain.read<{ expiresAt: number }>(registry, "enclaveOf", [enclave.address]);
+    expect(receipt.schema).toBe(schema);
+    expect(receipt.recipient).toBe(enclave.address);
+    expect(receipt.attester.toLowerCase()).toBe(registry.address.toLowerCase());
+    expect(receipt.expirationTime).toBe(BigInt(expiresAt));
+    expect(receipt.revocable).toBe(true);
+    const fields = Object.fromEntries(
+      new SchemaEncoder(schemaText).decodeData(receipt.data).map(({ name, value }) => [name, value.value]),
+    );
+    expect(fields).toMatchObject({ executor: chain.account.address, cpuMeasurement: MEASUREMENT, evidenceHash });
+    expect(fields.policyId).toBe(await chain.read(registry, "policyIdOf", [MODEL, MEASUREMENT]));
+    // Assurance 3, two GPUs, TCB evaluation 20.
+    expect(fields.facts).toBe(3n | (2n << 8n) | (20n << 32n));
+  });
+
+  it("costs less than 450,000 gas for the receipt", async () => {
+    const { registry } = chain.contracts;
+    const withReceipt = (await register()).gas.at(-1)!.used;
+    const first = (await standing()).attestation;
+    await chain.send(registry, "setAttestations", ["0x0000000000000000000000000000000000000000", ZERO]);
+    const without = (await register()).gas.at(-1)!.used;
+    console.log(`finalize: ${withReceipt} gas with EAS (renewal, an older receipt revoked), ${without} without`);
+    expect(withReceipt - without).toBeLessThan(450_000n);
+    expect((await standing()).attestation).toBe(ZERO);
+    await chain.send(registry, "setAttestations", [eas.address, schema]);
+    expect(await reader.isAttestationRevoked(first)).toBe(false);
+  });
+
+  it("loses its receipt with a renewal, and with its key", async () => {
+    await register();
+    const first = (await standing()).attestation;
+    await register();
+    const second = (await standing()).attestation;
+    expect([await reader.isAttestationRevoked(first), await reader.isAttestationRevoked(second)]).toEqual([
+      true,
+      false,
+    ]);
+    await chain.send(chain.contracts.registry, "revoke", [enclave.address]);
+    expect(await reader.isAttestationRevoked(second)).toBe(true);
+  });
+
+  it("is not registered with another GPU's report, or without certificates", async () => {
+    const other = { ...attesters[0]!, report: attesters[1]!.report };
+    const none = { ...attesters[0]!, chain: async () => [] };
+    const rest = { registration: registration(), measurement: MEASUREMENT, chosen: CHOSEN, imageConfig: IMAGE_CONFIG };
+    const never = (): never => {
+      throw new Error("nothing to ask for");
+    };
+    for (const [gpu, error] of [
+      [other, SignatureInvalidError],
+      [none, EvidenceEncodingError],
+    ] as const)
+      await expect(
+        registerWithGpus(chain.port(), { ...rest, gpus: [gpu], quote: never, consent: never }),
+      ).rejects.toThrow(error);
+  });
+
+  it("nobody else attests under the schema", async () => {
+    const data = {
+      recipient: enclave.address,
+      expirationTime: 0n,
+      revocable: true,
+      refUID: ZERO,
+      data: "0x",
+      value: 0n,
+    };
+    await expect(chain.send(eas, "attest", [{ schema, data }])).rejects.toThrow(/InvalidAttestation/);
+  });
+});
