@@ -9,6 +9,6 @@
  * INVARIANT: nothing here proves anything. Whoever knows the seed can state anything: no chain with money at stake may pin such a root.
  */
 export { DevIntel, type QuoteOptions, type SgxFields, type TdFields } from "./intel.ts";
-export type { Collateral, CollateralOptions } from "./intel-collateral.ts";
+export type { CollateralOptions } from "./intel-collateral.ts";
 export { type Curve, DevKey } from "./key.ts";
-export { type DevGpu, DevNvidia, OPAQUE, type ReportFields } from "./nvidia.ts";
+export { type DevGpu, DevNvidia, type ReportFields } from "./nvidia.ts";

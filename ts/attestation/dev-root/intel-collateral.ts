@@ -1,22 +1,7 @@
 import { toHex } from "../../commit/bytes.ts";
+import type { Collateral } from "../intel/collateral.ts";
 import type { DevKey } from "./key.ts";
 import { type Authority, crl, pem } from "./x509.ts";
-
-/**
- * What a verifier needs beside a quote, in the form of Intel's PCCS clients (`QuoteCollateralV3`): lists in hex, chains in PEM, JSON as the
- * very text that is signed, signatures as r and s in hex.
- */
-export interface Collateral {
-  readonly pck_crl_issuer_chain: string;
-  readonly root_ca_crl: string;
-  readonly pck_crl: string;
-  readonly tcb_info_issuer_chain: string;
-  readonly tcb_info: string;
-  readonly tcb_info_signature: string;
-  readonly qe_identity_issuer_chain: string;
-  readonly qe_identity: string;
-  readonly qe_identity_signature: string;
-}
 
 /** What collateral may say otherwise. Times in seconds since 1970. */
 export interface CollateralOptions {

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { concat, fromHex, toHex } from "../../commit/bytes.ts";
 import { encode, TAG } from "../der.ts";
+import type { Collateral } from "../intel/collateral.ts";
 import { bytesOf, little } from "./bytes.ts";
-import { type Collateral, type CollateralIssuer, type CollateralOptions, collateralOf } from "./intel-collateral.ts";
+import { type CollateralIssuer, type CollateralOptions, collateralOf } from "./intel-collateral.ts";
 import { DevKey } from "./key.ts";
 import {
   type Authority,

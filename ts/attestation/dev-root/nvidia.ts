@@ -1,5 +1,6 @@
 import { concat, fromHex, toHex } from "../../commit/bytes.ts";
 import { encode, TAG } from "../der.ts";
+import { OPAQUE } from "../nvidia/report.ts";
 import { bytesOf, little } from "./bytes.ts";
 import { DevKey } from "./key.ts";
 import {
@@ -26,21 +27,6 @@ const NOT_AFTER = 253_402_300_799;
 const URL = "http://development.invalid/nvidia";
 const OID_SHA384 = "608648016503040202";
 const BLOCKS = 64;
-
-/** Types of opaque fields. */
-export const OPAQUE = {
-  driver: 3,
-  vbios: 6,
-  nvdec0: 11,
-  counts: 12,
-  chipSku: 15,
-  project: 17,
-  projectSku: 18,
-  firmwareId: 20,
-  protectedPcie: 21,
-  opaqueVersion: 34,
-  featureFlag: 36,
-} as const;
 
 /** What a report may say otherwise. */
 export interface ReportFields {

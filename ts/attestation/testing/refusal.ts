@@ -1,0 +1,26 @@
+import { BaseError } from "../../errors.ts";
+import { FUZZ } from "../../machine/testing/fuzz.ts";
+
+/** The code with which a verifier refuses, or "accepted". What is not a typed error goes on: it is a fault. */
+export function refusal(verify: () => unknown): string {
+  try {
+    verify();
+    return "accepted";
+  } catch (error) {
+    if (error instanceof BaseError) return error.code;
+    throw error;
+  }
+}
+
+/** The bytes with one bit of the byte at `at` flipped. */
+export function flipped(bytes: Uint8Array, at: number): Uint8Array {
+  const out = new Uint8Array(bytes);
+  out[at]! ^= 1 << (at % 8);
+  return out;
+}
+
+/** Offsets from `start` to `end`: all in a campaign, else every seventh. */
+export function sampled(start: number, end: number): number[] {
+  const step = FUZZ > 1 ? 1 : 7;
+  return Array.from({ length: Math.ceil((end - start) / step) }, (_, k) => start + k * step);
+}
