@@ -16,3 +16,10 @@ export class BootGateError extends BaseError {
     });
   }
 }
+
+/** Too many clients wait for evidence. */
+export class AttestationBusyError extends BaseError {
+  constructor() {
+    super("Too many clients wait for evidence.", { code: "enclave.busy", retryable: true });
+  }
+}
