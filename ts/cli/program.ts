@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { Hex } from "viem";
+import { attestCommands } from "./attest-commands.ts";
 import { chainCommands } from "./chain-commands.ts";
 import { courtCommands } from "./court-commands.ts";
 import { daemonCommands } from "./daemon-commands.ts";
@@ -59,6 +60,7 @@ export async function main(
     chainCommands,
     executorCommands,
     courtCommands,
+    attestCommands,
   ])
     add(program, run);
   try {

@@ -7,11 +7,13 @@ import { DevIntel, DevNvidia } from "../attestation/dev-root/index.ts";
 import { verifyQuote } from "../attestation/intel/verify.ts";
 import { verifyGpu } from "../attestation/nvidia/verify.ts";
 import { toHex } from "../commit/bytes.ts";
+import { configSchema } from "../config/schema.ts";
 import { inspectGpus, passBootGate } from "./boot-gate.ts";
 import { runCommand } from "./command.ts";
 import { devSource, mrConfigId } from "./dev-source.ts";
 import { BootGateError, EvidenceUnavailableError } from "./errors.ts";
 import { gpuToolDriver } from "./gpu-tool.ts";
+import { openSource } from "./open-source.ts";
 import { machineSource } from "./source.ts";
 import { type TsmFiles, tsmDriver } from "./tsm.ts";
 
@@ -204,6 +206,25 @@ describe("the gate before any key", () => {
     ["CC status: ON", "DevTools Mode: OFF", "GPU 0: a\nGPU 1: b\n"],
   ])("stays shut: %j, %j, %j", async (mode, tools, list) => {
     await expect(gate(smi(mode, tools, list))).rejects.toThrow(BootGateError);
+  });
+});
+
+describe("a source as it is configured", () => {
+  const config = (executor: object) => configSchema.parse({ executor: { attestation: executor } }).executor.attestation;
+  const command = async (_: string, args: readonly string[]) => (args[0] === "-L" ? "" : "CC status: OFF");
+
+  it("is none by default, and a development one commits to what the guest is started with", async () => {
+    expect(await openSource(config({}), { configuration: "a" })).toBeUndefined();
+    const source = await openSource(config({ source: "dev", gpus: 2 }), { configuration: "a" });
+    expect(source).toMatchObject({ kind: "dev", gpus: 2, configuration: "a" });
+  });
+
+  it("opens no machine behind a shut gate", async () => {
+    for (const source of ["tdx", "snp"]) {
+      const opened = openSource(config({ source, gpus: 1 }), { configuration: "a", command });
+      await expect(opened).rejects.toThrow(BootGateError);
+      expect((await openSource(config({ source }), { configuration: "a", command }))!.kind).toBe(source);
+    }
   });
 });
 

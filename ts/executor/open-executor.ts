@@ -9,12 +9,14 @@ import { GameStore } from "../chain/game-store.ts";
 import { SqliteCursorStore, SqliteIntentStore } from "../chain/sqlite.ts";
 import { systemClock } from "../chain/time.ts";
 import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
-import type { Hex } from "../commit/bytes.ts";
+import { fromHex, type Hex } from "../commit/bytes.ts";
 import { weiOf } from "../config/amounts.ts";
 import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import type { ReadyModel } from "../dispute/load-models.ts";
+import { AttestationService } from "../enclave/attestation-report.ts";
+import { openSource } from "../enclave/open-source.ts";
 import type { Engine } from "../engine/types.ts";
 import { ChainPulse } from "../metrics/chain-pulse.ts";
 import { TransactionLog } from "../metrics/transaction-log.ts";
@@ -79,6 +81,11 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   const context: OtrContext & { readonly sender: Transactor } = { client, addresses, sender };
   // What an earlier process left in the pool is followed in the background; asking for it again joins in.
   sender.resume().catch((err: unknown) => log.warn({ err }, "earlier transactions are not settled"));
+  const { attestation } = config.executor;
+  const modelIds = models.map(({ loaded }) => loaded.modelId);
+  const configuration = JSON.stringify({ kind: "otr", ...domain, models: modelIds });
+  // The gate comes before any key.
+  const evidence = await openSource(attestation, { configuration });
   const served = models.map(({ engine, loaded: model }) => {
     const { modelId, manifest } = model;
     return { model, enclave: new SoftwareEnclave({ engine, modelId, manifest, domain, random }) };
@@ -99,7 +106,6 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   const port = new ExecutorPort({ ...chain, ...reading });
   const store = new ExecutorStore(database, domain, systemClock.now);
   const offer = offerOf(config.executor.requests);
-  const modelIds = served.map(({ model }) => model.modelId);
   const confirmations = Math.max(1, config.rpc.confirmations);
   const pulse = new ChainPulse({
     context,
@@ -150,6 +156,14 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
             engines: options.crossCheckEngines,
             share: config.executor.crossCheck.share,
             log,
+          }),
+        }),
+    ...(evidence === undefined
+      ? {}
+      : {
+          attestation: new AttestationService({
+            ...{ source: evidence, domain, executor: executor.toLowerCase() as Hex },
+            ...(attestation.tlsFingerprint && { tlsFingerprint: fromHex(`0x${attestation.tlsFingerprint}`) }),
           }),
         }),
     acceptUnknownBatches: config.executor.acceptUnknownBatches,

@@ -1,0 +1,229 @@
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { verifySnp } from "../attestation/amd/verify.ts";
+import { fingerprint } from "../attestation/chain.ts";
+import { type Check, Checks } from "../attestation/checks.ts";
+import { CollateralError } from "../attestation/errors.ts";
+import { readEvidence } from "../attestation/evidence-file.ts";
+import { parseCollateral, TCB_STATUSES, type TcbStatus } from "../attestation/intel/collateral.ts";
+import { verifyQuote } from "../attestation/intel/verify.ts";
+import { type TokenKey, verifyToken } from "../attestation/nvidia/token.ts";
+import { parseGpuEvidence, verifyGpu } from "../attestation/nvidia/verify.ts";
+import { verifyAttestationReport } from "../attestation/report.ts";
+import { parseCertificate, parsePem, type X509 } from "../attestation/x509.ts";
+import { fromHex, type Hex, toHex } from "../commit/bytes.ts";
+import { BaseError } from "../errors.ts";
+import { NegativeResultError, UsageError } from "./errors.ts";
+import { table } from "./output.ts";
+import type { Run } from "./program.ts";
+
+interface VerifyOptions {
+  readonly at?: string;
+  readonly nonce?: string;
+  readonly reportData?: string;
+  readonly signingAddress?: string;
+  readonly tlsFingerprint?: string;
+  readonly collateral?: string;
+  readonly chain?: string;
+  readonly jwks?: string;
+  readonly root: readonly string[];
+  readonly accept?: string;
+  readonly gpus?: string;
+  readonly allowServiceTd?: boolean;
+}
+
+/** `otr attest ...` */
+export function attestCommands(program: Command, run: Run): void {
+  const attest = program.command("attest").description("evidence of hardware vendors");
+  attest
+    .command("verify <files...>")
+    .description(
+      "verify attestation reports of executors, TDX and SGX quotes, GPU reports, SEV-SNP reports, NVIDIA's tokens",
+    )
+    .option("--nonce <hex>", "32 bytes that the evidence has to answer")
+    .option("--report-data <hex>", "64 bytes that a quote or an SEV-SNP report has to carry")
+    .option("--signing-address <address>", "key that an attestation report has to be about")
+    .option("--tls-fingerprint <hex>", "SHA-256 of the server's TLS key, which the report has to bind")
+    .option("--collateral <file>", "Intel's TCB info, QE identity and lists, as PCCS clients write them")
+    .option("--chain <file>", "certificates of a GPU report, or of an AMD chip: PEM, leaf first")
+    .option("--jwks <file>", "keys of NVIDIA's service, for tokens")
+    .option(
+      "--root <file>",
+      "root certificate to pin in place of the vendor's; repeatable",
+      (file, all: string[]) => [...all, file],
+      [],
+    )
+    .option("--accept <statuses>", "TCB statuses to accept, separated by commas; default UpToDate,SWHardeningNeeded")
+    .option("--gpus <n>", "GPUs that an attestation report has to have at least")
+    .option("--allow-service-td", "accept guests that a service TD may move to another machine")
+    .option("--at <time>", "time to verify for, ISO 8601 or seconds since 1970; default: now")
+    .action(
+      run(async (session, files: readonly string[], options: VerifyOptions) => {
+        const context = contextOf(options);
+        const results = files.map((file) => resultOf(file, context));
+        const ok = results.every((result) => result.ok);
+        session.output.result({ ok, files: results }, () =>
+          results.map(({ file, kind, checks }) => table([["", file, kind], ...checks.map(rowOf)])).join("\n\n"),
+        );
+        if (!ok) throw new NegativeResultError("The evidence does not hold");
+      }),
+    );
+}
+
+const rowOf = ({ name, ok, detail }: Check): string[] => [ok ? "ok" : "FAIL", name, detail];
+
+type Context = ReturnType<typeof contextOf>;
+
+function contextOf(options: VerifyOptions) {
+  const accept = options.accept?.split(",").map((one): TcbStatus => {
+    const status = TCB_STATUSES.find((known) => known === one.trim());
+    if (status === undefined) throw new UsageError(`${one} is no TCB status.`, `Known: ${TCB_STATUSES.join(", ")}.`);
+    return status;
+  });
+  return {
+    time: timeOf(options.at),
+    nonce: sized(options.nonce, 32, "--nonce"),
+    reportData: sized(options.reportData, 64, "--report-data"),
+    tlsFingerprint: sized(options.tlsFingerprint, 32, "--tls-fingerprint"),
+    signingAddress: sized(options.signingAddress, 20, "--signing-address"),
+    collateral: options.collateral && parseCollateral(json(options.collateral)),
+    chain: options.chain && read(options.chain),
+    keys: options.jwks === undefined ? [] : ((json(options.jwks) as { keys?: TokenKey[] } | null)?.keys ?? []),
+    roots: options.root.flatMap((file) => certificatesOf(read(file))),
+    accept,
+    gpus: options.gpus === undefined ? undefined : Number(options.gpus),
+    allowServiceTd: options.allowServiceTd ?? false,
+  };
+}
+
+/** One file's result; what is wrong with the evidence is in it, and not thrown. */
+function resultOf(file: string, context: Context) {
+  const checks = new Checks();
+  let kind = "evidence";
+  let claims: unknown;
+  try {
+    const evidence = checks.run(
+      "file",
+      () => readEvidence(read(file)),
+      (found) => found.kind,
+    );
+    kind = evidence.kind;
+    claims = claimsOf(evidence, context, checks);
+  } catch (error) {
+    if (!(error instanceof BaseError) || error instanceof UsageError) throw error;
+    const { code, shortMessage, metaMessages } = error;
+    if (checks.rows.at(-1)?.ok !== false)
+      checks.rows.push({ name: kind, ok: false, code, detail: [shortMessage, ...metaMessages].join(" ") });
+  }
+  return {
+    file,
+    kind,
+    ok: checks.rows.every(({ ok }) => ok),
+    checks: checks.rows,
+    ...(claims === undefined ? {} : { claims }),
+  };
+}
+
+function claimsOf(evidence: ReturnType<typeof readEvidence>, context: Context, checks: Checks): unknown {
+  const { time, nonce, reportData, accept, allowServiceTd, roots, chain } = context;
+  const shared = { time, checks };
+  const root = (kind: X509["keyKind"]) => roots.find(({ keyKind }) => keyKind === kind)?.der;
+  const [intel, nvidia] = [root("P-256"), root("P-384")].map((der) => der && fingerprint(der));
+  const nonces = nonce && { nonce };
+  const data = reportData && { reportData };
+  switch (evidence.kind) {
+    case "quote": {
+      const { collateral } = context;
+      if (!collateral) throw new CollateralError("A quote needs Intel's collateral: --collateral.");
+      const options = { ...shared, ...data, ...(accept && { accept }), ...(intel && { root: intel }), allowServiceTd };
+      return shown(verifyQuote(evidence.bytes, collateral, options));
+    }
+    case "gpu-report": {
+      const pem = new TextDecoder("latin1").decode(chain || new Uint8Array());
+      return shown(verifyGpu(evidence.bytes, pem, { ...shared, ...nonces, ...(nvidia && { root: nvidia }) }));
+    }
+    case "gpu-list":
+      return parseGpuEvidence(evidence.value).map((one) =>
+        shown(verifyGpu(one.report, one.chain, { ...shared, ...nonces, ...(nvidia && { root: nvidia }) })),
+      );
+    case "snp-report": {
+      const own = roots.filter(({ keyKind }) => keyKind === "RSA").map(({ der }) => fingerprint(der));
+      const options = { ...shared, ...data, ...(own.length > 0 && { roots: own }) };
+      return shown(verifySnp(evidence.bytes, chain ? certificatesOf(chain) : [], options));
+    }
+    case "token":
+      return verifyToken(evidence.value, { ...shared, ...nonces, keys: context.keys });
+    case "report":
+      return reportClaims(evidence.value, context, { checks, intel, nvidia });
+  }
+}
+
+function reportClaims(
+  value: unknown,
+  context: Context,
+  { checks, intel, nvidia }: { checks: Checks; intel: Hex | undefined; nvidia: Hex | undefined },
+): unknown {
+  const { time, nonce, signingAddress, tlsFingerprint, collateral, chain, accept, gpus } = context;
+  if (nonce === undefined)
+    throw new UsageError("An attestation report answers a nonce.", "Give the one that you sent: --nonce.");
+  return shown(
+    verifyAttestationReport(value, {
+      ...{ time, nonce, checks, roots: { ...(intel && { intel }), ...(nvidia && { nvidia }) } },
+      ...(signingAddress && { signingAddress: toHex(signingAddress) }),
+      ...(tlsFingerprint && { tlsFingerprint }),
+      ...(collateral && { collateral }),
+      ...(chain && { amdChain: certificatesOf(chain) }),
+      ...(accept && { accept }),
+      ...(gpus === undefined ? {} : { gpus }),
+    }),
+  );
+}
+
+/** Claims as JSON can hold them. */
+function shown(value: object): unknown {
+  return JSON.parse(
+    JSON.stringify(value, (_, inner: unknown) => {
+      if (inner instanceof Uint8Array) return toHex(inner);
+      if (inner instanceof Map) return Object.fromEntries(inner);
+      return typeof inner === "bigint" ? `0x${inner.toString(16)}` : inner;
+    }),
+  );
+}
+
+/** Certificates in PEM or one in DER. */
+function certificatesOf(data: Uint8Array): X509[] {
+  const text = new TextDecoder("latin1").decode(data);
+  return text.trimStart().startsWith("-----BEGIN") ? parsePem(text) : [parseCertificate(data)];
+}
+
+function timeOf(at: string | undefined): number {
+  const time = at === undefined ? Date.now() / 1000 : /^\d+$/.test(at) ? Number(at) : Date.parse(at) / 1000;
+  if (!Number.isFinite(time) || time > 8.64e12)
+    throw new UsageError(`${at} is no time.`, "Use e.g. 2026-11-22T00:00:00Z.");
+  return Math.floor(time);
+}
+
+function sized(text: string | undefined, size: number, option: string): Uint8Array | undefined {
+  if (text === undefined) return undefined;
+  const hex = text.replace(/^0x/, "");
+  if (!/^[0-9a-fA-F]*$/.test(hex) || hex.length !== 2 * size)
+    throw new UsageError(`${option} is not ${size} bytes in hexadecimal.`);
+  return fromHex(`0x${hex}`);
+}
+
+function read(file: string): Uint8Array {
+  try {
+    return new Uint8Array(readFileSync(file));
+  } catch {
+    throw new UsageError(`${file} cannot be read.`);
+  }
+}
+
+function json(file: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(read(file)));
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`${file} is no JSON.`);
+  }
+}
