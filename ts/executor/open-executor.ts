@@ -74,6 +74,11 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   const { client, deployment, account, models, config, log, random, devRoot } = options;
   const { addresses } = deployment;
   const domain = { chainId: client.chain.id, rollup: addresses.rollup.toLowerCase() as Hex };
+  const { attestation } = config.executor;
+  const modelIds = models.map(({ loaded }) => loaded.modelId);
+  const configuration = JSON.stringify({ kind: "otr", ...domain, models: modelIds });
+  // The gate comes before any key, and before anything that would have to be closed again.
+  const evidence = await openSource(attestation, { configuration });
   const database = Database.open(options.path, ExecutorStore.schema, options.hooks);
   const transactions = new TransactionLog(log);
   const intents = { store: new SqliteIntentStore(database), onEvent: transactions.note };
@@ -81,11 +86,6 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   const context: OtrContext & { readonly sender: Transactor } = { client, addresses, sender };
   // What an earlier process left in the pool is followed in the background; asking for it again joins in.
   sender.resume().catch((err: unknown) => log.warn({ err }, "earlier transactions are not settled"));
-  const { attestation } = config.executor;
-  const modelIds = models.map(({ loaded }) => loaded.modelId);
-  const configuration = JSON.stringify({ kind: "otr", ...domain, models: modelIds });
-  // The gate comes before any key.
-  const evidence = await openSource(attestation, { configuration });
   const served = models.map(({ engine, loaded: model }) => {
     const { modelId, manifest } = model;
     return { model, enclave: new SoftwareEnclave({ engine, modelId, manifest, domain, random }) };
