@@ -66,7 +66,7 @@ const fail = (reason: string): never => {
 };
 
 /**
- * Reads a certificate as strictly as `src/attestation/X509.sol` does: version 3, one algorithm inside and outside, each extension once, no
+ * Reads a certificate as strictly as `src/attestation/X509.sol` does, but for times: version 3, one algorithm inside and outside, each extension once, no
  * unknown critical one. RSA is read too, for AMD's authorities.
  *
  * @throws EvidenceEncodingError if the bytes are no such certificate.
@@ -141,7 +141,10 @@ export function commonName(name: Uint8Array): string {
   return "?";
 }
 
-/** Seconds since 1970 of a time: UTCTime until 2049, GeneralizedTime from 2050 on, with seconds. */
+/**
+ * Seconds since 1970 of a UTCTime or GeneralizedTime with seconds. RFC 5280 wants the former until 2049, but authorities of NVIDIA's reference
+ * manifests have the latter: it says the same.
+ */
 export function timeOf(element: Element | undefined): number {
   const text = new TextDecoder("latin1").decode(element?.contents ?? new Uint8Array());
   const utc = element?.tag === TAG.utcTime;
@@ -153,7 +156,7 @@ export function timeOf(element: Element | undefined): number {
   const date = new Date(Date.UTC(year, month! - 1, day, hour, minute, second));
   // `Date` carries over what no calendar has.
   const same = date.getUTCMonth() === month! - 1 && date.getUTCDate() === day && date.getUTCHours() === hour;
-  if (year < 1970 || (!utc && year < 2050) || !same || minute! > 59 || second! > 59) return fail("A time is no date.");
+  if (year < 1970 || !same || minute! > 59 || second! > 59) return fail("A time is no date.");
   return date.getTime() / 1000;
 }
 

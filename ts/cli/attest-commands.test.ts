@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { DevIntel, DevNvidia } from "../attestation/dev-root/index.ts";
+import { DevIntel, DevNvidia, DevRims } from "../attestation/dev-root/index.ts";
 import { pem } from "../attestation/dev-root/x509.ts";
 import { readEvidence } from "../attestation/evidence-file.ts";
+import { parseReport } from "../attestation/nvidia/report.ts";
 import { evidence, HAS_EVIDENCE } from "../attestation/testing/real-evidence.ts";
 import { refusal } from "../attestation/testing/refusal.ts";
 import { toHex } from "../commit/bytes.ts";
@@ -21,6 +22,8 @@ const nvidia = new DevNvidia(SEED);
 const nonce = Uint8Array.from({ length: 32 }, (_, k) => k);
 const NONCE = toHex(nonce).slice(2);
 const reportData = new Uint8Array(64).fill(3);
+const rims = new DevRims(SEED);
+const digestAt = (index: number) => toHex(parseReport(nvidia.gpu(0).report(nonce)).measurements[index]!).slice(2);
 const address = `0x${"5a".repeat(20)}` as const;
 const folder = mkdtempSync(join(tmpdir(), "otr-attest-"));
 const path = (name: string) => join(folder, name);
@@ -46,6 +49,11 @@ beforeAll(async () => {
     "gpus.json": JSON.stringify([{ evidence: base64(gpu.report(nonce)), certificate: base64(gpu.pem) }]),
     "report.json": JSON.stringify(report),
     "token.json": JSON.stringify([["JWT", "a.b.c"], {}]),
+    "driver.xml": rims.manifest({ version: "590.12", values: { 7: [digestAt(7)] } }),
+    "vbios.xml": rims.manifest({ version: "96.00.9F.00.01", values: { 8: [digestAt(8)] } }),
+    "other.xml": rims.manifest({ version: "96.00.9F.00.01", values: { 8: ["ab".repeat(48)] } }),
+    "rim.der": rims.root,
+    "none.json": "[]",
     "nothing.bin": "nothing",
   };
   for (const [name, content] of Object.entries(files)) writeFileSync(path(name), content);
@@ -112,6 +120,29 @@ describe("otr attest verify", () => {
     expect(err).toMatch(/does not hold/);
   });
 
+  it("compares GPUs with reference manifests", async () => {
+    const manifests = (...names: string[]) => names.flatMap((name) => ["--rim", path(name)]);
+    const asked = [...DEV(), "--nonce", NONCE, "--rim-root", path("rim.der")];
+    const both = await otr(path("gpus.json"), ...asked, ...manifests("driver.xml", "vbios.xml"));
+    expect(both.code).toBe(0);
+    expect(both.out).toMatch(/ok +reference values +2 of NVIDIA:GH100:/);
+    expect((await otr(path("report.json"), ...asked, ...manifests("driver.xml", "vbios.xml"))).code).toBe(0);
+    expect((await otr(path("gpus.json"), ...asked, ...manifests("driver.xml"))).out).toMatch(/No manifest is of VBIOS/);
+    expect((await otr(path("gpus.json"), ...asked, ...manifests("driver.xml", "other.xml"))).out).toMatch(
+      /Indices 8 have/,
+    );
+    expect((await otr(path("gpus.json"), ...DEV(), ...manifests("driver.xml", "vbios.xml"))).out).toMatch(
+      /another root/,
+    );
+  });
+
+  it("takes nothing for evidence of something, and says what it did not compare", async () => {
+    expect((await otr(path("none.json"), ...DEV())).code).toBe(3);
+    expect((await otr(path("gpus.json"), ...DEV())).out).toMatch(/ok +nonce +not compared: none was given/);
+    const quote = await otr(path("quote.bin"), "--collateral", path("collateral.json"), ...DEV());
+    expect(quote.out).toMatch(/ok +report data +not compared: none was given/);
+  });
+
   it("refuses wrong usage", async () => {
     expect((await otr(path("none"))).code).toBe(2);
     expect((await otr(path("report.json"), ...DEV())).code).toBe(2);
@@ -122,6 +153,7 @@ describe("otr attest verify", () => {
       ["--collateral", path("gpu.bin")],
       ["--root", path("none")],
       ["--signing-address", "0x12"],
+      ["--gpus", "some"],
     ])
       expect((await otr(path("quote.bin"), ...wrong)).code, wrong.join(" ")).toBe(2);
     expect((await otr()).code).toBe(2);

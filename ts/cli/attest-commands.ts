@@ -3,19 +3,20 @@ import type { Command } from "commander";
 import { verifySnp } from "../attestation/amd/verify.ts";
 import { fingerprint } from "../attestation/chain.ts";
 import { type Check, Checks } from "../attestation/checks.ts";
-import { CollateralError } from "../attestation/errors.ts";
+import { CollateralError, ReferenceValueError } from "../attestation/errors.ts";
 import { readEvidence } from "../attestation/evidence-file.ts";
 import { parseCollateral, TCB_STATUSES, type TcbStatus } from "../attestation/intel/collateral.ts";
 import { verifyQuote } from "../attestation/intel/verify.ts";
+import { compareMeasurements, verifyRim } from "../attestation/nvidia/rim.ts";
 import { type TokenKey, verifyToken } from "../attestation/nvidia/token.ts";
-import { parseGpuEvidence, verifyGpu } from "../attestation/nvidia/verify.ts";
+import { parseGpuEvidence, type VerifiedGpu, verifyGpu } from "../attestation/nvidia/verify.ts";
 import { verifyAttestationReport } from "../attestation/report.ts";
 import { parseCertificate, parsePem, type X509 } from "../attestation/x509.ts";
-import { fromHex, type Hex, toHex } from "../commit/bytes.ts";
+import { fromHex, toHex } from "../commit/bytes.ts";
 import { BaseError } from "../errors.ts";
 import { NegativeResultError, UsageError } from "./errors.ts";
 import { table } from "./output.ts";
-import type { Run } from "./program.ts";
+import { integer, type Run } from "./program.ts";
 
 interface VerifyOptions {
   readonly at?: string;
@@ -28,7 +29,9 @@ interface VerifyOptions {
   readonly jwks?: string;
   readonly root: readonly string[];
   readonly accept?: string;
-  readonly gpus?: string;
+  readonly gpus?: number;
+  readonly rim: readonly string[];
+  readonly rimRoot?: string;
   readonly allowServiceTd?: boolean;
 }
 
@@ -54,7 +57,14 @@ export function attestCommands(program: Command, run: Run): void {
       [],
     )
     .option("--accept <statuses>", "TCB statuses to accept, separated by commas; default UpToDate,SWHardeningNeeded")
-    .option("--gpus <n>", "GPUs that an attestation report has to have at least")
+    .option("--gpus <n>", "GPUs that an attestation report has to have at least", integer)
+    .option(
+      "--rim <file>",
+      "NVIDIA's reference manifest of a GPU's driver or VBIOS; repeatable",
+      (file, all: string[]) => [...all, file],
+      [],
+    )
+    .option("--rim-root <file>", "root certificate of manifests to pin in place of NVIDIA's")
     .option("--allow-service-td", "accept guests that a service TD may move to another machine")
     .option("--at <time>", "time to verify for, ISO 8601 or seconds since 1970; default: now")
     .action(
@@ -86,13 +96,29 @@ function contextOf(options: VerifyOptions) {
     reportData: sized(options.reportData, 64, "--report-data"),
     tlsFingerprint: sized(options.tlsFingerprint, 32, "--tls-fingerprint"),
     signingAddress: sized(options.signingAddress, 20, "--signing-address"),
-    collateral: options.collateral && parseCollateral(json(options.collateral)),
-    chain: options.chain && read(options.chain),
+    collateral: options.collateral === undefined ? undefined : parseCollateral(json(options.collateral)),
+    chain: options.chain === undefined ? undefined : read(options.chain),
     keys: options.jwks === undefined ? [] : ((json(options.jwks) as { keys?: TokenKey[] } | null)?.keys ?? []),
-    roots: options.root.flatMap((file) => certificatesOf(read(file))),
+    rims: options.rim.map((file) => new TextDecoder().decode(read(file))),
+    roots: rootsOf(options),
     accept,
-    gpus: options.gpus === undefined ? undefined : Number(options.gpus),
+    gpus: options.gpus,
     allowServiceTd: options.allowServiceTd ?? false,
+  };
+}
+
+/** Fingerprints of pinned roots by vendor: each signs with another kind of key. */
+function rootsOf({ root, rimRoot }: VerifyOptions) {
+  const given = root.flatMap((file) => certificatesOf(read(file)));
+  const of = (kind: X509["keyKind"]) =>
+    given.filter(({ keyKind }) => keyKind === kind).map(({ der }) => fingerprint(der));
+  const [[intel], [nvidia], amd] = [of("P-256"), of("P-384"), of("RSA")];
+  const [rim] = rimRoot === undefined ? [] : certificatesOf(read(rimRoot));
+  return {
+    ...(intel && { intel }),
+    ...(nvidia && { nvidia }),
+    ...(amd.length > 0 && { amd }),
+    ...(rim && { rim: fingerprint(rim.der) }),
   };
 }
 
@@ -125,58 +151,84 @@ function resultOf(file: string, context: Context) {
 }
 
 function claimsOf(evidence: ReturnType<typeof readEvidence>, context: Context, checks: Checks): unknown {
-  const { time, nonce, reportData, accept, allowServiceTd, roots, chain } = context;
+  const { time, nonce, reportData, accept, allowServiceTd, chain, roots } = context;
   const shared = { time, checks };
-  const root = (kind: X509["keyKind"]) => roots.find(({ keyKind }) => keyKind === kind)?.der;
-  const [intel, nvidia] = [root("P-256"), root("P-384")].map((der) => der && fingerprint(der));
-  const nonces = nonce && { nonce };
   const data = reportData && { reportData };
+  const gpu = (bytes: Uint8Array, pem: string) => {
+    const options = { ...shared, ...(nonce && { nonce }), ...(roots.nvidia && { root: roots.nvidia }) };
+    const verified = verifyGpu(bytes, pem, options);
+    compareRims([verified], context, checks);
+    return shown(verified);
+  };
   switch (evidence.kind) {
     case "quote": {
       const { collateral } = context;
       if (!collateral) throw new CollateralError("A quote needs Intel's collateral: --collateral.");
-      const options = { ...shared, ...data, ...(accept && { accept }), ...(intel && { root: intel }), allowServiceTd };
-      return shown(verifyQuote(evidence.bytes, collateral, options));
-    }
-    case "gpu-report": {
-      const pem = new TextDecoder("latin1").decode(chain || new Uint8Array());
-      return shown(verifyGpu(evidence.bytes, pem, { ...shared, ...nonces, ...(nvidia && { root: nvidia }) }));
-    }
-    case "gpu-list":
-      return parseGpuEvidence(evidence.value).map((one) =>
-        shown(verifyGpu(one.report, one.chain, { ...shared, ...nonces, ...(nvidia && { root: nvidia }) })),
+      const root = roots.intel && { root: roots.intel };
+      return shown(
+        verifyQuote(evidence.bytes, collateral, {
+          ...shared,
+          ...data,
+          ...(accept && { accept }),
+          ...root,
+          allowServiceTd,
+        }),
       );
+    }
+    case "gpu-report":
+      return gpu(evidence.bytes, new TextDecoder("latin1").decode(chain ?? new Uint8Array()));
+    case "gpu-list":
+      return parseGpuEvidence(evidence.value).map(({ report, chain: pem }) => gpu(report, pem));
     case "snp-report": {
-      const own = roots.filter(({ keyKind }) => keyKind === "RSA").map(({ der }) => fingerprint(der));
-      const options = { ...shared, ...data, ...(own.length > 0 && { roots: own }) };
-      return shown(verifySnp(evidence.bytes, chain ? certificatesOf(chain) : [], options));
+      const certificates = chain === undefined ? [] : certificatesOf(chain);
+      return shown(
+        verifySnp(evidence.bytes, certificates, { ...shared, ...data, ...(roots.amd && { roots: roots.amd }) }),
+      );
     }
     case "token":
-      return verifyToken(evidence.value, { ...shared, ...nonces, keys: context.keys });
+      return verifyToken(evidence.value, { ...shared, ...(nonce && { nonce }), keys: context.keys });
     case "report":
-      return reportClaims(evidence.value, context, { checks, intel, nvidia });
+      return reportClaims(evidence.value, context, checks);
   }
 }
 
-function reportClaims(
-  value: unknown,
-  context: Context,
-  { checks, intel, nvidia }: { checks: Checks; intel: Hex | undefined; nvidia: Hex | undefined },
-): unknown {
-  const { time, nonce, signingAddress, tlsFingerprint, collateral, chain, accept, gpus } = context;
+function reportClaims(value: unknown, context: Context, checks: Checks): unknown {
+  const { time, nonce, roots, signingAddress, tlsFingerprint, collateral, chain, accept, gpus } = context;
   if (nonce === undefined)
     throw new UsageError("An attestation report answers a nonce.", "Give the one that you sent: --nonce.");
-  return shown(
-    verifyAttestationReport(value, {
-      ...{ time, nonce, checks, roots: { ...(intel && { intel }), ...(nvidia && { nvidia }) } },
-      ...(signingAddress && { signingAddress: toHex(signingAddress) }),
-      ...(tlsFingerprint && { tlsFingerprint }),
-      ...(collateral && { collateral }),
-      ...(chain && { amdChain: certificatesOf(chain) }),
-      ...(accept && { accept }),
-      ...(gpus === undefined ? {} : { gpus }),
-    }),
-  );
+  const verified = verifyAttestationReport(value, {
+    ...{ time, nonce, checks, roots },
+    ...(signingAddress && { signingAddress: toHex(signingAddress) }),
+    ...(tlsFingerprint && { tlsFingerprint }),
+    ...(collateral && { collateral }),
+    ...(chain && { amdChain: certificatesOf(chain) }),
+    ...(accept && { accept }),
+    ...(gpus === undefined ? {} : { gpus }),
+  });
+  compareRims(verified.gpus, context, checks);
+  return shown(verified);
+}
+
+/** Compares GPUs with the manifests of their driver and VBIOS, if manifests were given. */
+function compareRims(gpus: readonly VerifiedGpu[], { rims, time, roots }: Context, checks: Checks): void {
+  if (rims.length === 0) return;
+  const options = { time, checks, ...(roots.rim && { root: roots.rim }) };
+  const known = rims.map((source) => verifyRim(source, options));
+  for (const gpu of gpus)
+    checks.run(
+      "reference values",
+      () => {
+        const of = (version: string | undefined) =>
+          known.find((rim) => version !== undefined && rim.version.toUpperCase() === version.toUpperCase());
+        const [driver, vbios] = [of(gpu.driver), of(gpu.vbios)];
+        if (driver === undefined || vbios === undefined)
+          throw new ReferenceValueError(
+            `No manifest is of ${driver === undefined ? "driver" : "VBIOS"} of ${gpu.device}.`,
+          );
+        return compareMeasurements(gpu, { driver, vbios });
+      },
+      (count) => `${count} of ${gpu.device}`,
+    );
 }
 
 /** Claims as JSON can hold them. */

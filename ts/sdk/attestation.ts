@@ -10,6 +10,7 @@ export { type Collateral, parseCollateral, TCB_STATUSES, type TcbStatus } from "
 export { parseQuote, type Quote } from "../attestation/intel/quote.ts";
 export { type QuoteOptions, type VerifiedQuote, verifyQuote } from "../attestation/intel/verify.ts";
 export { parseReport, type SpdmReport } from "../attestation/nvidia/report.ts";
+export { compareMeasurements, type Rim, verifyRim } from "../attestation/nvidia/rim.ts";
 export { type TokenKey, type TokenOptions, verifyToken } from "../attestation/nvidia/token.ts";
 export { type GpuOptions, parseGpuEvidence, type VerifiedGpu, verifyGpu } from "../attestation/nvidia/verify.ts";
 export { type ReportOptions, type VerifiedReport, verifyAttestationReport } from "../attestation/report.ts";

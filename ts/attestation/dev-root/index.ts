@@ -12,3 +12,4 @@ export { DevIntel, type QuoteOptions, type SgxFields, type TdFields } from "./in
 export type { CollateralOptions } from "./intel-collateral.ts";
 export { type Curve, DevKey } from "./key.ts";
 export { type DevGpu, DevNvidia, type ReportFields } from "./nvidia.ts";
+export { DevRims, type RimFields } from "./rim.ts";

@@ -136,11 +136,14 @@ export function verifyReport(
     } else checkTd(report, options.allowServiceTd ?? false);
   });
   const { reportData } = options;
-  if (reportData !== undefined)
-    checks.run("report data", () => {
-      if (!equal(reportData, report.reportData))
+  checks.run(
+    "report data",
+    () => {
+      if (reportData !== undefined && !equal(reportData, report.reportData))
         throw new BindingError("The report data", toHex(reportData), toHex(report.reportData));
-    });
+    },
+    () => (reportData === undefined ? "not compared: none was given" : ""),
+  );
 }
 
 function checkTd({ tdAttributes, mrServiceTd }: TdReport, allowServiceTd: boolean): void {

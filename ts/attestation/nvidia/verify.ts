@@ -101,11 +101,15 @@ export function verifyGpu(data: Uint8Array, chain: string, options: GpuOptions):
     },
     ({ name }) => name,
   );
-  checks.run("nonce", () => {
-    const got = toHex(report.nonce);
-    if (options.allowSamples !== true && SAMPLE_NONCES.includes(got)) throw new PublicSampleError(got);
-    if (nonce !== undefined && !equal(nonce, report.nonce)) throw new BindingError("The nonce", toHex(nonce), got);
-  });
+  checks.run(
+    "nonce",
+    () => {
+      const got = toHex(report.nonce);
+      if (options.allowSamples !== true && SAMPLE_NONCES.includes(got)) throw new PublicSampleError(got);
+      if (nonce !== undefined && !equal(nonce, report.nonce)) throw new BindingError("The nonce", toHex(nonce), got);
+    },
+    () => (nonce === undefined ? "not compared: none was given" : ""),
+  );
   checks.run("architecture", () => {
     if (!accept.includes(leaf.architecture))
       throw new UnsupportedEvidenceError(
@@ -141,8 +145,8 @@ function modeOf({ opaque }: SpdmReport): VerifiedGpu["mode"] {
 /** Evidence as NVIDIA's tools and NRAS exchange it: reports and chains in base64. @throws EvidenceEncodingError */
 export function parseGpuEvidence(value: unknown): { readonly report: Uint8Array; readonly chain: string }[] {
   const list: unknown = Array.isArray(value) ? value : (value as { evidence_list?: unknown } | null)?.evidence_list;
-  if (!Array.isArray(list) || list.length > 64)
-    throw new EvidenceEncodingError("list of GPU evidence", "It is no array of at most 64 devices.");
+  if (!Array.isArray(list) || list.length === 0 || list.length > 64)
+    throw new EvidenceEncodingError("list of GPU evidence", "It is no array of 1 to 64 devices.");
   return list.map((one: { evidence?: unknown; certificate?: unknown } | null) => {
     const { evidence, certificate } = one ?? {};
     if (typeof evidence !== "string" || typeof certificate !== "string")
