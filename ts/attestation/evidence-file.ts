@@ -7,6 +7,8 @@ export type EvidenceFile =
   | { readonly kind: "quote" | "gpu-report" | "snp-report"; readonly bytes: Uint8Array };
 
 const SNP_BYTES = 1184;
+/** More than reports of the largest machines have. */
+const MOST_BYTES = 1 << 22;
 const SPDM = Uint8Array.of(0x11, 0xe0, 0x01, 0xff);
 
 /**
@@ -15,6 +17,7 @@ const SPDM = Uint8Array.of(0x11, 0xe0, 0x01, 0xff);
  * @throws EvidenceEncodingError if the bytes are none of them.
  */
 export function readEvidence(data: Uint8Array): EvidenceFile {
+  if (data.length > MOST_BYTES) throw new EvidenceEncodingError("evidence", `It has ${data.length} bytes.`);
   const text = new TextDecoder("latin1").decode(data).trim();
   const hex = /^(?:0x)?((?:[0-9a-fA-F]{2})+)$/.exec(text)?.[1];
   if (hex !== undefined) return binary(new Uint8Array(Buffer.from(hex, "hex")));

@@ -214,6 +214,16 @@ describe("quotes under a development root", () => {
     FLIPS_MS,
   );
 
+  it("refuse in no time what is made to take long", () => {
+    const started = performance.now();
+    const chains = [`${"\0".repeat(60_000)}x`, " ".repeat(60_000), "-----BEGIN CERTIFICATE-----".repeat(2000)];
+    for (const chain of chains)
+      expect(refusal(() => verify(intel.tdxQuote(reportData, {}, { chain })))).toBe("attestation.encoding");
+    const text = `${"\0".repeat(1 << 20)}x`;
+    expect(refusal(() => verify(quote, { ...collateral, tcb_info_issuer_chain: text }))).toBe("attestation.encoding");
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+
   it("refuse mixed chains", () => {
     const [pck, platformCa, top] = intel.chain.split(/(?<=-----END CERTIFICATE-----\n)/);
     const of = (chain: string) => refusal(() => verify(intel.tdxQuote(reportData, {}, { chain })));

@@ -110,7 +110,10 @@ export function parseCertificate(der: Uint8Array): X509 {
  * @throws EvidenceEncodingError if the text is anything else, or more than 8 certificates.
  */
 export function parsePem(text: string): X509[] {
-  const blocks = text.replace(/\0+$/, "").trim().split("-----END CERTIFICATE-----");
+  // Not by a pattern: it would look for the end from each of many NULs.
+  let end = text.length;
+  while (end > 0 && text.charCodeAt(end - 1) === 0) end--;
+  const blocks = text.slice(0, end).trim().split("-----END CERTIFICATE-----");
   const last = blocks.pop();
   if (last !== "" || blocks.length > MOST_CERTIFICATES || blocks.length === 0)
     throw new EvidenceEncodingError("PEM", `It holds ${blocks.length} whole certificates, and more.`);

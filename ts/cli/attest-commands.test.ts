@@ -54,6 +54,7 @@ beforeAll(async () => {
     "other.xml": rims.manifest({ version: "96.00.9F.00.01", values: { 8: ["ab".repeat(48)] } }),
     "rim.der": rims.root,
     "none.json": "[]",
+    "rude.json": JSON.stringify([["JWT", "a"], { "\u001b[2J": 1 }]),
     "nothing.bin": "nothing",
   };
   for (const [name, content] of Object.entries(files)) writeFileSync(path(name), content);
@@ -138,6 +139,10 @@ describe("otr attest verify", () => {
 
   it("takes nothing for evidence of something, and says what it did not compare", async () => {
     expect((await otr(path("none.json"), ...DEV())).code).toBe(3);
+    // A name that a terminal would obey.
+    const { out } = await otr(path("rude.json"), ...DEV());
+    expect(out).toMatch(/FAIL/);
+    expect(out.replaceAll("\n", "")).not.toMatch(/[^\x20-\x7e]/);
     expect((await otr(path("gpus.json"), ...DEV())).out).toMatch(/ok +nonce +not compared: none was given/);
     const quote = await otr(path("quote.bin"), "--collateral", path("collateral.json"), ...DEV());
     expect(quote.out).toMatch(/ok +report data +not compared: none was given/);

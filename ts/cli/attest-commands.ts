@@ -80,7 +80,9 @@ export function attestCommands(program: Command, run: Run): void {
     );
 }
 
-const rowOf = ({ name, ok, detail }: Check): string[] => [ok ? "ok" : "FAIL", name, detail];
+/** Details quote what was read, and that may be anything: terminals must not obey it. */
+const rowOf = ({ name, ok, detail }: Check): string[] =>
+  [ok ? "ok" : "FAIL", name, detail].map((cell) => cell.replace(/[^\x20-\x7e]/g, "?"));
 
 type Context = ReturnType<typeof contextOf>;
 

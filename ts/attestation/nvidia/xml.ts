@@ -9,6 +9,7 @@ export interface XmlElement {
 
 const MOST_CHARACTERS = 1 << 20;
 const MOST_DEPTH = 32;
+const MOST_NAMESPACES = 16;
 const NAME = "[A-Za-z_][\\w.-]*(?::[A-Za-z_][\\w.-]*)?";
 /** Start tags and end tags, each from where the reader stands. */
 const TAG = new RegExp(`<(${NAME})((?:\\s+${NAME}\\s*=\\s*(?:"[^"<]*"|'[^'<]*'))*)\\s*(/?)>|</(${NAME})\\s*>`, "y");
@@ -86,6 +87,8 @@ export function scopeOf({ attributes }: XmlElement, outer: Scope): Scope {
     const prefix = prefixOf(name);
     if (prefix !== undefined) scope.set(prefix, value);
   }
+  // Each element looks at all: many of both would take for ever.
+  if (scope.size > MOST_NAMESPACES) fail(`More than ${MOST_NAMESPACES} namespaces are in scope.`);
   return scope;
 }
 
