@@ -107,6 +107,9 @@ describe("GET /v1/attestation/report", () => {
     expect(take({ ...body, nvidia_payload: { evidence_list: [list[0], list[0]] } })).toBe("attestation.identity");
     expect(take({ ...body, info: { tcb_info: { app_compose: "another" } } })).toBe("attestation.identity");
     expect(take({ ...body, info: { tcb_info: '{"app_compose":"another"}' } })).toBe("attestation.identity");
+    const event = { imr: 0, event_type: 1, digest: "ab", event: "", event_payload: "" };
+    expect(take({ ...body, event_log: JSON.stringify([event]) })).toBe("attestation.identity");
+    expect(take({ ...body, event_log: "{" })).toBe("attestation.encoding");
     for (const value of [null, [], {}, { ...body, request_nonce: "00" }])
       expect(take(value)).toBe("attestation.encoding");
   });

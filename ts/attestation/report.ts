@@ -11,6 +11,7 @@ import {
   UnsupportedEvidenceError,
 } from "./errors.ts";
 import { type Collateral, parseCollateral, type TcbStatus } from "./intel/collateral.ts";
+import { type RuntimeEvent, replayEvents } from "./intel/event-log.ts";
 import { type VerifiedQuote, verifyQuote } from "./intel/verify.ts";
 import { parseGpuEvidence, type VerifiedGpu, verifyGpu } from "./nvidia/verify.ts";
 import { reportDataOf } from "./report-data.ts";
@@ -28,6 +29,7 @@ const attestationSchema = z.object({
   intel_quote: text.nullish(),
   amd_report: text.nullish(),
   nvidia_payload: z.union([text, z.record(z.string(), z.unknown())]).nullish(),
+  event_log: z.unknown(),
   info: z.object({ tcb_info: z.unknown() }).nullish(),
   otr: z.object({ collateral: z.unknown() }).nullish(),
 });
@@ -61,6 +63,8 @@ export interface VerifiedReport {
   readonly gpus: readonly VerifiedGpu[];
   /** What the guest was started with, if the processor's evidence commits to it. */
   readonly configuration: string | undefined;
+  /** What the guest has measured at run time. */
+  readonly events: readonly RuntimeEvent[];
 }
 
 /**
@@ -97,7 +101,21 @@ export function verifyAttestationReport(value: unknown, options: ReportOptions):
   });
   const configuration = configurationOf(report.info?.tcb_info);
   checks.run("configuration", () => checkConfiguration(configuration, quote));
-  return { signingAddress, tlsFingerprint: tlsFingerprint && toHex(tlsFingerprint), quote, gpus, configuration };
+  const events = checks.run(
+    "event log",
+    () => eventsOf(report.event_log, quote),
+    (list) => (list.length === 0 ? "none" : list.map(({ name }) => name).join(", ")),
+  );
+  const shown = { configuration, events };
+  return { signingAddress, tlsFingerprint: tlsFingerprint && toHex(tlsFingerprint), quote, gpus, ...shown };
+}
+
+/** An empty log says nothing, and is no claim that nothing was measured. */
+function eventsOf(log: unknown, quote: VerifiedQuote | undefined): RuntimeEvent[] {
+  const list = typeof log === "string" && log !== "" ? jsonOf(log) : log;
+  if (!list || (Array.isArray(list) && list.length === 0)) return [];
+  if (quote?.report.kind !== "tdx") throw new UnsupportedEvidenceError("An event log", "Only TDs' quotes bind one.");
+  return replayEvents(list, quote.report);
 }
 
 type Report = z.infer<typeof attestationSchema>;

@@ -7,6 +7,7 @@ export { fingerprint } from "../attestation/chain.ts";
 export { type Check, Checks } from "../attestation/checks.ts";
 export * from "../attestation/errors.ts";
 export { type Collateral, parseCollateral, TCB_STATUSES, type TcbStatus } from "../attestation/intel/collateral.ts";
+export { type RuntimeEvent, replayEvents } from "../attestation/intel/event-log.ts";
 export { parseQuote, type Quote } from "../attestation/intel/quote.ts";
 export { type QuoteOptions, type VerifiedQuote, verifyQuote } from "../attestation/intel/verify.ts";
 export { parseReport, type SpdmReport } from "../attestation/nvidia/report.ts";
