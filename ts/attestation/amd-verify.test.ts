@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { concat, toHex } from "../commit/bytes.ts";
+import { concat, fromHex, toHex } from "../commit/bytes.ts";
 import { FUZZ } from "../machine/testing/fuzz.ts";
+import { readCertificateTable } from "./amd/certificate-table.ts";
 import { parseSnpReport } from "./amd/report.ts";
 import { type SnpOptions, verifySnp } from "./amd/verify.ts";
+import { DevIntel } from "./dev-root/index.ts";
 import { ROOTS } from "./roots.ts";
 import { evidence, HAS_EVIDENCE } from "./testing/real-evidence.ts";
 import { FLIPS_MS, flipped, refusal, sampled } from "./testing/refusal.ts";
@@ -29,6 +31,63 @@ describe("the parser of SEV-SNP reports", () => {
   });
 });
 
+/** A host's table of these entries: identifier, offset and length each, then the contents. */
+function tableOf(entries: readonly (readonly [id: string, content: Uint8Array])[]): Uint8Array {
+  let at = 24 * (entries.length + 1);
+  const heads = entries.map(([id, { length }]) => {
+    const head = new Uint8Array(24);
+    head.set(fromHex(`0x${id}`));
+    new DataView(head.buffer).setUint32(16, at, true);
+    new DataView(head.buffer).setUint32(20, length, true);
+    at += length;
+    return head;
+  });
+  return concat([...heads, new Uint8Array(24), ...entries.map(([, content]) => content)]);
+}
+const VCEK = "63da758de6644564adc5f4b93be8accd";
+const ASK = "4ab7b379bbac4fe4a02f05aef327c782";
+const ARK = "c0b406a4a803495297433fb6014cd0ae";
+
+describe("a host's certificate table", () => {
+  it("gives the chain, leaf first, in whichever order it is and however its identifiers are written", () => {
+    const ders = new DevIntel(new Uint8Array(32)).certificates;
+    const little = "8d75da6364e66445adc5f4b93be8accd";
+    for (const id of [VCEK, little]) {
+      const table = tableOf([
+        [ARK, ders.root],
+        [ASK, ders.platformCa],
+        [id, ders.pck],
+        ["11".repeat(16), ders.signer],
+      ]);
+      expect(readCertificateTable(table).map(({ der }) => der)).toEqual([ders.pck, ders.platformCa, ders.root]);
+      for (let end = 0; end < table.length; end += 7)
+        expect(refusal(() => readCertificateTable(table.subarray(0, end)))).toMatch(/accepted|attestation.encoding/);
+    }
+    const take = (entries: Parameters<typeof tableOf>[0]) => refusal(() => readCertificateTable(tableOf(entries)));
+    expect(take([])).toBe("attestation.encoding");
+    expect(
+      take([
+        [VCEK, ders.pck],
+        [VCEK, ders.pck],
+      ]),
+    ).toBe("attestation.encoding");
+    expect(
+      take([
+        [VCEK, ders.pck],
+        [ASK, ders.root],
+      ]),
+    ).toBe("attestation.encoding");
+    expect(take(Array.from({ length: 20 }, (_, k) => [`${k + 10}`.repeat(16), ders.root] as const))).toBe(
+      "attestation.encoding",
+    );
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (table) => {
+        refusal(() => readCertificateTable(table));
+      }),
+    );
+  });
+});
+
 describe.skipIf(!HAS_EVIDENCE)("real SEV-SNP reports", () => {
   const bytes = (name: string) => new Uint8Array(evidence(`amd-sev-snp/${name}`));
   const report = HAS_EVIDENCE
@@ -51,6 +110,16 @@ describe.skipIf(!HAS_EVIDENCE)("real SEV-SNP reports", () => {
     expect(toHex(verified.report.measurement)).toBe(`0x${expected.A.measurement}`);
     expect(toHex(verified.report.reportData)).toBe(`0x${expected.A.report_data}`);
     expect(verified.report.policy).toBe(0x30000n);
+  });
+
+  it("verify with the chain in a host's table", () => {
+    const [vcek, ask, ark] = chain.map(({ der }) => der);
+    const table = tableOf([
+      [VCEK, vcek!],
+      [ASK, ask!],
+      [ARK, ark!],
+    ]);
+    expect(verify(report, readCertificateTable(table)).product).toBe("Milan-B0");
   });
 
   it("refuse what can be debugged", () => {

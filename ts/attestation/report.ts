@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { concat, equal, fromHex, type Hex, toHex } from "../commit/bytes.ts";
+import { readCertificateTable } from "./amd/certificate-table.ts";
 import { verifySnp } from "./amd/verify.ts";
 import { Checks } from "./checks.ts";
 import {
@@ -28,6 +29,7 @@ const attestationSchema = z.object({
   tls_cert_fingerprint: hex(32).nullish(),
   intel_quote: text.nullish(),
   amd_report: text.nullish(),
+  amd_certificates: text.nullish(),
   nvidia_payload: z.union([text, z.record(z.string(), z.unknown())]).nullish(),
   event_log: z.unknown(),
   info: z.object({ tcb_info: z.unknown() }).nullish(),
@@ -46,7 +48,7 @@ export interface ReportOptions {
   readonly tlsFingerprint?: Uint8Array;
   /** Fetched from Intel; left out, what the report carries. Intel has signed either. */
   readonly collateral?: Collateral;
-  /** The chip's certificate, ASK and ARK, of AMD's machines. */
+  /** The chip's certificate, ASK and ARK, of AMD's machines; left out, what the report carries. AMD has signed either. */
   readonly amdChain?: readonly X509[];
   /** GPUs that have to report at least. */
   readonly gpus?: number;
@@ -150,7 +152,8 @@ function cpuOf(
   }
   if (!report.amd_report)
     throw new UnsupportedEvidenceError("A report without a processor's evidence", "GPUs alone do not name the key.");
-  const { amdChain = [] } = options;
+  const table = report.amd_certificates;
+  const amdChain = options.amdChain ?? (table ? readCertificateTable(bytes(table)) : []);
   verifySnp(bytes(report.amd_report), amdChain, { time, reportData, checks, ...(roots.amd && { roots: roots.amd }) });
   return undefined;
 }
