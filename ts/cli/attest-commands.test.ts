@@ -148,6 +148,15 @@ describe("otr attest verify", () => {
     expect(quote.out).toMatch(/ok +report data +not compared: none was given/);
   });
 
+  it("prints the roots of a development seed, as verify takes them", async () => {
+    let out = "";
+    const streams = { stdout: { write: (text: string) => (out += text) }, stderr: { write: () => undefined } };
+    expect(await main(["attest", "dev-roots", "--seed", "attest-commands.test"], {}, streams)).toBe(0);
+    writeFileSync(path("roots.pem"), out);
+    const { code } = await otr(path("report.json"), "--root", path("roots.pem"), ...AT, "--nonce", NONCE);
+    expect(code).toBe(0);
+  });
+
   it("refuses wrong usage", async () => {
     expect((await otr(path("none"))).code).toBe(2);
     expect((await otr(path("report.json"), ...DEV())).code).toBe(2);

@@ -3,6 +3,8 @@ import type { Command } from "commander";
 import { verifySnp } from "../attestation/amd/verify.ts";
 import { fingerprint } from "../attestation/chain.ts";
 import { type Check, Checks } from "../attestation/checks.ts";
+import { DevIntel, DevNvidia } from "../attestation/dev-root/index.ts";
+import { pem } from "../attestation/dev-root/x509.ts";
 import { CollateralError, ReferenceValueError } from "../attestation/errors.ts";
 import { readEvidence } from "../attestation/evidence-file.ts";
 import { parseCollateral, TCB_STATUSES, type TcbStatus } from "../attestation/intel/collateral.ts";
@@ -76,6 +78,19 @@ export function attestCommands(program: Command, run: Run): void {
           results.map(({ file, kind, checks }) => table([["", file, kind], ...checks.map(rowOf)])).join("\n\n"),
         );
         if (!ok) throw new NegativeResultError("The evidence does not hold");
+      }),
+    );
+
+  attest
+    .command("dev-roots")
+    .description("roots of a development executor's evidence, in PEM, for --root: they prove nothing")
+    .option("--seed <text>", "executor.attestation.devSeed of the executor; default: of the configuration")
+    .action(
+      run(async (session, { seed = session.config.executor.attestation.devSeed }: { seed?: string }) => {
+        const bytes = new TextEncoder().encode(seed);
+        const roots = { intel: new DevIntel(bytes).certificates.root, nvidia: new DevNvidia(bytes).root };
+        const shownRoots = Object.fromEntries(Object.entries(roots).map(([name, der]) => [name, fingerprint(der)]));
+        session.output.result(shownRoots, () => (pem(roots.intel) + pem(roots.nvidia)).trimEnd());
       }),
     );
 }
