@@ -1,15 +1,19 @@
 import type { Hex } from "../commit/bytes.ts";
 import type { Domain } from "../commit/typed-data.ts";
+import type { AttestationService } from "../enclave/attestation-report.ts";
 import type { Chat, IdempotencyKey } from "../executor/answerer.ts";
 import type { Order } from "../executor/receipts.ts";
 import type { ReadinessCheck } from "../metrics/health-server.ts";
 import type { Bundle } from "../sdk/bundle.ts";
 import type { PromptModel } from "../sdk/prompt-model.ts";
+import type { SignedExchange } from "../store/executor-rows.ts";
 
 /** A model that the server offers. */
 export interface ServedModel extends PromptModel {
   /** Address of the key that signs its receipts. */
   readonly enclaveKey: Hex;
+  /** The key itself: x and y, 64 bytes. */
+  readonly enclavePublicKey: Hex;
 }
 
 /** What is known of a chat's receipt: `gone` after a crash or a cancellation before the first token. */
@@ -31,5 +35,10 @@ export interface ApiBackend {
   receiptOf(chatId: string): ChatReceipt;
   /** A batch of this executor, with its bundles in leaf order. */
   batch(root: Hex): { readonly count: number; bundles(from: number, limit: number): Iterable<Bundle> } | undefined;
+  /** Signs what was exchanged in a chat with the model's key, and keeps it as long as the chat. */
+  signExchange(chatId: string, modelId: Hex, text: string): Promise<void>;
+  exchangeOf(chatId: string): SignedExchange | undefined;
+  /** Evidence of the machine for clients; absent of machines without any. */
+  readonly attestation?: AttestationService;
   readiness(): readonly ReadinessCheck[];
 }

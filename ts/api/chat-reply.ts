@@ -24,6 +24,8 @@ export interface ChatReplyOptions {
   readonly headers: Record<string, string>;
   /** Milliseconds of silence after which something harmless is written. */
   readonly heartbeatMs: number;
+  /** Signs the exchange whose response has this SHA-256, before its last bytes leave. */
+  readonly sign: (responseHash: string) => Promise<void>;
   /** Told of a failure that the client is told of too. */
   readonly onError: (error: unknown) => void;
 }
@@ -85,7 +87,9 @@ export async function streamReply(response: ServerResponse, options: ChatReplyOp
     if (ended.stopReason === STOP_REASON.cancelled) throw cutShort();
     await send(chunk(head, {}, ended.stopReason, includeUsage));
     if (includeUsage) await send(usageChunk(head, usageOf(chat.order.prompt.length, ended.nOut)));
-    stream.end(`${includeOtr ? receiptComment(chat.chatId, options.bundle()) : ""}data: [DONE]\n\n`);
+    const last = `${includeOtr ? receiptComment(chat.chatId, options.bundle()) : ""}data: [DONE]\n\n`;
+    await options.sign(stream.hashWith(last));
+    stream.end(last);
   } catch (error) {
     options.onError(error);
     stream.end(event(apiErrorOf(error).body));
@@ -114,6 +118,7 @@ export async function jsonReply(response: ServerResponse, options: ChatReplyOpti
     if (ended.stopReason === STOP_REASON.cancelled) throw cutShort();
     const usage = usageOf(chat.order.prompt.length, ended.nOut);
     const body = JSON.stringify(completion(headOf(options), content, ended.stopReason, usage));
+    await options.sign(stream.hashWith(body));
     if (!stream.started) stream.start(200, { ...json, "content-length": String(Buffer.byteLength(body)) });
     stream.end(body);
   } catch (error) {

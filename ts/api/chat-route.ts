@@ -9,6 +9,7 @@ import type { ChatBody } from "../sdk/chat-body.ts";
 import { chatParameters, parseChatBody } from "../sdk/chat-parameters.ts";
 import { decodeRequestHeader, REQUEST_HEADER } from "../sdk/request-header.ts";
 import type { ApiBackend, ServedModel } from "./backend.ts";
+import { bodyHash } from "./body-hash.ts";
 import { jsonReply, receiptPath, streamReply } from "./chat-reply.ts";
 import { apiErrorOf, invalidRequest, notFound } from "./errors.ts";
 import { carriedOrder, type OrderContext, unsignedOrder } from "./order.ts";
@@ -44,6 +45,7 @@ export function chatRoute(app: FastifyInstance, options: ChatRouteOptions): void
       includeUsage: body.stream_options?.include_usage === true,
       includeOtr: body.stream_options?.include_otr === true,
       bundle: () => signedReceipt(backend, chat.chatId).bundle,
+      sign: (responseHash) => backend.signExchange(chat.chatId, model.modelId, `${bodyHash(request)}:${responseHash}`),
       headers: { "x-request-id": request.id, "x-otr-receipt": receiptPath(chat.chatId) },
       onError: (error) => {
         const { status, apiCode } = apiErrorOf(error);

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../chain/time.ts";
@@ -10,6 +11,7 @@ export class ResponseStream {
   readonly #response: ServerResponse;
   readonly #done = new AbortController();
   readonly #onGone: () => void;
+  readonly #hash = createHash("sha256");
 
   /** @param onGone Called if the client goes away before `end`. */
   constructor(response: ServerResponse, onGone: () => void) {
@@ -43,6 +45,7 @@ export class ResponseStream {
 
   /** Writes and waits until there is room for more. After the client has gone it does nothing. */
   async write(text: string): Promise<void> {
+    if (!this.gone) this.#hash.update(text);
     if (this.gone || this.#response.write(text)) return;
     // `close` also ends the wait: a client that went away never drains.
     await once(this.#response, "drain", { signal: this.#done.signal }).catch(() => undefined);
@@ -55,6 +58,11 @@ export class ResponseStream {
       if (this.#done.signal.aborted) return;
       await beat();
     }
+  }
+
+  /** SHA-256 in hex of the whole body, should it end with this text. */
+  hashWith(text: string): string {
+    return this.#hash.copy().update(text).digest("hex");
   }
 
   end(text = ""): void {

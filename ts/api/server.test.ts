@@ -31,7 +31,7 @@ async function serve(changes: Partial<ApiBackend> = {}) {
   const backend: ApiBackend = {
     domain: TEST_DOMAIN,
     executor: TEST_DOMAIN.rollup,
-    models: [{ ...TEST_MODEL, enclaveKey: TEST_DOMAIN.rollup }],
+    models: [{ ...TEST_MODEL, enclaveKey: TEST_DOMAIN.rollup, enclavePublicKey: `0x${"00".repeat(64)}` }],
     begin: (order) => {
       begun.push(order);
       return { chatId: "chatcmpl-1", order, steps, leave: () => left++ };
@@ -40,6 +40,8 @@ async function serve(changes: Partial<ApiBackend> = {}) {
     isSpent: () => false,
     receiptOf: () => ({ state: "unknown" }),
     batch: () => undefined,
+    signExchange: async () => undefined,
+    exchangeOf: () => undefined,
     readiness: () => [],
     ...changes,
   };

@@ -4,7 +4,9 @@ import type { Clock } from "../chain/time.ts";
 import { toHex } from "../commit/bytes.ts";
 import { BaseError } from "../errors.ts";
 import type { Random } from "../executor/ports.ts";
+import { attestationRoutes } from "./attestation-routes.ts";
 import type { ApiBackend } from "./backend.ts";
+import { keepBodyHashes } from "./body-hash.ts";
 import { chatRoute } from "./chat-route.ts";
 import { ApiError, apiErrorOf, notFound } from "./errors.ts";
 import { healthRoutes } from "./health-routes.ts";
@@ -55,6 +57,7 @@ export function createApiServer(options: ApiServerOptions): FastifyInstance {
     forceCloseConnections: "idle",
     routerOptions: { maxParamLength: 256 },
   });
+  keepBodyHashes(app);
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
     // The route's own path: a URL may spell it in many ways.
@@ -73,6 +76,7 @@ export function createApiServer(options: ApiServerOptions): FastifyInstance {
   chatRoute(app, { backend, clock, random, defaultMaxOut, heartbeatMs });
   modelRoutes(app, backend, Math.floor(clock.now() / 1000));
   otrRoutes(app, backend);
+  attestationRoutes(app, backend, random);
   healthRoutes(app, backend);
   return app;
 }

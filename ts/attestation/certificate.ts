@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
 import { toHex } from "../commit/bytes.ts";
-import { type Element, elements, TAG } from "./der.ts";
-import { EvidenceEncodingError } from "./errors.ts";
 import type { Point } from "./p384.ts";
 import type { P384Statement } from "./p384-hints.ts";
+import { parseCertificate, parsePem, type X509 } from "./x509.ts";
 
-/** What a prover needs of a certificate; `src/attestation/X509.sol` checks the rest. */
+/** What a prover needs of a certificate. */
 export interface Certificate {
   readonly der: Uint8Array;
   /** What the issuer signed. */
@@ -16,13 +15,7 @@ export interface Certificate {
   readonly s: bigint;
 }
 
-const big = (bytes: Uint8Array): bigint => (bytes.length === 0 ? 0n : BigInt(toHex(bytes)));
-
-function children(element: Element | undefined, tag: number): Element[] {
-  if (element?.tag !== tag)
-    throw new EvidenceEncodingError("certificate", `An element has tag ${element?.tag}, not ${tag}.`);
-  return elements(element.contents);
-}
+const big = (bytes: Uint8Array): bigint => BigInt(toHex(bytes));
 
 /**
  * Reads a certificate in DER.
@@ -30,19 +23,17 @@ function children(element: Element | undefined, tag: number): Element[] {
  * @throws EvidenceEncodingError if the bytes are none.
  */
 export function readCertificate(der: Uint8Array): Certificate {
-  const [tbs, , signature] = children(elements(der)[0], TAG.sequence);
-  const key = children(children(tbs, TAG.sequence)[6], TAG.sequence)[1];
-  if (signature?.tag !== TAG.bitString || key?.tag !== TAG.bitString)
-    throw new EvidenceEncodingError("certificate", "Signature or key is no bit string.");
-  const [r, s] = children(elements(signature.contents.subarray(1))[0], TAG.sequence);
-  return { der, tbs: tbs!.whole, key: key.contents.subarray(2), r: big(r!.contents), s: big(s!.contents) };
+  return provable(parseCertificate(der));
 }
 
-/** The certificates in PEM blocks, in their order. */
+/** The certificates in PEM blocks, in their order. @throws EvidenceEncodingError if the text is anything else */
 export function readPem(pem: string): Certificate[] {
-  return [...pem.matchAll(/-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----/g)].map((match) =>
-    readCertificate(new Uint8Array(Buffer.from(match[1]!, "base64"))),
-  );
+  return parsePem(pem).map(provable);
+}
+
+function provable({ der, tbs, key, signature }: X509): Certificate {
+  const half = signature.length / 2;
+  return { der, tbs, key, r: big(signature.subarray(0, half)), s: big(signature.subarray(half)) };
 }
 
 /** The P-384 key of a certificate as a point. */

@@ -8,7 +8,9 @@ export const TAG = {
   bitString: 0x03,
   octetString: 0x04,
   oid: 0x06,
+  enumerated: 0x0a,
   utf8String: 0x0c,
+  printableString: 0x13,
   utcTime: 0x17,
   generalizedTime: 0x18,
   sequence: 0x30,
@@ -49,4 +51,58 @@ export function elements(data: Uint8Array): Element[] {
     at = start + length;
   }
   return out;
+}
+
+/** The elements of a constructed one with this tag. */
+export function children(element: Element | undefined, tag: number): Element[] {
+  return elements(contentsOf(element, tag));
+}
+
+/** The contents of an element with this tag. */
+export function contentsOf(element: Element | undefined, tag: number): Uint8Array {
+  if (element?.tag !== tag)
+    throw new EvidenceEncodingError("DER", `An element has tag ${element?.tag ?? "none"}, not ${tag}.`);
+  return element.contents;
+}
+
+/** The one element with this tag that the bytes are. */
+export function only(data: Uint8Array, tag: number): Element {
+  const [element, ...rest] = elements(data);
+  if (element?.tag !== tag || rest.length > 0)
+    throw new EvidenceEncodingError("DER", `${data.length} bytes are not one element with tag ${tag}.`);
+  return element;
+}
+
+/** The bytes of a positive integer without its leading zero, at most `most`; none for 0. */
+export function magnitude(element: Element | undefined, most: number): Uint8Array {
+  const value = contentsOf(element, TAG.integer);
+  const [first, second] = value;
+  const wrong = first === undefined || first >= 0x80 || (first === 0 && second !== undefined && second < 0x80);
+  const bytes = first === 0 ? value.subarray(1) : value;
+  if (wrong || bytes.length > most)
+    throw new EvidenceEncodingError("DER", `An integer is negative, not in its shortest form, or above ${most} bytes.`);
+  return bytes;
+}
+
+/** A positive integer of at most 6 bytes. */
+export function small(element: Element | undefined): number {
+  return magnitude(element, 6).reduce((n, byte) => n * 256 + byte, 0);
+}
+
+/** The contents of a bit string, whose unused bits are 0. */
+export function bits(element: Element | undefined): { readonly bytes: Uint8Array; readonly unused: number } {
+  const [unused, ...rest] = contentsOf(element, TAG.bitString);
+  const last = rest.at(-1);
+  if (unused === undefined || unused > 7 || (unused > 0 && (last === undefined || (last & ((1 << unused) - 1)) !== 0)))
+    throw new EvidenceEncodingError("DER", "A bit string's unused bits are not 0.");
+  return { bytes: Uint8Array.from(rest), unused };
+}
+
+/** Takes `TRUE`, whose default is FALSE, from the front of the elements if it is there. */
+export function takeFlag(list: Element[]): boolean {
+  if (list[0]?.tag !== TAG.boolean) return false;
+  const { contents } = list.shift()!;
+  // FALSE is the default wherever it may stand, and a default is left out.
+  if (contents.length !== 1 || contents[0] !== 0xff) throw new EvidenceEncodingError("DER", "A Boolean is not TRUE.");
+  return true;
 }

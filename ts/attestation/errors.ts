@@ -1,11 +1,11 @@
 import { BaseError } from "../errors.ts";
 
-/** No hints exist: the signature does not verify. */
+/** A signature does not verify; of P-384, no hints exist for it. */
 export class SignatureInvalidError extends BaseError {
   constructor(reason: string) {
-    super("The P-384 signature does not verify.", {
+    super("A signature does not verify.", {
       code: "attestation.signature",
-      metaMessages: [reason, "Check that key, signature and SHA-384 digest belong together."],
+      metaMessages: [reason, "Check that key, signature and message belong together."],
     });
   }
 }
@@ -24,5 +24,135 @@ export class ManifestError extends BaseError {
       code: "attestation.manifest",
       metaMessages: [reason],
     });
+  }
+}
+/** Evidence is well formed, but of a kind that is not verified here. */
+export class UnsupportedEvidenceError extends BaseError {
+  constructor(what: string, reason: string) {
+    super(`${what} is not supported.`, { code: "attestation.unsupported", metaMessages: [reason] });
+  }
+}
+
+/** Certificates do not lead from the leaf to the root as they must. */
+export class CertificateChainError extends BaseError {
+  constructor(reason: string) {
+    super("A certificate chain does not hold.", { code: "attestation.chain", metaMessages: [reason] });
+  }
+}
+
+/** A chain ends in another certificate than the pinned one. */
+export class RootMismatchError extends BaseError {
+  constructor(expected: string, got: string) {
+    super("A chain ends in another root than the pinned one.", {
+      code: "attestation.root",
+      metaMessages: [`Expected the certificate with SHA-256 ${expected}, got ${got}.`],
+    });
+  }
+}
+
+/** Something is not valid yet or not any more. Times in seconds since 1970. */
+export class ValidityError extends BaseError {
+  constructor(what: string, from: number, until: number, time: number) {
+    const show = (seconds: number) => new Date(1000 * seconds).toISOString();
+    super(`${what} is ${time < from ? "not valid yet" : "not valid any more"}.`, {
+      code: time < from ? "attestation.not-yet-valid" : "attestation.expired",
+      metaMessages: [`Valid from ${show(from)} to ${show(until)}, looked at for ${show(time)}.`],
+    });
+  }
+}
+
+/** A certificate is in its issuer's revocation list. */
+export class RevokedError extends BaseError {
+  constructor(subject: string, serial: bigint) {
+    super("A certificate is revoked.", {
+      code: "attestation.revoked",
+      metaMessages: [`${subject}, serial number ${serial.toString(16)}.`],
+    });
+  }
+}
+
+/** Collateral is of another platform, of another kind, or not there. */
+export class CollateralError extends BaseError {
+  constructor(reason: string) {
+    super("Collateral does not belong to the evidence.", { code: "attestation.collateral", metaMessages: [reason] });
+  }
+}
+
+/** A platform's or enclave's security version has a status that is not accepted, or none. */
+export class TcbStatusError extends BaseError {
+  readonly status: string;
+  readonly advisories: readonly string[];
+
+  constructor(status: string, advisories: readonly string[], accepted: readonly string[]) {
+    super(`The platform's TCB status is ${status}.`, {
+      code: "attestation.tcb",
+      metaMessages: [
+        `Accepted: ${accepted.join(", ")}.`,
+        ...(advisories.length === 0 ? [] : [`Advisories: ${advisories.join(", ")}.`]),
+      ],
+    });
+    this.status = status;
+    this.advisories = advisories;
+  }
+}
+
+/** Software that takes part in the attestation is not what its vendor's identity says. */
+export class IdentityError extends BaseError {
+  constructor(what: string, expected: string, got: string) {
+    super(`${what} is not the expected one.`, {
+      code: "attestation.identity",
+      metaMessages: [`Expected ${expected}, got ${got}.`],
+    });
+  }
+}
+
+/** The guest, the enclave or the quoting enclave can be debugged: its memory is no secret. */
+export class DebugError extends BaseError {
+  constructor(what: string) {
+    super(`${what} can be debugged.`, {
+      code: "attestation.debug",
+      metaMessages: ["Whoever runs the machine can read and change what is inside."],
+    });
+  }
+}
+
+/** Attributes of a guest weaken it in another way than by debugging. */
+export class AttributesError extends BaseError {
+  constructor(reason: string) {
+    super("A guest's attributes are not accepted.", { code: "attestation.attributes", metaMessages: [reason] });
+  }
+}
+
+/** Evidence answers another challenge, or is bound to something else. */
+export class BindingError extends BaseError {
+  constructor(what: string, expected: string, got: string) {
+    super(`${what} is another one.`, {
+      code: "attestation.binding",
+      metaMessages: [`Expected ${expected}, got ${got}.`, "The evidence may be somebody else's, or an old one."],
+    });
+  }
+}
+
+/** Evidence carries a nonce of samples that everybody has. */
+export class PublicSampleError extends BaseError {
+  constructor(nonce: string) {
+    super("The evidence is a published sample.", {
+      code: "attestation.sample",
+      metaMessages: [`Tools return it where there is no GPU. Its nonce is ${nonce}.`],
+    });
+  }
+}
+
+/** A device's measurements are not those of its reference manifests. */
+export class ReferenceValueError extends BaseError {
+  constructor(reason: string) {
+    super("Measurements are not the reference values.", { code: "attestation.reference", metaMessages: [reason] });
+  }
+}
+
+/** A token is not signed as it must, or does not state what it must. */
+export class TokenError extends BaseError {
+  constructor(reason: string) {
+    super("An attestation token is refused.", { code: "attestation.token", metaMessages: [reason] });
   }
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { Hex } from "viem";
+import { attestCommands } from "./attest-commands.ts";
 import { chainCommands } from "./chain-commands.ts";
 import { courtCommands } from "./court-commands.ts";
 import { daemonCommands } from "./daemon-commands.ts";
@@ -63,6 +64,7 @@ export async function main(
     executorCommands,
     courtCommands,
     drawCommands,
+    attestCommands,
   ])
     add(program, run);
   try {

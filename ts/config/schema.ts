@@ -83,6 +83,24 @@ export const configSchema = z.strictObject({
         .string()
         .optional()
         .describe("Key file of the development evidence's root; development chains only"),
+      attestation: z
+        .strictObject({
+          source: z
+            .enum(["none", "dev", "tdx", "snp"])
+            .default("none")
+            .describe("Where evidence of the machine comes from; dev proves nothing"),
+          gpus: z.number().int().min(0).max(16).default(0).describe("GPUs that have to be there and are attested"),
+          gpuProgram: z.string().default("nvattest").describe("NVIDIA's tool that collects GPU evidence"),
+          devSeed: z.string().default("otr").describe("Determines the roots of source dev"),
+          tlsFingerprint: z
+            .string()
+            .regex(/^[0-9a-fA-F]{64}$/)
+            .optional()
+            .describe(
+              "SHA-256 of the TLS key (SubjectPublicKeyInfo) in front of the executor, made in the same machine",
+            ),
+        })
+        .prefault({}),
       acceptUnknownBatches: z
         .boolean()
         .default(false)

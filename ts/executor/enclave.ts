@@ -69,7 +69,14 @@ export interface EnclaveSession {
 export interface Enclave {
   /** Address of the signing key. */
   readonly address: Hex;
+  /** The key itself: x and y on secp256k1, 64 bytes. */
+  readonly publicKey: Hex;
   readonly modelId: Hex;
+  /**
+   * Signs a text with the key (EIP-191). The prefix keeps it apart from receipts and challenges, whatever the text says; the enclave does not
+   * know whether it is true.
+   */
+  signText(text: string): Promise<Hex>;
   open(order: EnclaveOrder): Promise<EnclaveSession>;
   close(): Promise<void>;
 }
@@ -91,6 +98,7 @@ export interface SoftwareEnclaveOptions {
  */
 export class SoftwareEnclave implements Enclave {
   readonly address: Hex;
+  readonly publicKey: Hex;
   readonly modelId: Hex;
   readonly #options: SoftwareEnclaveOptions;
   readonly #account: ReturnType<typeof privateKeyToAccount>;
@@ -101,6 +109,7 @@ export class SoftwareEnclave implements Enclave {
     // A random 256-bit string is no valid key with probability 2^-128; viem then throws, and booting again helps.
     this.#account = privateKeyToAccount(toHex(options.random(32)));
     this.address = this.#account.address.toLowerCase() as Hex;
+    this.publicKey = `0x${this.#account.publicKey.slice(4)}`;
     this.modelId = options.modelId;
   }
 
@@ -125,6 +134,10 @@ export class SoftwareEnclave implements Enclave {
   /** Signs a registration's challenge (`EnclaveRegistry.challengeOf`): the key agrees to serve that executor and model. */
   consent(challenge: Hex): Promise<Hex> {
     return this.#account.sign({ hash: challenge });
+  }
+
+  signText(text: string): Promise<Hex> {
+    return this.#account.signMessage({ message: text });
   }
 
   async close(): Promise<void> {

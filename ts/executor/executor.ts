@@ -1,10 +1,13 @@
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
+import { getAddress } from "viem";
 import type { ApiBackend, ChatReceipt, ServedModel } from "../api/backend.ts";
 import { type ApiServerOptions, createApiServer } from "../api/server.ts";
 import type { Clock } from "../chain/time.ts";
+import type { Hex } from "../commit/bytes.ts";
 import type { Domain } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
+import type { AttestationService } from "../enclave/attestation-report.ts";
 import type { Health, ReadinessCheck } from "../metrics/health-server.ts";
 import { counter, gauge, gaugeBy, type Metric } from "../metrics/metric.ts";
 import type { PromptModel } from "../sdk/prompt-model.ts";
@@ -57,6 +60,8 @@ export interface ExecutorOptions {
     readonly pollMs?: number;
     readonly maxBackoffMs?: number;
   };
+  /** Evidence of the machine, for clients that ask for it. */
+  readonly attestation?: AttestationService;
   /** Serve although the chain has batches of this executor that the store does not know. */
   readonly acceptUnknownBatches?: boolean;
   /** Computes a share of the answers again before they are committed. */
@@ -276,6 +281,7 @@ export class Executor implements Health {
       stopTokens: model.stopTokens,
       tokenizer: model.tokenizer,
       enclaveKey: enclave.address,
+      enclavePublicKey: enclave.publicKey,
     }));
     return {
       domain,
@@ -289,8 +295,18 @@ export class Executor implements Health {
         const batch = store.batch(root);
         return batch && { count: batch.count, bundles: (from, limit) => store.bundlesOf(root, from, limit) };
       },
+      signExchange: (chatId, modelId, text) => this.#signExchange(chatId, modelId, text),
+      exchangeOf: (chatId) => store.exchangeOf(chatId),
+      ...(this.#options.attestation === undefined ? {} : { attestation: this.#options.attestation }),
       readiness: () => this.readiness(),
     };
+  }
+
+  async #signExchange(chatId: string, modelId: Hex, text: string): Promise<void> {
+    const { served, store } = this.#options;
+    const { enclave } = served.find(({ model }) => model.modelId === modelId)!;
+    const signature = await enclave.signText(text);
+    store.addExchange(chatId, { text, signature, signing_address: getAddress(enclave.address) });
   }
 
   #receiptOf(chatId: string): ChatReceipt {

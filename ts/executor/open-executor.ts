@@ -10,12 +10,14 @@ import { SqliteCursorStore, SqliteIntentStore } from "../chain/sqlite.ts";
 import { systemClock } from "../chain/time.ts";
 import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
 import { CommandProver, committedFiles, type Prover, ProcessProver } from "../circuits/claim-prover.ts";
-import type { Hex } from "../commit/bytes.ts";
+import { fromHex, type Hex } from "../commit/bytes.ts";
 import { weiOf } from "../config/amounts.ts";
 import type { Logger } from "../config/logger.ts";
 import type { Config } from "../config/schema.ts";
 import type { ModelSource } from "../dispute/answer.ts";
 import type { ReadyModel } from "../dispute/load-models.ts";
+import { AttestationService } from "../enclave/attestation-report.ts";
+import { openSource } from "../enclave/open-source.ts";
 import type { Engine } from "../engine/types.ts";
 import { ChainPulse } from "../metrics/chain-pulse.ts";
 import { TransactionLog } from "../metrics/transaction-log.ts";
@@ -75,6 +77,11 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   const { client, deployment, account, models, config, log, random, devRoot } = options;
   const { addresses } = deployment;
   const domain = { chainId: client.chain.id, rollup: addresses.rollup.toLowerCase() as Hex };
+  const { attestation } = config.executor;
+  const modelIds = models.map(({ loaded }) => loaded.modelId);
+  const configuration = JSON.stringify({ kind: "otr", ...domain, models: modelIds });
+  // The gate comes before any key, and before anything that would have to be closed again.
+  const evidence = await openSource(attestation, { configuration });
   const database = Database.open(options.path, ExecutorStore.schema, options.hooks);
   const transactions = new TransactionLog(log);
   const intents = { store: new SqliteIntentStore(database), onEvent: transactions.note };
@@ -102,7 +109,6 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   const port = new ExecutorPort({ ...chain, ...reading });
   const store = new ExecutorStore(database, domain, systemClock.now);
   const offer = offerOf(config.executor.requests);
-  const modelIds = served.map(({ model }) => model.modelId);
   const confirmations = Math.max(1, config.rpc.confirmations);
   const pulse = new ChainPulse({
     context,
@@ -160,6 +166,14 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
             engines: options.crossCheckEngines,
             share: config.executor.crossCheck.share,
             log,
+          }),
+        }),
+    ...(evidence === undefined
+      ? {}
+      : {
+          attestation: new AttestationService({
+            ...{ source: evidence, domain, executor: executor.toLowerCase() as Hex },
+            ...(attestation.tlsFingerprint && { tlsFingerprint: fromHex(`0x${attestation.tlsFingerprint}`) }),
           }),
         }),
     acceptUnknownBatches: config.executor.acceptUnknownBatches,

@@ -48,6 +48,15 @@ export interface StoredBatch {
   readonly error?: string;
 }
 
+/** What was exchanged in a chat, signed: hashes of the request's and of the response's bytes. */
+export interface SignedExchange {
+  /** SHA-256 of the request body, a colon, SHA-256 of the response body, both in hex. */
+  readonly text: string;
+  /** EIP-191. */
+  readonly signature: Hex;
+  readonly signing_address: string;
+}
+
 /** Name of an HTTP request that may be sent twice. */
 export interface IdempotencyRow {
   readonly bodyHash: Hex;

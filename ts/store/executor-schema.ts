@@ -121,5 +121,15 @@ CREATE INDEX idempotency_by_age ON idempotency (created_at);
 CREATE INDEX answered_by_deadline ON answered (deadline);
 ${NONCES_SQL}${DUE_ENDS_SQL}`,
     DRAWS_SQL,
+    // What was exchanged in chats, signed for clients that verify bytes.
+    `
+CREATE TABLE exchanges (
+  chat_id TEXT PRIMARY KEY,
+  text TEXT NOT NULL,
+  signature TEXT NOT NULL,
+  signing_address TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX exchanges_by_age ON exchanges (created_at);`,
   ],
 };

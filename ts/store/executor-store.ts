@@ -13,6 +13,7 @@ import {
   batchOf,
   type IdempotencyRow,
   type SealedAnswer,
+  type SignedExchange,
   type StoredBatch,
 } from "./executor-rows.ts";
 import { EXECUTOR_SCHEMA } from "./executor-schema.ts";
@@ -62,6 +63,28 @@ export class ExecutorStore {
   idempotency(key: string): IdempotencyRow | undefined {
     const row = this.database.get("SELECT body_hash, chat_id FROM idempotency WHERE key = ?", key);
     return row && { bodyHash: row.body_hash as Hex, chatId: String(row.chat_id) };
+  }
+
+  /** Keeps the signature of a chat's last complete response. Only who holds the idempotency key can have several responses to one chat. */
+  addExchange(chatId: string, { text, signature, signing_address: signer }: SignedExchange): void {
+    this.database.run(
+      `INSERT INTO exchanges (chat_id, text, signature, signing_address, created_at) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (chat_id) DO UPDATE SET text = excluded.text, signature = excluded.signature,
+         signing_address = excluded.signing_address`,
+      ...[chatId, text, signature, signer, this.clock()],
+    );
+  }
+
+  /** The signature of a chat's last complete response. */
+  exchangeOf(chatId: string): SignedExchange | undefined {
+    const row = this.database.get("SELECT text, signature, signing_address FROM exchanges WHERE chat_id = ?", chatId);
+    return (
+      row && {
+        text: String(row.text),
+        signature: row.signature as Hex,
+        signing_address: String(row.signing_address),
+      }
+    );
   }
 
   // Answers
@@ -292,6 +315,7 @@ export class ExecutorStore {
       this.database.run("DELETE FROM answered WHERE deadline < ?", Math.floor(before / 1000));
       this.database.run("DELETE FROM idempotency WHERE created_at < ?", before);
       this.database.run("DELETE FROM chats WHERE created_at < ?", before);
+      this.database.run("DELETE FROM exchanges WHERE created_at < ?", before);
       const gone = this.database.run(`DELETE FROM answers WHERE ${settled}`, before);
       this.database.run(
         `DELETE FROM batches WHERE state = 'done' AND created_at < ?

@@ -1,0 +1,52 @@
+import { createHash } from "node:crypto";
+import { DevIntel, DevNvidia } from "../attestation/dev-root/index.ts";
+import { type Clock, systemClock } from "../chain/time.ts";
+import { concat } from "../commit/bytes.ts";
+import { checkAsked, type EvidenceSource } from "./source.ts";
+
+/** What a development source is made of. */
+export interface DevSourceOptions {
+  /** Determines the roots: the same seed, the same roots. */
+  readonly seed: Uint8Array;
+  readonly gpus?: number;
+  /** Text that MRCONFIGID commits to. */
+  readonly configuration?: string;
+  readonly clock?: Clock;
+}
+
+/** Collateral is issued for a day in which this falls: what is asked twice is the same. */
+const DAY = 86_400;
+
+/**
+ * Evidence without hardware, in the structure of hardware's: TDX quotes and H100 reports under roots that the seed determines. It proves
+ * nothing, and it is what verifiers are run on where there is no such machine.
+ */
+export function devSource(options: DevSourceOptions): EvidenceSource {
+  const { seed, gpus = 1, configuration, clock = systemClock } = options;
+  const [intel, nvidia] = [new DevIntel(seed), new DevNvidia(seed)];
+  const fields = configuration === undefined ? {} : { mrConfigId: mrConfigId(configuration) };
+  return {
+    kind: "dev",
+    gpus,
+    ...(configuration === undefined ? {} : { configuration }),
+    async evidence(reportData, gpuNonces) {
+      checkAsked(reportData, gpuNonces, gpus);
+      const now = Math.floor(clock.now() / 1000);
+      const reports = gpuNonces.map((nonce, index) => {
+        const gpu = nvidia.gpu(index);
+        return { report: gpu.report(nonce), chain: gpu.pem };
+      });
+      return {
+        cpu: { kind: "tdx", quote: intel.tdxQuote(reportData, fields) },
+        gpus: reports,
+        collateral: intel.tdxCollateral({ issuedAt: now - (now % DAY) }),
+      };
+    },
+  };
+}
+
+/** MRCONFIGID of a guest that was started with this text: version 1, its SHA-256, and zeros. */
+export function mrConfigId(configuration: string): Uint8Array {
+  const digest = createHash("sha256").update(configuration).digest();
+  return concat([Uint8Array.of(1), digest, new Uint8Array(15)]);
+}
