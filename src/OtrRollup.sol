@@ -128,7 +128,23 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
 
     /// @inheritdoc IOtrRollup
     function enterGame(CommittedReceipt calldata committed) external returns (GameTerms memory terms) {
-        return Games.enterGame(RollupState.layout(), _neighbours(), committed);
+        RollupState.Layout storage $ = RollupState.layout();
+        BatchId batchId = committed.batchId;
+        Batch memory batch = RollupState.batchOf($, batchId);
+        Rules storage rules = Cases.onlyCourt($, batch.rules);
+        terms.receiptHash = committed.receipt.hash(address(this));
+        IModelRegistry.Dimensions memory model = MODELS.dimensionsOf(committed.receipt.modelId);
+        Status status = Standing.standingOf($, VAULT, model, batch, committed, terms.receiptHash);
+        Timestamp windowEnd = RollupState.windowOf($, rules, batch.committedAt, batchId, committed.index);
+        // INVARIANT: games open within the window only, and never on what is final, reverted or undecidable.
+        if (windowEnd.hasCome() || (status != Status.Provisional && status != Status.Challenged)) {
+            revert NotChallengeable(terms.receiptHash, status);
+        }
+        terms.bond = rules.bond;
+        terms.instructions = model.instructions;
+        Cases.countGame($, batchId, batch.openGames);
+        RollupState.Dispute storage dispute = $.disputes[RollupState.disputeKey(batchId, terms.receiptHash)];
+        if (dispute.openGames++ == 0) dispute.openedAt = Clock.current();
     }
 
     /// @inheritdoc IOtrRollup
@@ -141,7 +157,14 @@ contract OtrRollup is IOtrRollup, AccessManagedUpgradeable, UUPSUpgradeable {
         external
         returns (bool won)
     {
-        return Games.convict(RollupState.layout(), _neighbours(), batchId, receiptHash, challenger, openedAt);
+        RollupState.Layout storage $ = RollupState.layout();
+        (Batch storage batch, Rules storage rules, RollupState.Dispute storage dispute) =
+            Cases.endGame($, batchId, receiptHash);
+        address executor = batch.executor;
+        Timestamp convictedAt;
+        (won, convictedAt) = Cases.convict($, VAULT, executor, Cases.verdictOf(batchId, challenger, openedAt));
+        if (won) emit ReceiptConvicted(batchId, receiptHash, executor, challenger);
+        Cases.revertUnderChallenge($, batchId, rules, dispute, convictedAt);
     }
 
     /// @inheritdoc IOtrRollup

@@ -114,8 +114,9 @@ library RollupState {
 
     /// @dev From when on nothing of the batch waits for its window or its draws. Before the window's end nobody needs to ask for draws.
     function standsAt(Rules storage rules, BatchId batchId, Timestamp windowEnd) internal view returns (Timestamp) {
+        if (!windowEnd.hasCome()) return windowEnd;
         address spotChecks = rules.spotChecks;
-        if (spotChecks == address(0) || !windowEnd.hasCome()) return windowEnd;
+        if (spotChecks == address(0)) return windowEnd;
         // INVARIANT: undrawn is never final, and neither is what is drawn and not answered.
         return windowEnd.max(ISpotChecks(spotChecks).settledAt(batchId));
     }
