@@ -52,9 +52,9 @@ export function requireUsable(key: CircuitKey, chainId: number, force = false): 
   throw new CircuitKeyError(key.circuit, `it is a development key, and ${chainId} is no local chain`);
 }
 
-/** Where a circuit's proving key is kept. */
-export function provingKeyPath(name: CircuitName, cacheDir = cacheFolder()): string {
-  return join(cacheDir, "circuits", "keys", `${name}.zkey`);
+/** Where proving keys are kept: by their hash, so that those of other versions are no trouble. */
+function provingKeyPath(name: CircuitName, sha256: string, cacheDir: string): string {
+  return join(cacheDir, "circuits", "keys", `${name}-${sha256.slice(0, 16)}.zkey`);
 }
 
 /**
@@ -66,9 +66,8 @@ export async function makeKeys(name: CircuitName, cacheDir = cacheFolder(), phas
   const { r1cs } = await compileCircuit(optionsOf(name), cacheDir);
   const constraints = parseR1cs(r1cs).constraints.length;
   if (constraints > MOST_CONSTRAINTS) throw new CircuitLimitError("constraints", constraints, MOST_CONSTRAINTS);
-  const path = provingKeyPath(name, cacheDir);
-  await mkdir(join(path, ".."), { recursive: true });
-  const part = `${path}.${process.pid}`;
+  const part = `${provingKeyPath(name, "", cacheDir)}.${process.pid}`;
+  await mkdir(join(part, ".."), { recursive: true });
   if (phase1 === undefined) {
     const curve = await buildBn128();
     await writeFile(part, developmentKey(name, r1cs, curve, generators(curve)));
@@ -78,6 +77,8 @@ export async function makeKeys(name: CircuitName, cacheDir = cacheFolder(), phas
     await zKey.beacon(first, part, "OTR development", DEVELOPMENT_BEACON, BEACON_ITERATIONS);
     await rm(first);
   }
+  const zkeySha256 = await sha256File(part);
+  const path = provingKeyPath(name, zkeySha256, cacheDir);
   // Whole or not at all, also where two make the same.
   await rename(part, path);
   return {
@@ -85,7 +86,7 @@ export async function makeKeys(name: CircuitName, cacheDir = cacheFolder(), phas
     development: true,
     constraints,
     r1csSha256: createHash("sha256").update(r1cs).digest("hex"),
-    zkeySha256: await sha256File(path),
+    zkeySha256,
     zkeyBytes: (await stat(path)).size,
     verification: await zKey.exportVerificationKey(path),
   };
@@ -109,14 +110,14 @@ export async function writeKey(key: CircuitKey): Promise<void> {
  * @throws CircuitKeyError if it is another, or absent and no development key.
  */
 export async function provingKey(name: CircuitName, cacheDir = cacheFolder()): Promise<string> {
-  const path = provingKeyPath(name, cacheDir);
   const { zkeySha256, development } = circuitKey(name);
-  if (!existsSync(path)) {
-    if (!development) throw new CircuitKeyError(name, `its proving key belongs to ${path}`);
-    await makeKeys(name, cacheDir);
-  }
-  const found = await sha256File(path);
-  if (found !== zkeySha256) throw new CircuitKeyError(name, `its proving key hashes to ${found}, not ${zkeySha256}`);
+  const path = provingKeyPath(name, zkeySha256, cacheDir);
+  const check = (found: string) => {
+    if (found !== zkeySha256) throw new CircuitKeyError(name, `its proving key hashes to ${found}, not ${zkeySha256}`);
+  };
+  if (existsSync(path)) check(await sha256File(path));
+  else if (development) check((await makeKeys(name, cacheDir)).zkeySha256);
+  else throw new CircuitKeyError(name, `its proving key belongs to ${path}`);
   return path;
 }
 
