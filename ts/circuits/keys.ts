@@ -40,9 +40,9 @@ export function circuitKey(name: CircuitName): CircuitKey {
   return JSON.parse(readFileSync(path, "utf8")) as CircuitKey;
 }
 
-/** Where a circuit's proving key is kept: by its hash, so that keys of several versions do not meet. */
-export function provingKeyPath(name: CircuitName, zkeySha256: string, cacheDir = cacheFolder()): string {
-  return join(cacheDir, "circuits", "keys", `${name}-${zkeySha256.slice(0, 16)}.zkey`);
+/** Where proving keys are kept: by their hash, so that those of other versions are no trouble. */
+function provingKeyPath(name: CircuitName, sha256: string, cacheDir: string): string {
+  return join(cacheDir, "circuits", "keys", `${name}-${sha256.slice(0, 16)}.zkey`);
 }
 
 /**
@@ -54,9 +54,8 @@ export async function makeKeys(name: CircuitName, cacheDir = cacheFolder(), phas
   const { r1cs } = await compileCircuit(optionsOf(name), cacheDir);
   const constraints = parseR1cs(r1cs).constraints.length;
   if (constraints > MOST_CONSTRAINTS) throw new CircuitLimitError("constraints", constraints, MOST_CONSTRAINTS);
-  const folder = join(cacheDir, "circuits", "keys");
-  await mkdir(folder, { recursive: true });
-  const part = join(folder, `${name}.${process.pid}.part`);
+  const part = `${provingKeyPath(name, "", cacheDir)}.${process.pid}`;
+  await mkdir(join(part, ".."), { recursive: true });
   if (phase1 === undefined) {
     const curve = await buildBn128();
     await writeFile(part, developmentKey(name, r1cs, curve, generators(curve)));
@@ -101,14 +100,12 @@ export async function writeKey(key: CircuitKey): Promise<void> {
 export async function provingKey(name: CircuitName, cacheDir = cacheFolder()): Promise<string> {
   const { zkeySha256, development } = circuitKey(name);
   const path = provingKeyPath(name, zkeySha256, cacheDir);
-  if (!existsSync(path)) {
-    if (!development) throw new CircuitKeyError(name, `its proving key belongs to ${path}`);
-    const made = await makeKeys(name, cacheDir);
-    if (made.zkeySha256 !== zkeySha256)
-      throw new CircuitKeyError(name, `its proving key hashes to ${made.zkeySha256}, not ${zkeySha256}`);
-  }
-  const found = await sha256File(path);
-  if (found !== zkeySha256) throw new CircuitKeyError(name, `its proving key hashes to ${found}, not ${zkeySha256}`);
+  const check = (found: string) => {
+    if (found !== zkeySha256) throw new CircuitKeyError(name, `its proving key hashes to ${found}, not ${zkeySha256}`);
+  };
+  if (existsSync(path)) check(await sha256File(path));
+  else if (development) check((await makeKeys(name, cacheDir)).zkeySha256);
+  else throw new CircuitKeyError(name, `its proving key belongs to ${path}`);
   return path;
 }
 

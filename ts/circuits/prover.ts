@@ -5,6 +5,7 @@ import { type CircuitInputs, WitnessCalculator } from "./calculator.ts";
 import type { CompiledCircuit } from "./compile.ts";
 import { reserve } from "./curve-memory.ts";
 import { ProvingKeyError } from "./errors.ts";
+import { multiExp } from "./multiexp.ts";
 
 /** A Groth16 proof and its public signals, in the order of the catalogue. */
 export type CircuitProof = { readonly proof: Groth16Proof; readonly publicSignals: readonly string[] };
@@ -19,8 +20,8 @@ type Points = { readonly points: Uint8Array; readonly wires: Uint32Array };
 
 /**
  * Proves one circuit again and again. The same proofs as snarkjs's `groth16.prove` from the same key, by the same library (ffjavascript), but
- * key and witness program stay in memory, terms of constraints are summed up while the other threads add points, and points at infinity, for
- * wires that a matrix does not have, are left out.
+ * key and witness program stay in memory, each thread gets points and scalars once, terms of constraints are summed up meanwhile, and points at
+ * infinity, for wires that a matrix does not have, are left out.
  */
 export class CircuitProver {
   readonly #curve: Curve;
@@ -57,12 +58,12 @@ export class CircuitProver {
     const witness = this.#calculator.calculateBytes(inputs);
     const { G1, G2, Fr } = this.#curve;
     const key = this.#key;
-    const sum = (group: typeof G1 | typeof G2, { points, wires }: Points) =>
-      group.multiExpAffine(points, gather(witness, wires));
+    const sum = (group: "G1" | "G2", { points, wires }: Points) =>
+      multiExp(this.#curve, group, points, gather(witness, wires));
     // All but the last need the witness only: they keep the other threads busy from the start.
-    const sums = [sum(G1, key.a), sum(G1, key.b1), sum(G2, key.b2), sum(G1, key.c)];
+    const sums = [sum("G2", key.b2), sum("G1", key.a), sum("G1", key.b1), sum("G1", key.c)];
     const quotient = await this.#quotient(witness);
-    const [a, b1, b2, c, h] = await Promise.all([...sums, G1.multiExpAffine(key.h, quotient)]);
+    const [b2, a, b1, c, h] = await Promise.all([...sums, multiExp(this.#curve, "G1", key.h, quotient)]);
     const [r, s] = [Fr.random(), Fr.random()];
     const piA = G1.add(G1.add(a, key.alpha1), G1.timesFr(key.delta1, r));
     const piB = G2.add(G2.add(b2, key.beta2), G2.timesFr(key.delta2, s));

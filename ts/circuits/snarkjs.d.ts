@@ -45,7 +45,13 @@ declare module "snarkjs" {
 
 /** What is used of ffjavascript, snarkjs's arithmetic: points are bytes in its own form. */
 declare module "ffjavascript" {
-  type Group<Coordinate> = {
+  /** A step of what a thread is told to do. */
+  export type Task =
+    | { cmd: "ALLOCSET"; var: number; buff: Uint8Array }
+    | { cmd: "ALLOC"; var: number; len: number }
+    | { cmd: "CALL"; fnName: string; params: ({ var: number } | { val: number })[] }
+    | { cmd: "GET"; out: number; var: number; len: number };
+  export type Group<Coordinate> = {
     /** Bytes of a coordinate. */
     readonly F: { readonly n8: number };
     readonly g: Uint8Array;
@@ -57,6 +63,7 @@ declare module "ffjavascript" {
     neg(point: Uint8Array): Uint8Array;
     add(a: Uint8Array, b: Uint8Array): Uint8Array;
     timesFr(point: Uint8Array, scalar: Uint8Array): Uint8Array;
+    double(point: Uint8Array): Uint8Array;
     /** Sum of affine points times scalars (32 bytes each, little-endian), on all threads. */
     multiExpAffine(points: Uint8Array, scalars: Uint8Array): Promise<Uint8Array>;
   };
@@ -86,6 +93,9 @@ declare module "ffjavascript" {
       readonly instance: { readonly exports: Record<string, (...pointers: number[]) => void> };
       u8: Uint8Array;
       u32: Uint32Array;
+      /** Threads, and what one of them gives for a list of steps. */
+      readonly concurrency: number;
+      queueAction(task: Task[]): Promise<Uint8Array[]>;
     };
   };
   export function buildBn128(): Promise<Curve>;
