@@ -215,6 +215,14 @@ contract NvidiaVerifierTest is Test {
         NvidiaCertificates other = _fresh(keccak256(_chain[0]));
         vm.expectPartialRevert(X509.X509Authority.selector);
         other.cacheRoot(_chain[0]);
+        // Only one of the two: may certify, is an authority.
+        string[2] memory names = [".certificates.leafNotSigning", ".certificates.withoutUsage"];
+        for (uint256 k; k < 2; ++k) {
+            bytes memory der = vm.parseJsonBytes(_json, names[k]);
+            NvidiaCertificates of_ = _fresh(keccak256(der));
+            vm.expectPartialRevert(X509.X509Authority.selector);
+            of_.cacheRoot(der);
+        }
         vm.expectRevert(abi.encodeWithSelector(NvidiaCertificates.UnknownCertificate.selector, bytes32(0)));
         other.cache(_chain[0], 0, _hints[0]);
     }
