@@ -13,7 +13,7 @@ import { OPAQUE, parseReport } from "./nvidia/report.ts";
 import { type TokenKey, verifyToken } from "./nvidia/token.ts";
 import { type GpuOptions, parseGpuEvidence, SAMPLE_NONCES, verifyGpu } from "./nvidia/verify.ts";
 import { evidence, HAS_EVIDENCE } from "./testing/real-evidence.ts";
-import { FLIPS_MS, flipped, refusal, sampled } from "./testing/refusal.ts";
+import { flipped, refusal, SLOW_MS, sampled } from "./testing/refusal.ts";
 import { parseCertificate } from "./x509.ts";
 
 const SEED = new TextEncoder().encode("nvidia-verify.test");
@@ -111,7 +111,7 @@ describe("reports under a development root", () => {
           ).not.toBe("accepted");
         }
     },
-    FLIPS_MS,
+    SLOW_MS,
   );
 
   it("refuse mixed chains", () => {
@@ -264,7 +264,7 @@ describe.skipIf(!HAS_EVIDENCE)("real evidence of NVIDIA's devices", () => {
           `byte ${at}`,
         ).not.toBe("accepted");
     },
-    FLIPS_MS,
+    SLOW_MS,
   );
 
   it("Blackwell's and an NVSwitch's verify, and are not supported unless they are asked for", () => {

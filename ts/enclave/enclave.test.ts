@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -15,7 +15,7 @@ import { BootGateError, EvidenceUnavailableError } from "./errors.ts";
 import { gpuToolDriver } from "./gpu-tool.ts";
 import { openSource } from "./open-source.ts";
 import { machineSource } from "./source.ts";
-import { type TsmFiles, tsmDriver } from "./tsm.ts";
+import { TSM_FILES, type TsmFiles, tsmDriver } from "./tsm.ts";
 
 const SEED = new TextEncoder().encode("enclave.test");
 const reportData = Uint8Array.from({ length: 64 }, (_, k) => k);
@@ -91,6 +91,33 @@ describe("reports of Linux' configfs-tsm", () => {
     const away = tsmDriver("tdx", { folder: join(root, "none") });
     await expect(away.evidence(reportData)).rejects.toThrow(/takes no reports/);
     await expect(away.evidence(new Uint8Array(32))).rejects.toThrow(EvidenceUnavailableError);
+    // Files are opened as the kernel lets them be: `inblob` cannot be read.
+    let written: Uint8Array | undefined;
+    const real = tsmDriver("tdx", {
+      ...{ folder: root, attempts: 1 },
+      files: {
+        ...TSM_FILES,
+        make: async (folder) => {
+          const path = await TSM_FILES.make(folder);
+          for (const [name, text] of [
+            ["provider", "tdx_guest\n"],
+            ["generation", "1\n"],
+            ["outblob", "quote"],
+            ["inblob", ""],
+          ])
+            writeFileSync(join(path, name!), text!);
+          chmodSync(join(path, "inblob"), 0o200);
+          return path;
+        },
+        remove: async (path) => {
+          chmodSync(join(path, "inblob"), 0o600);
+          written = new Uint8Array(readFileSync(join(path, "inblob")));
+          rmSync(path, { recursive: true });
+        },
+      },
+    });
+    await expect(real.evidence(reportData)).rejects.toThrow(/1 attempts failed/);
+    expect(written).toEqual(reportData);
     // A plain folder: files are not there, and it is given up after a few tries.
     const plain = tsmDriver("tdx", { folder: root, attempts: 2, retryMs: 1 });
     await expect(plain.evidence(reportData)).rejects.toThrow(/2 attempts failed/);

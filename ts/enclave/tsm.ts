@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { mkdtemp, open, readFile, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, systemClock } from "../chain/time.ts";
@@ -26,12 +27,14 @@ export interface TsmFiles {
   write(path: string, bytes: Uint8Array): Promise<void>;
 }
 
-const FILES: TsmFiles = {
+/** Files of the file system. */
+export const TSM_FILES: TsmFiles = {
   make: (folder) => mkdtemp(join(folder, "otr-")),
   remove: (entry) => rmdir(entry),
   read: async (path) => new Uint8Array(await readFile(path)),
   async write(path, bytes) {
-    const file = await open(path, "r+");
+    // For writing only: the kernel lets nobody open this file to read. It takes the bytes when the file is closed.
+    const file = await open(path, constants.O_WRONLY);
     try {
       await file.write(bytes);
     } finally {
@@ -52,7 +55,7 @@ const REPORT_DATA = 64;
  * never handed out for these.
  */
 export function tsmDriver(kind: "tdx" | "snp", options: TsmOptions = {}): CpuDriver {
-  const { folder = TSM_FOLDER, attempts = 5, retryMs = 200, clock = systemClock, files = FILES } = options;
+  const { folder = TSM_FOLDER, attempts = 5, retryMs = 200, clock = systemClock, files = TSM_FILES } = options;
   return {
     kind,
     async evidence(reportData) {

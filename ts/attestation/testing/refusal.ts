@@ -19,8 +19,8 @@ export function flipped(bytes: Uint8Array, at: number): Uint8Array {
   return out;
 }
 
-/** Milliseconds for tests that flip bytes. */
-export const FLIPS_MS = FUZZ > 1 ? 3_600_000 : 120_000;
+/** Milliseconds for tests of many signatures. */
+export const SLOW_MS = FUZZ > 1 ? 3_600_000 : 120_000;
 
 /** Offsets from `start` to `end`: all in a campaign, else every 13th. */
 export function sampled(start: number, end: number): number[] {
