@@ -7,8 +7,8 @@ import { getBatchDraws, getDrawTerms, getStrip, missedCall } from "../chain/acti
 import { systemClock } from "../chain/time.ts";
 import type { CircuitInputs } from "../circuits/calculator.ts";
 import type { CircuitName } from "../circuits/catalogue.ts";
+import { committedFiles, ProcessProver, type Prover } from "../circuits/claim-prover.ts";
 import { provingKey } from "../circuits/keys.ts";
-import { committedFiles, type Prover, ProcessProver } from "../circuits/claim-prover.ts";
 import { VERIFIER_KEYS } from "../circuits/verifier-keys.ts";
 import { weightsOpener } from "../circuits/weights-opener.ts";
 import { type Hex, toHex, word } from "../commit/bytes.ts";

@@ -9,7 +9,7 @@ import { GameStore } from "../chain/game-store.ts";
 import { SqliteCursorStore, SqliteIntentStore } from "../chain/sqlite.ts";
 import { systemClock } from "../chain/time.ts";
 import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
-import { CommandProver, committedFiles, type Prover, ProcessProver } from "../circuits/claim-prover.ts";
+import { CommandProver, committedFiles, ProcessProver, type Prover } from "../circuits/claim-prover.ts";
 import { fromHex, type Hex } from "../commit/bytes.ts";
 import { weiOf } from "../config/amounts.ts";
 import type { Logger } from "../config/logger.ts";
