@@ -197,7 +197,7 @@ contract Deploy is Script {
         // File of the circuits' verification keys, as tools/circuit-keys.ts writes it. Without one: rules without draws.
         config.circuitKeys = vm.envOr("OTR_CIRCUIT_KEYS", string(""));
         // Blocks of a long fold that are drawn.
-        config.drawBlocks = vm.envOr("OTR_DRAW_BLOCKS", uint256(2));
+        config.drawBlocks = vm.envOr("OTR_DRAW_BLOCKS", uint256(4));
         // Decides proofs about drawn elements in place of one with these keys.
         config.elementVerifier = vm.envOr("OTR_ELEMENT_VERIFIER", address(0));
         // Draw by drand's rounds, or if it dies by the chain's own blocks. Else by values that anybody may choose: for development only.
