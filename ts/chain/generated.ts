@@ -3033,6 +3033,66 @@ export const enclaveRegistryAbi = [
   },
   {
     type: 'function',
+    inputs: [
+      {
+        name: 'registration',
+        internalType: 'struct IEnclaveRegistry.Registration',
+        type: 'tuple',
+        components: [
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'enclaveKey', internalType: 'address', type: 'address' },
+          {
+            name: 'encryptionKeyHash',
+            internalType: 'bytes32',
+            type: 'bytes32',
+          },
+        ],
+      },
+      {
+        name: 'claims',
+        internalType: 'struct Claims',
+        type: 'tuple',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd1', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tcbStatus', internalType: 'uint8', type: 'uint8' },
+          { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      {
+        name: 'proof',
+        internalType: 'struct IEnclaveRegistry.Proof',
+        type: 'tuple',
+        components: [
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'gpuRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'gpus', internalType: 'uint8', type: 'uint8' },
+          { name: 'assurance', internalType: 'uint8', type: 'uint8' },
+        ],
+      },
+    ],
+    name: 'admit',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'attestations',
+    outputs: [
+      { name: 'eas', internalType: 'contract IEas', type: 'address' },
+      { name: 'schema', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
     inputs: [],
     name: 'authority',
     outputs: [{ name: '', internalType: 'address', type: 'address' }],
@@ -3101,6 +3161,13 @@ export const enclaveRegistryAbi = [
   },
   {
     type: 'function',
+    inputs: [{ name: 'enclaveKey', internalType: 'address', type: 'address' }],
+    name: 'evict',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
     inputs: [
       { name: 'authority', internalType: 'address', type: 'address' },
       { name: 'keyLifetime_', internalType: 'Duration', type: 'uint32' },
@@ -3133,6 +3200,16 @@ export const enclaveRegistryAbi = [
     inputs: [],
     name: 'keyLifetime',
     outputs: [{ name: '', internalType: 'Duration', type: 'uint32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+      { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'policyIdOf',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
     stateMutability: 'view',
   },
   {
@@ -3219,6 +3296,23 @@ export const enclaveRegistryAbi = [
   },
   {
     type: 'function',
+    inputs: [],
+    name: 'sessions',
+    outputs: [{ name: '', internalType: 'address', type: 'address' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'eas', internalType: 'contract IEas', type: 'address' },
+      { name: 'schema', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'setAttestations',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
     inputs: [
       { name: 'newAuthority', internalType: 'address', type: 'address' },
     ],
@@ -3246,6 +3340,36 @@ export const enclaveRegistryAbi = [
   },
   {
     type: 'function',
+    inputs: [{ name: 'sessions_', internalType: 'address', type: 'address' }],
+    name: 'setSessions',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+      { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+      {
+        name: 'terms',
+        internalType: 'struct IEnclaveRegistry.Terms',
+        type: 'tuple',
+        components: [
+          { name: 'image', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'sources', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'firmwareSet', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'gpus', internalType: 'uint8', type: 'uint8' },
+          { name: 'minAssurance', internalType: 'uint8', type: 'uint8' },
+          { name: 'lifetime', internalType: 'Duration', type: 'uint32' },
+        ],
+      },
+    ],
+    name: 'setTerms',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
     inputs: [
       {
         name: 'verifier',
@@ -3256,6 +3380,49 @@ export const enclaveRegistryAbi = [
     name: 'setVerifier',
     outputs: [],
     stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'enclaveKey', internalType: 'address', type: 'address' }],
+    name: 'standingOf',
+    outputs: [
+      {
+        name: '',
+        internalType: 'struct IEnclaveRegistry.Standing',
+        type: 'tuple',
+        components: [
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'attestation', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'gpus', internalType: 'uint8', type: 'uint8' },
+          { name: 'assurance', internalType: 'uint8', type: 'uint8' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+      { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'termsOf',
+    outputs: [
+      {
+        name: '',
+        internalType: 'struct IEnclaveRegistry.Terms',
+        type: 'tuple',
+        components: [
+          { name: 'image', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'sources', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'firmwareSet', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'gpus', internalType: 'uint8', type: 'uint8' },
+          { name: 'minAssurance', internalType: 'uint8', type: 'uint8' },
+          { name: 'lifetime', internalType: 'Duration', type: 'uint32' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
   },
   {
     type: 'function',
@@ -3293,6 +3460,38 @@ export const enclaveRegistryAbi = [
     anonymous: false,
     inputs: [
       {
+        name: 'enclaveKey',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+    ],
+    name: 'AttestationFailed',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'eas',
+        internalType: 'contract IEas',
+        type: 'address',
+        indexed: false,
+      },
+      {
+        name: 'schema',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: false,
+      },
+    ],
+    name: 'AttestationsSet',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
         name: 'authority',
         internalType: 'address',
         type: 'address',
@@ -3300,6 +3499,43 @@ export const enclaveRegistryAbi = [
       },
     ],
     name: 'AuthorityUpdated',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'enclaveKey',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'policyId',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: false,
+      },
+      {
+        name: 'proof',
+        internalType: 'struct IEnclaveRegistry.Proof',
+        type: 'tuple',
+        components: [
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'gpuRoot', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'gpus', internalType: 'uint8', type: 'uint8' },
+          { name: 'assurance', internalType: 'uint8', type: 'uint8' },
+        ],
+        indexed: false,
+      },
+      {
+        name: 'attestation',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: false,
+      },
+    ],
+    name: 'EnclaveProved',
   },
   {
     type: 'event',
@@ -3423,6 +3659,58 @@ export const enclaveRegistryAbi = [
     anonymous: false,
     inputs: [
       {
+        name: 'sessions',
+        internalType: 'address',
+        type: 'address',
+        indexed: false,
+      },
+    ],
+    name: 'SessionsSet',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'modelId',
+        internalType: 'ModelId',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'measurement',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'policyId',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: false,
+      },
+      {
+        name: 'terms',
+        internalType: 'struct IEnclaveRegistry.Terms',
+        type: 'tuple',
+        components: [
+          { name: 'image', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'sources', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'firmwareSet', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'gpus', internalType: 'uint8', type: 'uint8' },
+          { name: 'minAssurance', internalType: 'uint8', type: 'uint8' },
+          { name: 'lifetime', internalType: 'Duration', type: 'uint32' },
+        ],
+        indexed: false,
+      },
+    ],
+    name: 'TermsSet',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
         name: 'implementation',
         internalType: 'address',
         type: 'address',
@@ -3467,6 +3755,14 @@ export const enclaveRegistryAbi = [
     type: 'error',
     inputs: [{ name: 'target', internalType: 'address', type: 'address' }],
     name: 'AddressEmptyCode',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'demanded', internalType: 'uint8', type: 'uint8' },
+      { name: 'given', internalType: 'uint8', type: 'uint8' },
+    ],
+    name: 'AssuranceTooLow',
   },
   {
     type: 'error',
@@ -3545,6 +3841,19 @@ export const enclaveRegistryAbi = [
   {
     type: 'error',
     inputs: [
+      { name: 'eas', internalType: 'contract IEas', type: 'address' },
+      { name: 'schema', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'NoSuchSchema',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'kind', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'NotACpu',
+  },
+  {
+    type: 'error',
+    inputs: [
       { name: 'executor', internalType: 'address', type: 'address' },
       { name: 'caller', internalType: 'address', type: 'address' },
     ],
@@ -3553,8 +3862,26 @@ export const enclaveRegistryAbi = [
   { type: 'error', inputs: [], name: 'NotInitializing' },
   {
     type: 'error',
+    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
+    name: 'NotSessions',
+  },
+  {
+    type: 'error',
     inputs: [{ name: 'validUntil', internalType: 'Timestamp', type: 'uint40' }],
     name: 'PolicyInThePast',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'demanded', internalType: 'uint8', type: 'uint8' },
+      { name: 'proved', internalType: 'uint8', type: 'uint8' },
+    ],
+    name: 'TooFewGpus',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'needed', internalType: 'uint256', type: 'uint256' }],
+    name: 'TooLittleGas',
   },
   { type: 'error', inputs: [], name: 'UUPSUnauthorizedCallContext' },
   {
@@ -3573,6 +3900,593 @@ export const enclaveRegistryAbi = [
     name: 'UnknownKind',
   },
   { type: 'error', inputs: [], name: 'ZeroLifetime' },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// EnclaveSessions
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const enclaveSessionsAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      { name: 'authority', internalType: 'address', type: 'address' },
+      {
+        name: 'registry',
+        internalType: 'contract IEnclaveRegistry',
+        type: 'address',
+      },
+      { name: 'vault', internalType: 'contract IStakeVault', type: 'address' },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'REGISTRY',
+    outputs: [
+      { name: '', internalType: 'contract IEnclaveRegistry', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'VAULT',
+    outputs: [
+      { name: '', internalType: 'contract IStakeVault', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'authority',
+    outputs: [{ name: '', internalType: 'address', type: 'address' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'registration',
+        internalType: 'struct IEnclaveRegistry.Registration',
+        type: 'tuple',
+        components: [
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'enclaveKey', internalType: 'address', type: 'address' },
+          {
+            name: 'encryptionKeyHash',
+            internalType: 'bytes32',
+            type: 'bytes32',
+          },
+        ],
+      },
+      { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'anchor', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'challengeOf',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'session', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'endOf',
+    outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'enclaveKey', internalType: 'address', type: 'address' },
+      {
+        name: 'cpu',
+        internalType: 'struct Claims',
+        type: 'tuple',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd1', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tcbStatus', internalType: 'uint8', type: 'uint8' },
+          { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      {
+        name: 'gpus',
+        internalType: 'struct Claims[]',
+        type: 'tuple[]',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd1', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tcbStatus', internalType: 'uint8', type: 'uint8' },
+          { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'evict',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'registration',
+        internalType: 'struct IEnclaveRegistry.Registration',
+        type: 'tuple',
+        components: [
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'enclaveKey', internalType: 'address', type: 'address' },
+          {
+            name: 'encryptionKeyHash',
+            internalType: 'bytes32',
+            type: 'bytes32',
+          },
+        ],
+      },
+      { name: 'anchor', internalType: 'bytes32', type: 'bytes32' },
+      {
+        name: 'cpu',
+        internalType: 'struct Claims',
+        type: 'tuple',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd1', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tcbStatus', internalType: 'uint8', type: 'uint8' },
+          { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      {
+        name: 'gpus',
+        internalType: 'struct Claims[]',
+        type: 'tuple[]',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd1', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tcbStatus', internalType: 'uint8', type: 'uint8' },
+          { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      { name: 'imageConfig', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'enclaveSignature', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'finalize',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'set', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'firmware', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'firmwareOf',
+    outputs: [{ name: '', internalType: 'Timestamp', type: 'uint40' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'isConsumingScheduledOp',
+    outputs: [{ name: '', internalType: 'bytes4', type: 'bytes4' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'session', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'nonceOf',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'pure',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'registration',
+        internalType: 'struct IEnclaveRegistry.Registration',
+        type: 'tuple',
+        components: [
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'enclaveKey', internalType: 'address', type: 'address' },
+          {
+            name: 'encryptionKeyHash',
+            internalType: 'bytes32',
+            type: 'bytes32',
+          },
+        ],
+      },
+      { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'open',
+    outputs: [{ name: 'session', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'opened',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'evidence',
+        internalType: 'struct IEnclaveRegistry.Evidence',
+        type: 'tuple',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'evidence', internalType: 'bytes', type: 'bytes' },
+          { name: 'aux', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+    ],
+    name: 'prove',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'session', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'evidenceHashes', internalType: 'bytes32[]', type: 'bytes32[]' },
+      { name: 'imageConfig', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'reportDataOf',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'pure',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'newAuthority', internalType: 'address', type: 'address' },
+    ],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'set', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'firmware', internalType: 'bytes32[]', type: 'bytes32[]' },
+      { name: 'validUntil', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'setFirmware',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'firmware', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'withdrawFirmware',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'authority',
+        internalType: 'address',
+        type: 'address',
+        indexed: false,
+      },
+    ],
+    name: 'AuthorityUpdated',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'verifier',
+        internalType: 'contract IEvidenceVerifier',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'claims',
+        internalType: 'struct Claims',
+        type: 'tuple',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd1', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tcbStatus', internalType: 'uint8', type: 'uint8' },
+          { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+        ],
+        indexed: false,
+      },
+    ],
+    name: 'EvidenceProved',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      { name: 'set', internalType: 'bytes32', type: 'bytes32', indexed: true },
+      {
+        name: 'firmware',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'validUntil',
+        internalType: 'Timestamp',
+        type: 'uint40',
+        indexed: false,
+      },
+    ],
+    name: 'FirmwareSet',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'firmware',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: true,
+      },
+    ],
+    name: 'FirmwareWithdrawn',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'session',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'enclaveKey',
+        internalType: 'address',
+        type: 'address',
+        indexed: true,
+      },
+    ],
+    name: 'SessionClosed',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'session',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'registration',
+        internalType: 'struct IEnclaveRegistry.Registration',
+        type: 'tuple',
+        components: [
+          { name: 'executor', internalType: 'address', type: 'address' },
+          { name: 'modelId', internalType: 'ModelId', type: 'bytes32' },
+          { name: 'enclaveKey', internalType: 'address', type: 'address' },
+          {
+            name: 'encryptionKeyHash',
+            internalType: 'bytes32',
+            type: 'bytes32',
+          },
+        ],
+        indexed: false,
+      },
+      {
+        name: 'measurement',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: false,
+      },
+      {
+        name: 'anchor',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: false,
+      },
+      {
+        name: 'end',
+        internalType: 'Timestamp',
+        type: 'uint40',
+        indexed: false,
+      },
+    ],
+    name: 'SessionOpened',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedInvalidAuthority',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'caller', internalType: 'address', type: 'address' },
+      { name: 'delay', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedUnauthorized',
+  },
+  { type: 'error', inputs: [], name: 'ECDSAInvalidSignature' },
+  {
+    type: 'error',
+    inputs: [{ name: 'length', internalType: 'uint256', type: 'uint256' }],
+    name: 'ECDSAInvalidSignatureLength',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 's', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'ECDSAInvalidSignatureS',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'address', type: 'address' },
+      { name: 'got', internalType: 'address', type: 'address' },
+    ],
+    name: 'EnclaveSignature',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'validUntil', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'FirmwareInThePast',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'set', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'firmware', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'validUntil', internalType: 'Timestamp', type: 'uint40' },
+    ],
+    name: 'FirmwareNotAccepted',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'KindMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'index', internalType: 'uint256', type: 'uint256' },
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'NonceMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'kind', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'NotACpu',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'kind', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'NotAGpu',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'executor', internalType: 'address', type: 'address' },
+      { name: 'caller', internalType: 'address', type: 'address' },
+    ],
+    name: 'NotExecutor',
+  },
+  {
+    type: 'error',
+    inputs: [
+      {
+        name: 'claims',
+        internalType: 'struct Claims',
+        type: 'tuple',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd1', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tcbStatus', internalType: 'uint8', type: 'uint8' },
+          { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+    ],
+    name: 'NotProved',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'OtherProof',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'ReportDataMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'deviceId', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'SameGpu',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'end', internalType: 'Timestamp', type: 'uint40' }],
+    name: 'SessionExpired',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'enclaveKey', internalType: 'address', type: 'address' }],
+    name: 'StillProved',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'count', internalType: 'uint256', type: 'uint256' }],
+    name: 'TooManyGpus',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'kind', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'UnknownKind',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'session', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'UnknownSession',
+  },
 ] as const
 
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
@@ -5409,6 +6323,389 @@ export const modelRegistryAbi = [
     type: 'error',
     inputs: [{ name: 'modelId', internalType: 'ModelId', type: 'bytes32' }],
     name: 'UnknownModel',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// NvidiaCertificates
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const nvidiaCertificatesAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      { name: 'authority', internalType: 'address', type: 'address' },
+      { name: 'root', internalType: 'bytes32', type: 'bytes32' },
+      {
+        name: 'signatures',
+        internalType: 'contract P384Verifier',
+        type: 'address',
+      },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'ROOT',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'SIGNATURES',
+    outputs: [
+      { name: '', internalType: 'contract P384Verifier', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'authority',
+    outputs: [{ name: '', internalType: 'address', type: 'address' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'der', internalType: 'bytes', type: 'bytes' },
+      { name: 'parent', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'hints', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'cache',
+    outputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'der', internalType: 'bytes', type: 'bytes' }],
+    name: 'cacheRoot',
+    outputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'entryOf',
+    outputs: [
+      {
+        name: '',
+        internalType: 'struct NvidiaCertificates.Entry',
+        type: 'tuple',
+        components: [
+          { name: 'parent', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'issuer', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'serial', internalType: 'uint256', type: 'uint256' },
+          { name: 'key', internalType: 'bytes32[3]', type: 'bytes32[3]' },
+          { name: 'notBefore', internalType: 'uint64', type: 'uint64' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+          { name: 'room', internalType: 'uint8', type: 'uint8' },
+          { name: 'isLeaf', internalType: 'bool', type: 'bool' },
+          { name: 'subject', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'firmware', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'der', internalType: 'bytes', type: 'bytes' },
+      { name: 'parent', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'idOf',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'pure',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'isConsumingScheduledOp',
+    outputs: [{ name: '', internalType: 'bytes4', type: 'bytes4' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'isRevoked',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'leafOf',
+    outputs: [
+      {
+        name: 'leaf',
+        internalType: 'struct H100.Leaf',
+        type: 'tuple',
+        components: [
+          { name: 'key', internalType: 'bytes', type: 'bytes' },
+          { name: 'firmware', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'issuer', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'serial', internalType: 'uint256', type: 'uint256' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'issuer', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'serial', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'reinstate',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'issuer', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'serial', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'revoke',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'newAuthority', internalType: 'address', type: 'address' },
+    ],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'authority',
+        internalType: 'address',
+        type: 'address',
+        indexed: false,
+      },
+    ],
+    name: 'AuthorityUpdated',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32', indexed: true },
+      {
+        name: 'parent',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'issuer',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: false,
+      },
+      {
+        name: 'serial',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'CertificateCached',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'issuer',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'serial',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+      { name: 'revoked', internalType: 'bool', type: 'bool', indexed: false },
+    ],
+    name: 'RevocationSet',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'authority', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedInvalidAuthority',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'caller', internalType: 'address', type: 'address' },
+      { name: 'delay', internalType: 'uint32', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
+    name: 'AccessManagedUnauthorized',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'revoked', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'CertificateRevoked',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'DerBits',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'DerBoolean',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'most', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'DerInteger',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'DerLength',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'expected', internalType: 'uint8', type: 'uint8' },
+      { name: 'got', internalType: 'uint8', type: 'uint8' },
+    ],
+    name: 'DerTag',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'end', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'DerTrailing',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'end', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'DerTruncated',
+  },
+  { type: 'error', inputs: [], name: 'H100Curve' },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'H100Device',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'H100Identity',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'keyUsage', internalType: 'uint256', type: 'uint256' }],
+    name: 'H100Leaf',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'H100Root',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'NotALeaf',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'UnknownCertificate',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Algorithm',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'pathLength', internalType: 'uint256', type: 'uint256' },
+      { name: 'below', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'X509Authority',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Extension',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'oid', internalType: 'bytes', type: 'bytes' }],
+    name: 'X509ExtensionMissing',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'X509Issuer',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Key',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Time',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'notBefore', internalType: 'uint64', type: 'uint64' },
+      { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+      { name: 'time', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'X509Validity',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'got', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Version',
   },
 ] as const
 
@@ -7890,6 +9187,13 @@ export const spotChecksAbi = [
   },
   {
     type: 'function',
+    inputs: [{ name: 'data', internalType: 'bytes[]', type: 'bytes[]' }],
+    name: 'multicall',
+    outputs: [{ name: 'results', internalType: 'bytes[]', type: 'bytes[]' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
     inputs: [{ name: 'batchId', internalType: 'BatchId', type: 'uint64' }],
     name: 'payOut',
     outputs: [],
@@ -8254,6 +9558,11 @@ export const spotChecksAbi = [
   },
   {
     type: 'error',
+    inputs: [{ name: 'target', internalType: 'address', type: 'address' }],
+    name: 'AddressEmptyCode',
+  },
+  {
+    type: 'error',
     inputs: [
       { name: 'receiptHash', internalType: 'ReceiptHash', type: 'bytes32' },
       { name: 'round', internalType: 'uint64', type: 'uint64' },
@@ -8278,6 +9587,7 @@ export const spotChecksAbi = [
     inputs: [{ name: 'pair', internalType: 'uint256', type: 'uint256' }],
     name: 'EmptyRoot',
   },
+  { type: 'error', inputs: [], name: 'FailedCall' },
   {
     type: 'error',
     inputs: [{ name: 'at', internalType: 'Timestamp', type: 'uint40' }],
@@ -8405,7 +9715,7 @@ export const spotChecksAbi = [
   {
     type: 'error',
     inputs: [{ name: 'pair', internalType: 'uint256', type: 'uint256' }],
-    name: 'PairRefused',
+    name: 'PairOutOfRange',
   },
   {
     type: 'error',
@@ -9182,4 +10492,167 @@ export const stakeVaultAbi = [
     name: 'UUPSUnsupportedProxiableUUID',
   },
   { type: 'error', inputs: [], name: 'ZeroAddress' },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// TeeResolver
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const teeResolverAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      { name: 'eas', internalType: 'address', type: 'address' },
+      {
+        name: 'registry',
+        internalType: 'contract IEnclaveRegistry',
+        type: 'address',
+      },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'EAS',
+    outputs: [{ name: '', internalType: 'address', type: 'address' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'REGISTRY',
+    outputs: [
+      { name: '', internalType: 'contract IEnclaveRegistry', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'SCHEMA',
+    outputs: [{ name: '', internalType: 'string', type: 'string' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'attestation',
+        internalType: 'struct Attestation',
+        type: 'tuple',
+        components: [
+          { name: 'uid', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'schema', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'time', internalType: 'uint64', type: 'uint64' },
+          { name: 'expirationTime', internalType: 'uint64', type: 'uint64' },
+          { name: 'revocationTime', internalType: 'uint64', type: 'uint64' },
+          { name: 'refUID', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'recipient', internalType: 'address', type: 'address' },
+          { name: 'attester', internalType: 'address', type: 'address' },
+          { name: 'revocable', internalType: 'bool', type: 'bool' },
+          { name: 'data', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+    ],
+    name: 'attest',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'payable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'isPayable',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'pure',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'list',
+        internalType: 'struct Attestation[]',
+        type: 'tuple[]',
+        components: [
+          { name: 'uid', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'schema', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'time', internalType: 'uint64', type: 'uint64' },
+          { name: 'expirationTime', internalType: 'uint64', type: 'uint64' },
+          { name: 'revocationTime', internalType: 'uint64', type: 'uint64' },
+          { name: 'refUID', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'recipient', internalType: 'address', type: 'address' },
+          { name: 'attester', internalType: 'address', type: 'address' },
+          { name: 'revocable', internalType: 'bool', type: 'bool' },
+          { name: 'data', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+      { name: '', internalType: 'uint256[]', type: 'uint256[]' },
+    ],
+    name: 'multiAttest',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'payable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: '',
+        internalType: 'struct Attestation[]',
+        type: 'tuple[]',
+        components: [
+          { name: 'uid', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'schema', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'time', internalType: 'uint64', type: 'uint64' },
+          { name: 'expirationTime', internalType: 'uint64', type: 'uint64' },
+          { name: 'revocationTime', internalType: 'uint64', type: 'uint64' },
+          { name: 'refUID', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'recipient', internalType: 'address', type: 'address' },
+          { name: 'attester', internalType: 'address', type: 'address' },
+          { name: 'revocable', internalType: 'bool', type: 'bool' },
+          { name: 'data', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+      { name: '', internalType: 'uint256[]', type: 'uint256[]' },
+    ],
+    name: 'multiRevoke',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'payable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: '',
+        internalType: 'struct Attestation',
+        type: 'tuple',
+        components: [
+          { name: 'uid', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'schema', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'time', internalType: 'uint64', type: 'uint64' },
+          { name: 'expirationTime', internalType: 'uint64', type: 'uint64' },
+          { name: 'revocationTime', internalType: 'uint64', type: 'uint64' },
+          { name: 'refUID', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'recipient', internalType: 'address', type: 'address' },
+          { name: 'attester', internalType: 'address', type: 'address' },
+          { name: 'revocable', internalType: 'bool', type: 'bool' },
+          { name: 'data', internalType: 'bytes', type: 'bytes' },
+        ],
+      },
+    ],
+    name: 'revoke',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'payable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'version',
+    outputs: [{ name: '', internalType: 'string', type: 'string' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'caller', internalType: 'address', type: 'address' }],
+    name: 'NotEas',
+  },
 ] as const
