@@ -39,6 +39,8 @@ export async function drawnAct(
   const town = await Town.build(cast.pace, logLevel, Town.DRAWS);
   try {
     await town.registerModel(cast.model);
+    // Rounds are due by the chain's clock.
+    await town.clock.setIntervalMining({ interval: 1 });
     const requester = town.actions("requester");
     const context = { ...requester.otr };
     const { spotChecks: court } = await requester.getRules();

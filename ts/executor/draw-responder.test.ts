@@ -49,6 +49,8 @@ describe("draws", () => {
     await provingKey("map");
     const draws = { circuitKeys: VERIFIER_KEYS, drawStride: 1, drawPairs: PAIRS, drawDelta: 0, drawEpoch: 1 };
     scene = await Scene.open(41_031, TURN, draws);
+    // Rounds are due by the chain's clock.
+    await scene.chain.setIntervalMining({ interval: 1 });
   }, 600_000);
   afterAll(() => scene.close());
   beforeEach(() => {
