@@ -131,7 +131,9 @@ describe("reference manifests", () => {
       ['index="5"', 'index="05"'],
       ['index="5"', 'index="64"'],
       [/<ns0:Resource [^>]*index="5"[^>]*\/>\n/, ""],
+      [/<ns0:Resource [^>]*index="63"[^>]*\/>/, ""],
       [/(<ns0:Resource [^>]*index="63"[^>]*\/>)/, "$1\n$1"],
+      [/(<ns0:Resource [^>]*index=")63("[^>]*\/>)/, "$163$2$164$2"],
       [/(<ns0:Resource [^>]*index="63"[^>]*\/>)/, '$1<ns0:Other type="Measurement"/>'],
       [/<ns0:Resource ([^>]*index="5")/, "<ns2:Resource $1"],
       [/(index="7" active="True" alternatives=)"1"/, '$1"2"'],
@@ -139,6 +141,7 @@ describe("reference manifests", () => {
       [/(index="36" .*ns2:)Hash1/, "$1Hash2"],
       [/(index="36" .*ns2:)Hash1/, "$1Digest"],
       [/(index="7" .*)ns2:Hash0/, "$1Hash0"],
+      [/(index="7" .*)ns2:Hash0/, '$1ns2:Digest="" ns2:Hash0'],
       ['active="False"', 'active="maybe"'],
       ['size="48"', 'size="32"'],
       ['type="Measurement"', 'type="File"'],
@@ -256,6 +259,7 @@ describe("accepted firmware", () => {
       // Of a decoder that is off alone.
       of(ofDriver({}), ofVbios({ values: { 35: [zeros] } })),
       of(ofDriver(VALUES, { product: "GB100" })),
+      of(ofDriver(VALUES), ofVbios({ product: "GB100" })),
       of(ofDriver(VALUES, { product: "GB100" }), ofVbios({ product: "GB100" })),
     ])
       expect(refused).toBe("attestation.reference");
