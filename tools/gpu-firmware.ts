@@ -2,8 +2,8 @@
 // Verifies NVIDIA's signed manifests (from rim.attestation.nvidia.com) now, and prints what `EnclaveSessions.setFirmware` takes for boards
 // and the mode of the report (hexadecimal, of any such machine; it need not be trusted, see `acceptedFirmware`).
 import { readFileSync } from "node:fs";
-import { acceptedFirmware, deviations } from "../ts/attestation/gpu-firmware.ts";
-import { verifyRim } from "../ts/attestation/rim.ts";
+import { acceptedFirmware } from "../ts/attestation/gpu-firmware.ts";
+import { verifyRim } from "../ts/attestation/nvidia/rim.ts";
 import { fromHex } from "../ts/commit/bytes.ts";
 
 const [driverPath, vbiosPath, reportPath] = process.argv.slice(2);
@@ -12,11 +12,9 @@ if (driverPath === undefined || vbiosPath === undefined || reportPath === undefi
   process.exit(2);
 }
 const time = Math.floor(Date.now() / 1000);
-const driver = verifyRim(readFileSync(driverPath, "utf8"), { kind: "driver", time });
-const vbios = verifyRim(readFileSync(vbiosPath, "utf8"), { kind: "vbios", time });
+const driver = verifyRim(readFileSync(driverPath, "utf8"), { time });
+const vbios = verifyRim(readFileSync(vbiosPath, "utf8"), { time });
 const report = fromHex(`0x${readFileSync(reportPath, "utf8").trim().replace(/^0x/, "")}`);
-const { chosen, ids, notAfter } = acceptedFirmware(driver, vbios, report);
-const [versions, differs] = [{ driver: driver.version, vbios: vbios.version }, deviations(driver, vbios, report)];
-console.log(
-  JSON.stringify({ ...versions, chosen: `0x${chosen.toString(16)}`, notAfter, differs, firmware: ids }, null, 2),
-);
+const { chosen, ids: firmware, notAfter, differs } = acceptedFirmware({ driver, vbios }, report);
+const versions = { driver: driver.version, vbios: vbios.version };
+console.log(JSON.stringify({ ...versions, chosen: `0x${chosen.toString(16)}`, notAfter, differs, firmware }, null, 2));

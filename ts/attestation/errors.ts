@@ -17,15 +17,6 @@ export class EvidenceEncodingError extends BaseError {
   }
 }
 
-/** A reference integrity manifest is not signed as it must be, or does not fit. */
-export class ManifestError extends BaseError {
-  constructor(reason: string) {
-    super("The reference integrity manifest is not accepted.", {
-      code: "attestation.manifest",
-      metaMessages: [reason],
-    });
-  }
-}
 /** Evidence is well formed, but of a kind that is not verified here. */
 export class UnsupportedEvidenceError extends BaseError {
   constructor(what: string, reason: string) {

@@ -2,8 +2,9 @@ import { keccak256 } from "viem";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fromHex, toHex } from "../commit/bytes.ts";
 import { type Certificate, readPem } from "./certificate.ts";
-import { gpuAux, gpuEvidenceHash } from "./gpu-evidence.ts";
+import { gpuAux, gpuEvidenceHash, NVIDIA_KIND } from "./gpu-evidence.ts";
 import { firmwareOf } from "./gpu-firmware.ts";
+import { parseReport } from "./nvidia/report.ts";
 import { evidence, HAS_EVIDENCE } from "./testing/real-evidence.ts";
 import { type SessionsChain, startSessionsChain } from "./testing/sessions-chain.ts";
 
@@ -51,12 +52,12 @@ describe.skipIf(!HAS_EVIDENCE)("real H100s on a chain", () => {
     const one = load();
     const { id, gas, aux, claims } = await verify(one);
     for (const used of gas) expect(used).toBeLessThan(3_000_000n);
-    expect(claims.rd0).toBe(toHex(one.report.subarray(4, 36)));
+    expect(claims.rd0).toBe(toHex(parseReport(one.report).nonce));
     expect(claims.rd1).toBe(id);
     expect(claims.measurement).toBe(firmwareOf(one.report, CHOSEN));
     expect(claims.evidenceHash).toBe(gpuEvidenceHash(one.report));
     const evidence_ = {
-      kind: toHex(new TextEncoder().encode("NV_SPDM".padEnd(32, "\0"))),
+      kind: NVIDIA_KIND,
       evidence: toHex(one.report),
       aux,
     };

@@ -1,7 +1,8 @@
-import { encodeAbiParameters, encodePacked, keccak256, sha256 } from "viem";
+import { encodeAbiParameters, encodePacked, keccak256, sha256, stringToHex } from "viem";
 import { type Hex, tag, toHex } from "../commit/bytes.ts";
 import { type Certificate, readCertificate } from "./certificate.ts";
 import { chainHints, reportHints } from "./h100.ts";
+import { parseReport } from "./nvidia/report.ts";
 
 /** What `NvidiaCertificates.cache` takes for one certificate. The root has neither parent nor hints: `cacheRoot`. */
 export interface CacheStep {
@@ -11,6 +12,9 @@ export interface CacheStep {
   /** About 16 kB; computed when it is called. */
   hints(): Hex;
 }
+
+/** The kind of GPU evidence, as src/attestation/NvidiaVerifier.sol names it. */
+export const NVIDIA_KIND: Hex = stringToHex("NV_SPDM", { size: 32 });
 
 const WORD = { type: "bytes32" } as const;
 const ZERO: Hex = `0x${"00".repeat(32)}`;
@@ -32,7 +36,8 @@ export function cacheSteps(chain: readonly Certificate[]): CacheStep[] {
  *
  * @param leaf Id of the leaf's certificate: that of the last of its chain's `cacheSteps`.
  * @param chosen The measurements that the accepted firmware names (`AcceptedFirmware.chosen`).
- * @throws SignatureInvalidError if the leaf's key did not sign the report.
+ * @throws EvidenceEncodingError if the bytes are no report
+ * @throws SignatureInvalidError if the leaf's key did not sign it
  */
 export function gpuAux(report: Uint8Array, leaf: { id: Hex; der: Uint8Array }, chosen: bigint): Hex {
   const hints = toHex(reportHints(report, readCertificate(leaf.der)));
@@ -46,13 +51,15 @@ export function gpuNonce(session: Hex, index: number): Hex {
   );
 }
 
-/** What identifies a report: the hash of what is signed. */
-export const gpuEvidenceHash = (report: Uint8Array): Hex => keccak256(report.subarray(0, -96));
+/** What identifies a report: the hash of what is signed. @throws EvidenceEncodingError if the bytes are no report */
+export const gpuEvidenceHash = (report: Uint8Array): Hex => keccak256(parseReport(report).signed);
 
-/** First half of the CPU's report data, as `EnclaveSessions.reportDataOf`. */
+/** What stands for all GPUs of a session, by their evidence hashes in the order of their nonces; zero without GPUs. As in `EnclaveSessions`. */
+export const gpuRoot = (evidenceHashes: readonly Hex[]): Hex =>
+  evidenceHashes.length === 0 ? ZERO : keccak256(encodePacked(["bytes32[]"], [evidenceHashes]));
+
+/** First half of the CPU's report data in a session, as `EnclaveSessions.reportDataOf`. (Reports for clients bind their nonce: report-data.ts.) */
 export function reportData(session: Hex, evidenceHashes: readonly Hex[], imageConfig: Hex): Hex {
-  const gpuRoot = evidenceHashes.length === 0 ? ZERO : keccak256(encodePacked(["bytes32[]"], [evidenceHashes]));
-  return keccak256(
-    encodeAbiParameters([WORD, WORD, WORD, WORD], [toHex(tag("OTR/rd/1")), session, gpuRoot, imageConfig]),
-  );
+  const words = [toHex(tag("OTR/rd/1")), session, gpuRoot(evidenceHashes), imageConfig] as const;
+  return keccak256(encodeAbiParameters([WORD, WORD, WORD, WORD], words));
 }

@@ -1,9 +1,7 @@
 import { toHex } from "../commit/bytes.ts";
 import { type Certificate, pointOf, statementOf } from "./certificate.ts";
-import { EvidenceEncodingError } from "./errors.ts";
+import { parseReport } from "./nvidia/report.ts";
 import { p384Hints } from "./p384-hints.ts";
-
-const SIGNATURE = 96;
 
 /**
  * Hints for a chain, leaf first: one for each certificate but the root, as `H100.verifyChain` takes them.
@@ -20,12 +18,11 @@ export function chainHints(chain: readonly Certificate[]): Uint8Array[] {
 /**
  * Hints for a report that the leaf's key signed, as `H100.verifyReport` takes them.
  *
- * @throws EvidenceEncodingError if the bytes are too short for a report.
+ * @throws EvidenceEncodingError if the bytes are no report.
  * @throws SignatureInvalidError if the leaf's key did not sign them.
  */
 export function reportHints(report: Uint8Array, leaf: Certificate): Uint8Array {
-  const end = report.length - SIGNATURE;
-  if (end <= 0) throw new EvidenceEncodingError("SPDM report", `It has ${report.length} bytes.`);
-  const [r, s] = [report.subarray(end, end + 48), report.subarray(end + 48)].map((bytes) => BigInt(toHex(bytes)));
-  return p384Hints(statementOf(report.subarray(0, end), r!, s!, pointOf(leaf)));
+  const { signed, signature } = parseReport(report);
+  const [r, s] = [signature.subarray(0, 48), signature.subarray(48)].map((bytes) => BigInt(toHex(bytes)));
+  return p384Hints(statementOf(signed, r!, s!, pointOf(leaf)));
 }

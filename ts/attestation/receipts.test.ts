@@ -7,6 +7,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { anvilKey } from "../chain/anvil.ts";
 import { EvidenceEncodingError, SignatureInvalidError } from "./errors.ts";
+import { gpuEvidenceHash, gpuNonce, gpuRoot, NVIDIA_KIND, reportData } from "./gpu-evidence.ts";
 import { firmwareOf } from "./gpu-firmware.ts";
 import { type Claims, registerWithGpus } from "./session.ts";
 import { devGpu } from "./testing/dev-gpus.ts";
@@ -98,7 +99,7 @@ describe("an enclave with two GPUs", () => {
   });
 
   /** A whole session; the gas of each transaction, and what identifies the proof. */
-  async function register(): Promise<{ gas: { name: string; used: bigint }[]; evidenceHash: Hex }> {
+  async function register(): Promise<{ gas: { name: string; used: bigint }[]; evidenceHash: Hex; proved: Claims[] }> {
     const port = chain.port();
     const proved: Claims[] = [];
     const { timestamp } = await chain.client.getBlock();
@@ -138,14 +139,28 @@ describe("an enclave with two GPUs", () => {
     const evidenceHash = keccak256(
       encodeAbiParameters([CLAIMS, { type: "tuple[]", components: CLAIMS.components }], all as never),
     );
-    return { gas: port.gas, evidenceHash };
+    return { gas: port.gas, evidenceHash, proved };
   }
 
   const standing = () =>
     chain.read<{ attestation: Hex; evidenceHash: Hex }>(chain.contracts.registry, "standingOf", [enclave.address]);
 
+  it("answers nonces and binds GPUs as the contract does", async () => {
+    const { sessions, nvidia } = chain.contracts;
+    const session = keccak256(stringToHex("session"));
+    for (const index of [0, 1, 7, 254])
+      expect(gpuNonce(session, index)).toBe(await chain.read(sessions, "nonceOf", [session, index]));
+    const reports = gpus.map((gpu) => gpu.report(new Uint8Array(32)));
+    const hashes = reports.map(gpuEvidenceHash);
+    for (const list of [[], hashes.slice(0, 1), hashes, hashes.toReversed(), [...hashes, ZERO]])
+      expect(reportData(session, list, IMAGE_CONFIG)).toBe(
+        await chain.read(sessions, "reportDataOf", [session, list, IMAGE_CONFIG]),
+      );
+    expect(await chain.read(nvidia, "kind")).toBe(NVIDIA_KIND);
+  });
+
   it("is registered, and EAS's SDK reads its receipt", async () => {
-    const { gas, evidenceHash } = await register();
+    const { gas, evidenceHash, proved } = await register();
     console.log(`gas with calldata: ${gas.map(({ name, used }) => `${name} ${used}`).join(", ")}`);
     for (const { used } of gas) expect(used).toBeLessThan(3_500_000n);
     // Five certificates of the first GPU, the second's leaf, and no more.
@@ -165,6 +180,7 @@ describe("an enclave with two GPUs", () => {
     );
     expect(fields).toMatchObject({ executor: chain.account.address, cpuMeasurement: MEASUREMENT, evidenceHash });
     expect(fields.policyId).toBe(await chain.read(registry, "policyIdOf", [MODEL, MEASUREMENT]));
+    expect(fields.gpuRoot).toBe(gpuRoot(proved.slice(0, -1).map((claims) => claims.evidenceHash)));
     // Assurance 3, two GPUs, TCB evaluation 20.
     expect(fields.facts).toBe(3n | (2n << 8n) | (20n << 32n));
   });

@@ -12,7 +12,8 @@ export interface ReportBinding {
 
 /**
  * Report data as verifiers of confidential inference expect it, 64 bytes: the signing address, padded on the right, and the nonce. With TLS the
- * first half is `SHA-256(address || fingerprint)`.
+ * first half is `SHA-256(address || fingerprint)`. It proves a key to one client; what registers a key on the chain is `reportData` of
+ * gpu-evidence.ts.
  */
 export function reportDataOf({ signingAddress, nonce, tlsFingerprint }: ReportBinding): Uint8Array {
   const address = fromHex(signingAddress);

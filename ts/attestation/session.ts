@@ -2,7 +2,15 @@ import type { Address } from "viem";
 import { fromHex, type Hex, toHex } from "../commit/bytes.ts";
 import type { Certificate } from "./certificate.ts";
 import { EvidenceEncodingError } from "./errors.ts";
-import { type CacheStep, cacheSteps, gpuAux, gpuEvidenceHash, gpuNonce, reportData } from "./gpu-evidence.ts";
+import {
+  type CacheStep,
+  cacheSteps,
+  gpuAux,
+  gpuEvidenceHash,
+  gpuNonce,
+  NVIDIA_KIND,
+  reportData,
+} from "./gpu-evidence.ts";
 
 /** The key to be registered, as `EnclaveRegistry` takes it. */
 export interface SessionRegistration {
@@ -75,14 +83,12 @@ export interface RegisterWithGpusParameters {
   consent(session: Hex): Promise<Hex>;
 }
 
-/** The kind of GPU evidence, as src/attestation/NvidiaVerifier.sol names it. */
-export const NVIDIA_KIND: Hex = toHex(new TextEncoder().encode("NV_SPDM".padEnd(32, "\0")));
-
 /**
  * Registers or renews an enclave key with evidence of its GPUs, in a session of `EnclaveSessions`. Certificates come first: they need
  * no session, whose time is short. Whatever fails, it can be begun again: what is cached stays so, and a new session takes nothing from the old.
  *
  * @throws SignatureInvalidError if a GPU's certificates or report do not verify
+ * @throws EvidenceEncodingError if they are none
  */
 export async function registerWithGpus(port: SessionPort, parameters: RegisterWithGpusParameters): Promise<void> {
   const { registration, measurement, gpus, chosen, imageConfig } = parameters;

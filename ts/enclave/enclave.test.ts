@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { fingerprint } from "../attestation/chain.ts";
 import { DevIntel, DevNvidia } from "../attestation/dev-root/index.ts";
+import { EvidenceEncodingError } from "../attestation/errors.ts";
 import { verifyQuote } from "../attestation/intel/verify.ts";
 import { verifyGpu } from "../attestation/nvidia/verify.ts";
 import { toHex } from "../commit/bytes.ts";
@@ -177,6 +178,11 @@ describe("reports of GPUs by NVIDIA's tool", () => {
       };
     };
     await expect(tool(2, sample).evidence(nonces)).rejects.toThrow(/another nonce/);
+    const cut = (answer: Record<string, unknown>) => ({
+      ...answer,
+      evidences: [0, 1].map(() => ({ certificate: "", evidence: "AA==" })),
+    });
+    await expect(tool(2, cut).evidence(nonces)).rejects.toThrow(EvidenceEncodingError);
     await expect(gpuToolDriver({ count: 1, program: "no-such-program" }).evidence([nonces[0]!])).rejects.toThrow(
       EvidenceUnavailableError,
     );

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseReport } from "../attestation/nvidia/report.ts";
 import { parseGpuEvidence } from "../attestation/nvidia/verify.ts";
 import { equal, toHex } from "../commit/bytes.ts";
 import { type Command, runCommand } from "./command.ts";
@@ -27,7 +28,7 @@ export function gpuToolDriver({ count, program = "nvattest", command = runComman
     if (reports.length !== count)
       throw new EvidenceUnavailableError(program, `It reports ${reports.length} GPUs, not ${count}.`);
     // Without a GPU some tools answer with a sample: its nonce is not this one.
-    if (reports.some(({ report }) => !equal(report.subarray(4, 36), nonce)))
+    if (reports.some(({ report }) => !equal(parseReport(report).nonce, nonce)))
       throw new EvidenceUnavailableError(program, "A report answers another nonce.");
     return reports;
   };

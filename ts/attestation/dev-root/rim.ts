@@ -65,27 +65,33 @@ export class DevRims {
       const active = index in values ? "True" : "False";
       return `<ns0:Resource type="Measurement" index="${index}" active="${active}" alternatives="${admissible.length}"${hashes} name="Measurement_${index}" size="48"/>`;
     });
-    const head =
+    return this.sign(
       `<SoftwareIdentity xmlns="http://standards.iso.org/iso/19770/-2/2015/schema.xsd" xmlns:ns0="http://standards.iso.org/iso/19770/-2/2015/schema.xsd" ` +
-      `xmlns:ns2="http://www.w3.org/2001/04/xmlenc#sha384" name="${product}" tagId="development" version="1.0" tagVersion="0">\n` +
-      `<ns0:Meta colloquialVersion="${version}" edition="GPU" product="${product}" revision="r1"/>\n<ns0:Payload>${resources.join("\n")}</ns0:Payload>\n`;
+        `xmlns:ns2="http://www.w3.org/2001/04/xmlenc#sha384" name="${product}" tagId="development" version="1.0" tagVersion="0">\n` +
+        `<ns0:Meta colloquialVersion="${version}" edition="GPU" product="${product}" revision="r1"/>\n<ns0:Payload>${resources.join("\n")}</ns0:Payload>\n</SoftwareIdentity>`,
+    );
+  }
+
+  /** Signs a document, of whatever contents: the signature becomes its last element. */
+  sign(document: string): string {
+    const end = document.lastIndexOf("</");
     const digest = base64(
       createHash("sha384")
-        .update(canonical(parseXml(`${head}</SoftwareIdentity>`)))
+        .update(canonical(parseXml(document)))
         .digest(),
     );
     const info =
       `<ds:SignedInfo><ds:CanonicalizationMethod Algorithm="${C14N}"/><ds:SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384"/>` +
       `<ds:Reference URI=""><ds:Transforms><ds:Transform Algorithm="${DSIG}enveloped-signature"/><ds:Transform Algorithm="${C14N}"/></ds:Transforms>` +
       `<ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#sha384"/><ds:DigestValue>${digest}</ds:DigestValue></ds:Reference></ds:SignedInfo>`;
-    const outer = scopeOf(parseXml(`${head}</SoftwareIdentity>`), new Map([["ds", DSIG]]));
+    const outer = scopeOf(parseXml(document), new Map([["ds", DSIG]]));
     const signature = base64(this.#signer.sign(new TextEncoder().encode(canonical(parseXml(info), outer))));
     const certificates = this.chain.map(
       (der) => `<ds:X509Certificate>${pem(der).replace(/-----.*-----\n/g, "")}</ds:X509Certificate>`,
     );
     return (
-      `${head}<ds:Signature xmlns:ds="${DSIG}">${info}<ds:SignatureValue>${signature}</ds:SignatureValue>` +
-      `<ds:KeyInfo><ds:X509Data>${certificates.join("")}</ds:X509Data></ds:KeyInfo></ds:Signature></SoftwareIdentity>\n`
+      `${document.slice(0, end)}<ds:Signature xmlns:ds="${DSIG}">${info}<ds:SignatureValue>${signature}</ds:SignatureValue>` +
+      `<ds:KeyInfo><ds:X509Data>${certificates.join("")}</ds:X509Data></ds:KeyInfo></ds:Signature>${document.slice(end)}\n`
     );
   }
 }

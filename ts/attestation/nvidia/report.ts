@@ -1,3 +1,4 @@
+import { EvidenceEncodingError } from "../errors.ts";
 import { Reader } from "../reader.ts";
 
 /** Types of opaque fields. */
@@ -71,17 +72,30 @@ export function parseReport(data: Uint8Array): SpdmReport {
   return { nonce, measurements, opaque, signed, signature };
 }
 
-/** The text of an opaque field, without what follows its first NUL. */
-export function opaqueText({ opaque }: Pick<SpdmReport, "opaque">, kind: number): string | undefined {
-  const [value] = opaque.get(kind) ?? [];
-  if (value === undefined) return undefined;
-  const end = value.indexOf(0);
-  return new TextDecoder("latin1").decode(end < 0 ? value : value.subarray(0, end)).replace(/[^\x20-\x7e]/g, "?");
+/**
+ * The one opaque field of this type; undefined without it.
+ *
+ * @throws EvidenceEncodingError if it is there twice: a field says one thing.
+ */
+export function opaqueField({ opaque }: Pick<SpdmReport, "opaque">, kind: number): Uint8Array | undefined {
+  const [value, ...more] = opaque.get(kind) ?? [];
+  if (more.length > 0) throw new EvidenceEncodingError("SPDM report", `Opaque field ${kind} is there twice.`);
+  return value;
 }
 
-/** The VBIOS version as NVIDIA writes it, e.g. 96.00.9F.00.01. */
-export function vbiosVersion({ opaque }: Pick<SpdmReport, "opaque">): string | undefined {
-  const [value] = opaque.get(OPAQUE.vbios) ?? [];
+/** The text of an opaque field, without the zeros behind it. @throws EvidenceEncodingError as `opaqueField`, and of other bytes than text */
+export function opaqueText(report: Pick<SpdmReport, "opaque">, kind: number): string | undefined {
+  const value = opaqueField(report, kind);
+  if (value === undefined) return undefined;
+  const text = new TextDecoder("latin1").decode(value).replace(/\0+$/, "");
+  if (!/^[\x20-\x7e]*$/.test(text))
+    throw new EvidenceEncodingError("SPDM report", `Opaque field ${kind} is no text that ends with zeros.`);
+  return text;
+}
+
+/** The VBIOS version as NVIDIA writes it, e.g. 96.00.9F.00.01. @throws EvidenceEncodingError as `opaqueField` */
+export function vbiosVersion(report: Pick<SpdmReport, "opaque">): string | undefined {
+  const value = opaqueField(report, OPAQUE.vbios);
   if (value?.length !== 8) return undefined;
   const order = [3, 2, 1, 0, 4];
   return order.map((k) => value[k]!.toString(16).toUpperCase().padStart(2, "0")).join(".");

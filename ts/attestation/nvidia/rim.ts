@@ -6,19 +6,27 @@ import { CertificateChainError, EvidenceEncodingError, ReferenceValueError, Sign
 import { ROOTS } from "../roots.ts";
 import { verifyEcdsa } from "../signature.ts";
 import { KEY_USAGE, parseCertificate } from "../x509.ts";
-import { OPAQUE } from "./report.ts";
+import { OPAQUE, opaqueField, opaqueText, type SpdmReport, vbiosVersion } from "./report.ts";
 import type { VerifiedGpu } from "./verify.ts";
 import { canonical, localName, namespaceOf, parseXml, type Scope, scopeOf, type XmlElement } from "./xml.ts";
 
-/** A reference manifest of NVIDIA's: which values firmware may have. */
+/** A verified reference manifest (RIM) of NVIDIA's: which values firmware may have. */
 export interface Rim {
+  /** Which firmware: versions of VBIOS are five bytes. */
+  readonly kind: "driver" | "vbios";
   readonly product: string;
-  /** Of driver or VBIOS. */
+  /** E.g. "550.144.03" of a driver, "96.00.5E.00.01" of a VBIOS. */
   readonly version: string;
   /** Admissible digests by index from 0 on; one less than in reports. */
   readonly values: ReadonlyMap<number, readonly Uint8Array[]>;
   /** Until when its signer's certificate holds, in seconds since 1970. */
   readonly notAfter: number;
+}
+
+/** The manifests of a GPU's two kinds of firmware. */
+export interface Rims {
+  readonly driver: Rim;
+  readonly vbios: Rim;
 }
 
 const SWID = "http://standards.iso.org/iso/19770/-2/2015/schema.xsd";
@@ -30,7 +38,10 @@ const DIGEST = "http://www.w3.org/2001/04/xmldsig-more#sha384";
 const ENVELOPED = `${DSIG}enveloped-signature`;
 /** Signer, L3, product's CA, root. */
 const LENGTH = 4;
+/** Measurements in a manifest, active or not. */
+const INDICES = 64;
 const MOST_ALTERNATIVES = 16;
+const VBIOS_VERSION = /^[\dA-F]{2}(?:\.[\dA-F]{2}){4}$/i;
 /** Measures the state of a video decoder, which is off in confidential mode. */
 const NVDEC_INDEX = 35;
 const NVDEC_OFF = 0x55;
@@ -65,38 +76,54 @@ export function verifyRim(
 }
 
 /**
- * Compares a GPU's measurements with the manifests of its driver and its VBIOS: every active index of both, and no index of both at once.
+ * The admissible values of a report's measurements, by index from 0 on: every active index of the manifests of its driver and its VBIOS.
+ * The report need not be verified: it says which driver and VBIOS it is of, and whether the video decoder is off; values are the manifests' alone.
+ *
+ * @throws ReferenceValueError if the manifests are of other firmware than the report, or contradict each other.
+ */
+export function referenceValues(report: SpdmReport, { driver, vbios }: Rims): Rim["values"] {
+  if (driver.kind !== "driver" || vbios.kind !== "vbios")
+    throw new ReferenceValueError("One manifest of a driver and one of a VBIOS are needed.");
+  if (driver.product !== vbios.product)
+    throw new ReferenceValueError(`The manifests are of ${driver.product} and ${vbios.product}.`);
+  const asked = [
+    ["driver", driver, opaqueText(report, OPAQUE.driver)],
+    ["VBIOS", vbios, vbiosVersion(report)],
+  ] as const;
+  for (const [what, rim, version] of asked)
+    if (rim.version.toUpperCase() !== version?.toUpperCase())
+      throw new ReferenceValueError(`The manifest is of ${what} ${rim.version}, the GPU has ${version ?? "none"}.`);
+  const both = [...driver.values.keys()].filter((index) => vbios.values.has(index));
+  if (both.length > 0) throw new ReferenceValueError(`Both manifests have index ${both.join(", ")}.`);
+  const values = new Map([...driver.values, ...vbios.values]);
+  if (opaqueField(report, OPAQUE.nvdec0)?.[0] === NVDEC_OFF) values.delete(NVDEC_INDEX);
+  // INVARIANT: no measurement is no firmware.
+  if (values.size === 0) throw new ReferenceValueError("The manifests have no measurement.");
+  return values;
+}
+
+/** Indices at which a report's measurements are none of these values. */
+export function deviations(values: Rim["values"], { measurements }: SpdmReport): number[] {
+  return [...values]
+    .filter(([index, admissible]) => {
+      const got = measurements[index];
+      return got === undefined || !admissible.some((value) => equal(value, got));
+    })
+    .map(([index]) => index);
+}
+
+/**
+ * Compares a GPU's measurements with the manifests of its driver and its VBIOS; how many were compared.
  *
  * @throws ReferenceValueError naming what differs.
  */
-export function compareMeasurements(
-  { report, driver, vbios, device }: Pick<VerifiedGpu, "report" | "driver" | "vbios" | "device">,
-  manifests: { readonly driver: Rim; readonly vbios: Rim },
-): number {
-  const asked = [
-    ["driver", manifests.driver, driver],
-    ["VBIOS", manifests.vbios, vbios],
-  ] as const;
-  for (const [what, rim, version] of asked) {
-    if (rim.version.toUpperCase() !== version?.toUpperCase())
-      throw new ReferenceValueError(`The manifest is of ${what} ${rim.version}, the GPU has ${version ?? "none"}.`);
-    if (!device.startsWith(`NVIDIA:${rim.product}:`))
-      throw new ReferenceValueError(`The manifest is of ${rim.product}, the device is ${device}.`);
-  }
-  const [status] = report.opaque.get(OPAQUE.nvdec0) ?? [];
-  const both = [...manifests.driver.values.keys()].filter((index) => manifests.vbios.values.has(index));
-  if (both.length > 0) throw new ReferenceValueError(`Both manifests have index ${both.join(", ")}.`);
-  const wrong: number[] = [];
-  let compared = 0;
-  for (const [index, admissible] of [...manifests.driver.values, ...manifests.vbios.values]) {
-    if (index === NVDEC_INDEX && status?.[0] === NVDEC_OFF) continue;
-    compared++;
-    const got = report.measurements[index];
-    if (got === undefined || !admissible.some((value) => equal(value, got))) wrong.push(index);
-  }
-  if (compared === 0) throw new ReferenceValueError("The manifests have no measurement.");
+export function compareMeasurements({ report, device }: Pick<VerifiedGpu, "report" | "device">, rims: Rims): number {
+  const values = referenceValues(report, rims);
+  if (!device.startsWith(`NVIDIA:${rims.driver.product}:`))
+    throw new ReferenceValueError(`The manifests are of ${rims.driver.product}, the device is ${device}.`);
+  const wrong = deviations(values, report);
   if (wrong.length > 0) throw new ReferenceValueError(`Indices ${wrong.join(", ")} have other values.`);
-  return compared;
+  return values.size;
 }
 
 /** The signature's own document is what is read afterwards: nothing is looked up by an identifier that could name another part. */
@@ -109,15 +136,19 @@ function checkSignature(
   const within = { scope, namespace: DSIG };
   const info = child(signature, "SignedInfo", within);
   const algorithm = (element: XmlElement, expected: string) => {
-    if (attributeOf(element, "Algorithm") !== expected) fail(`${element.name} is not ${expected}.`);
+    // Parameters inside would change what is signed.
+    if (attributeOf(element, "Algorithm") !== expected || elementsOf(element).length > 0)
+      fail(`${element.name} is not ${expected}.`);
   };
   algorithm(child(info, "CanonicalizationMethod", within), C14N);
   algorithm(child(info, "SignatureMethod", within), ECDSA_SHA384);
   const reference = child(info, "Reference", within);
   if (attributeOf(reference, "URI") !== "") fail("It signs a part of itself only.");
-  const transforms = elementsOf(child(reference, "Transforms", within));
-  if (transforms.map((one) => attributeOf(one, "Algorithm")).join(" ") !== `${ENVELOPED} ${C14N}`)
-    fail("What it signs is transformed in another way.");
+  const [first, second, ...more] = elementsOf(child(reference, "Transforms", within));
+  if (first === undefined || second === undefined || more.length > 0)
+    return fail("What it signs is transformed in another way.");
+  algorithm(first, ENVELOPED);
+  algorithm(second, C14N);
   algorithm(child(reference, "DigestMethod", within), DIGEST);
   const digest = createHash("sha384")
     .update(canonical(document, new Map(), signature))
@@ -143,19 +174,22 @@ function contentOf(document: XmlElement, scope: Scope): Omit<Rim, "notAfter"> {
   const meta = child(document, "Meta", within);
   const payload = child(document, "Payload", within);
   const inside = scopeOf(payload, scope);
+  const resources = elementsOf(payload);
+  if (resources.length !== INDICES) fail(`It has ${resources.length} measurements.`);
   const values = new Map<number, readonly Uint8Array[]>();
-  const seen = new Set<number>();
-  for (const resource of elementsOf(payload)) {
-    if (localName(resource.name) !== "Resource" || attributeOf(resource, "type") !== "Measurement")
+  for (const [index, resource] of resources.entries()) {
+    const own = scopeOf(resource, inside);
+    if (localName(resource.name) !== "Resource" || namespaceOf(resource.name, own) !== SWID)
       fail("Its payload has something else than measurements.");
-    const index = Number(/^\d{1,3}$/.exec(attributeOf(resource, "index"))?.[0] ?? fail("An index is none."));
-    if (index > 254 || seen.has(index)) fail(`Index ${index} is there twice, or too high.`);
-    seen.add(index);
-    const active = attributeOf(resource, "active");
-    if (active !== "True" && active !== "False") fail(`Index ${index} is neither active nor not.`);
-    if (active === "True") values.set(index, digestsOf(resource, scopeOf(resource, inside)));
+    const field = (name: string) => attributeOf(resource, name);
+    if (field("type") !== "Measurement" || field("index") !== String(index) || field("size") !== "48")
+      fail(`Measurement ${index} is another.`);
+    if (field("active") !== "True" && field("active") !== "False") fail(`Index ${index} is neither active nor not.`);
+    if (field("active") === "True") values.set(index, digestsOf(resource, own));
   }
-  return { product: attributeOf(meta, "product"), version: attributeOf(meta, "colloquialVersion"), values };
+  const version = attributeOf(meta, "colloquialVersion");
+  const kind = VBIOS_VERSION.test(version) ? "vbios" : "driver";
+  return { kind, product: attributeOf(meta, "product"), version, values };
 }
 
 function digestsOf(resource: XmlElement, scope: Scope): Uint8Array[] {
@@ -163,7 +197,7 @@ function digestsOf(resource: XmlElement, scope: Scope): Uint8Array[] {
   if (!Number.isInteger(count) || count < 1 || count > MOST_ALTERNATIVES) fail("A measurement has no alternatives.");
   const hashes = new Map(
     resource.attributes
-      .filter(([name]) => localName(name).startsWith("Hash") && namespaceOf(name, scope, true) === SHA384)
+      .filter(([name]) => namespaceOf(name, scope, true) === SHA384)
       .map(([name, value]) => [localName(name), value]),
   );
   if (hashes.size !== count) fail("A measurement has more or fewer digests than alternatives.");

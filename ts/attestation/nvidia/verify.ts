@@ -15,7 +15,7 @@ import { ROOTS } from "../roots.ts";
 import { verifyEcdsa } from "../signature.ts";
 import { KEY_USAGE, parsePem } from "../x509.ts";
 import { type Architecture, readLeaf } from "./leaf.ts";
-import { OPAQUE, opaqueText, parseReport, type SpdmReport, vbiosVersion } from "./report.ts";
+import { OPAQUE, opaqueField, opaqueText, parseReport, type SpdmReport, vbiosVersion } from "./report.ts";
 
 /** What a verifier of reports asks for. */
 export interface GpuOptions {
@@ -130,15 +130,14 @@ export function verifyGpu(data: Uint8Array, chain: string, options: GpuOptions):
 }
 
 /** The firmware that the leaf's key was made for is the one that reports; drivers before 550 do not say. */
-function checkFirmware({ opaque }: SpdmReport, firmware: readonly Uint8Array[]): void {
-  const [got, ...more] = opaque.get(OPAQUE.firmwareId) ?? [];
-  if (more.length > 0) throw new EvidenceEncodingError("SPDM report", "It names two firmwares.");
+function checkFirmware(report: SpdmReport, firmware: readonly Uint8Array[]): void {
+  const got = opaqueField(report, OPAQUE.firmwareId);
   if (got === undefined || firmware.some((digest) => equal(digest, got))) return;
   throw new IdentityError("The device's firmware", firmware.map(toHex).join(" or "), toHex(got));
 }
 
-function modeOf({ opaque }: SpdmReport): VerifiedGpu["mode"] {
-  const [flag] = opaque.get(OPAQUE.featureFlag) ?? [];
+function modeOf(report: SpdmReport): VerifiedGpu["mode"] {
+  const flag = opaqueField(report, OPAQUE.featureFlag);
   return flag === undefined ? undefined : MODES[flag[0] ?? MODES.length];
 }
 

@@ -85,7 +85,9 @@ export function scopeOf({ attributes }: XmlElement, outer: Scope): Scope {
   const scope = new Map(outer);
   for (const [name, value] of attributes) {
     const prefix = prefixOf(name);
-    if (prefix !== undefined) scope.set(prefix, value);
+    if (prefix === undefined) continue;
+    if (prefix !== "" && value === "") fail(`The prefix ${prefix} stands for nothing.`);
+    scope.set(prefix, value);
   }
   // Each element looks at all: many of both would take for ever.
   if (scope.size > MOST_NAMESPACES) fail(`More than ${MOST_NAMESPACES} namespaces are in scope.`);
@@ -133,6 +135,8 @@ function write(
     .filter(([name]) => prefixOf(name) === undefined)
     .map(([name, value]) => [`${namespaceOf(name, scope, true)}\0${localName(name)}`, name, value] as const)
     .sort(byFirst);
+  if (new Set(attributes.map(([key]) => key)).size !== attributes.length)
+    fail("An attribute is there twice, by two prefixes.");
   out.push("<", element.name);
   for (const [prefix, uri] of declared) out.push(` xmlns${prefix === "" ? "" : `:${prefix}`}="`, attribute(uri), '"');
   for (const [, name, value] of attributes) out.push(" ", name, '="', attribute(value), '"');

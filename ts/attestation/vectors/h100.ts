@@ -4,6 +4,7 @@ import { concat, fromHex, type Hex, toHex } from "../../commit/bytes.ts";
 import { readCertificate } from "../certificate.ts";
 import { elements, encode, TAG } from "../der.ts";
 import { chainHints, reportHints } from "../h100.ts";
+import { SAMPLE_NONCES } from "../nvidia/verify.ts";
 import { G, N, times } from "../p384.ts";
 import {
   authority,
@@ -26,11 +27,6 @@ const PROVISIONER = "Provisioner";
 export const BROM = "Boot ROM";
 export const LEAF = "Firmware";
 const BLOCKS = 64;
-/** Nonces of NVIDIA's samples. */
-const CANNED = [
-  "931d8dd0add203ac3d8b4fbde75e115278eefcdceac5b87671a748f32364dfcb",
-  "4cff7f5380ead8fad8ec2c531c110aca4302a88f603792801a8ca29ee151af2e",
-];
 /** Some point in the form of a P-256 key, DER. */
 const P256_KEY = encode(
   TAG.sequence,
@@ -189,8 +185,8 @@ export function h100Vectors(): unknown {
     withoutFirmware: report({ kinds: [3, 6, 12, 11] }),
     otherFirmware: report({ firmware: sha384("other firmware") }),
     twoFirmwares: report({ kinds: [3, 20, 20] }),
-    canned: report({ nonce: fromHex(`0x${CANNED[0]}`) }),
-    cannedToo: report({ nonce: fromHex(`0x${CANNED[1]}`) }),
+    canned: report({ nonce: fromHex(SAMPLE_NONCES[0]!) }),
+    cannedToo: report({ nonce: fromHex(SAMPLE_NONCES[1]!) }),
     twin: twinOf(good),
     switch: report({ blocks: 31, kinds: [6, 12] }),
   };
