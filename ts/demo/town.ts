@@ -76,7 +76,7 @@ export class Town {
   /** Starts the chain and deploys with `forge script`. */
   static async build(pace: Pace, logLevel: "silent" | "info", draws: DeployParameters = {}): Promise<Town> {
     const anvil = await startAnvil();
-    const deployment = await deploy({
+    const deploying = deploy({
       url: anvil.url,
       privateKey: anvilKey(0),
       parameters: {
@@ -87,6 +87,10 @@ export class Town {
         claimPeriod: TURNS * pace.turn,
         ...draws,
       },
+    });
+    const deployment = await deploying.catch(async (error: unknown) => {
+      await anvil.stop();
+      throw error;
     });
     const client = await connect({ url: anvil.url, pollMs: POLL_MS });
     return new Town(anvil, client, deployment, pace, createLogger("demo", { level: logLevel, format: "text" }));
