@@ -6,8 +6,8 @@ import { dirname, join } from "node:path";
 import { buildBn128 } from "ffjavascript";
 import { type MemoryFile, powersOfTau } from "snarkjs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CommandProver, committedFiles, ProcessProver, type ProvingFilesOf } from "./claim-prover.ts";
-import { CircuitKeyError, ProverError } from "./errors.ts";
+import { CommandProver, ProcessProver, type ProvingFilesOf } from "./claim-prover.ts";
+import { ProverError } from "./errors.ts";
 import { standIn } from "./testing/stand-in.ts";
 import { PROOF_BYTES } from "./wire.ts";
 
@@ -78,8 +78,4 @@ describe("provers", () => {
     },
     60_000,
   );
-
-  it("without the committed proving key there is no proof", async () => {
-    await expect(new ProcessProver(committedFiles(folder)).prove("map", {})).rejects.toThrow(CircuitKeyError);
-  });
 });
