@@ -84,10 +84,19 @@ const LIMITS: Readonly<Record<string, number>> = {
   "evidence.evidence": 32_768,
   "evidence.aux": 32_768,
   "setEndpoint.url": 2048,
+  // Four pairs go together (ts/spotcheck/draw-answerer.ts): at most nine proofs each, or four drawn blocks with a path of chunks each.
+  "provePairs.pairs": 4,
+  "provePairs.openings": 4,
+  "provePairs.openings[]": 4 * (6 * WORD + CHUNKS + ROWS + TRACE) + INSTRUCTION + ROWS,
+  "provePairs.proofs": 4 * 9 * 256,
+  "postFolds.pairs": 16,
+  "postFolds.roots": 16,
+  // A signature, or two headers of blocks.
+  proof: 2 * 1500,
 };
 
-/** Calls that carry bytes of their own choice: governance's, and views. */
-const FREE = new Set(["upgradeToAndCall"]);
+/** Calls that carry bytes of their sender's choice: governance's, and those that pack others. */
+const FREE = new Set(["upgradeToAndCall", "multicall"]);
 
 const used = new Set<string>();
 
@@ -107,7 +116,9 @@ function longest(fn: string, parameter: AbiParameter, path: readonly string[]): 
   if (array !== null) {
     const item = { ...parameter, type: array[1]! };
     const length = array[2] === "" ? limitOf(fn, path) : Number(array[2]);
-    return Array.from({ length }, () => longest(fn, item, path));
+    // Pieces of bytes have a limit of their own, beside that of their number.
+    const place = item.type === "bytes" ? [...path.slice(0, -1), `${path.at(-1)}[]`] : path;
+    return Array.from({ length }, () => longest(fn, item, place));
   }
   if ("components" in parameter)
     return Object.fromEntries(
