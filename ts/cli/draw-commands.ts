@@ -4,6 +4,7 @@ import { getBatchDraws, getDrawTerms, getStrip, missedCall, type StripDraw } fro
 import { sameAddress } from "../chain/client.ts";
 import type { OtrContext } from "../chain/context.ts";
 import { NoSenderError } from "../chain/errors.ts";
+import { systemClock } from "../chain/time.ts";
 import { CommandProver, committedFiles, ProcessProver } from "../circuits/claim-prover.ts";
 import { createLogger } from "../config/logger.ts";
 import { loadModels } from "../dispute/load-models.ts";
@@ -116,16 +117,20 @@ export function drawCommands(program: Command, run: Run): void {
             });
             const strip = Math.floor(index / terms.stride);
             const wanted = {
-              ...{ batchId, strip, otherRounds: [], draws: await getBatchDraws(context, court, batchId) },
+              ...{ batchId, strip, otherRounds: async () => [], draws: await getBatchDraws(context, court, batchId) },
               at: (place: number) => (place === index ? { bundle, committed } : undefined),
             };
             for (;;) {
               const progress = await answerer.advance(terms, wanted);
-              if (progress.kind === "proofs") {
-                session.output.note("proving");
-                await progress.prove();
+              if (progress.kind === "proofs") session.output.note("proving");
+              const kind = progress.kind === "proofs" ? await progress.prove() : progress.kind;
+              if (kind === "sent") {
+                // Not at once: an endpoint's machines may lag behind each other.
+                await systemClock.sleep(session.config.rpc.pollMs);
                 continue;
               }
+              if (kind === "missed")
+                throw new UsageError("The time for this draw is over.", "Anybody may call `otr draw missed`.");
               const left = progress.kind === "waits" ? `waits for round ${progress.round}` : "answered";
               session.output.result(
                 { batchId, strip, ...progress },

@@ -19,6 +19,7 @@ import { sceneModel } from "../fisherman/testing/scene-model.ts";
 import { INSTRUCTIONS } from "../machine/table.ts";
 import type { Bundle } from "../sdk/bundle.ts";
 import { instructionOf } from "../spotcheck/draws.ts";
+import { deliveryOf } from "../spotcheck/rounds.ts";
 import { Database } from "../store/database.ts";
 import { ExecutorStore } from "../store/executor-store.ts";
 import { DrawResponder } from "./draw-responder.ts";
@@ -104,6 +105,12 @@ describe("draws", () => {
     return { responder, database };
   }
 
+  const never: Prover = {
+    prove: async () => {
+      throw new Error("nothing is to be proven");
+    },
+    close() {},
+  };
   const courtOf = async ({ actions }: Actor) => (await actions.getRules()).spotChecks;
   const settled = (executor: Actor, batchId: bigint) => async () =>
     (await getBatchDraws(executor.context, await courtOf(executor), batchId)).settled;
@@ -155,14 +162,28 @@ describe("draws", () => {
     const { outputs, records } = await generate(scene.engine, input, 2);
     const items = [scene.item(executor.address, { request, input }, outputs, records)];
     const { batchId, root } = await scene.commit(executor, items, false);
-    const never: Prover = {
-      prove: async () => {
-        throw new Error("nothing is to be proven");
-      },
-      close() {},
-    };
     await respond(executor, items, root, never);
     await until(settled(executor, batchId), "the batch is settled");
+  }, 300_000);
+
+  it("are given up, and said to be, once their time is over", async () => {
+    const executor = await scene.executor();
+    const items = [await scene.answer(executor.address)];
+    const { batchId, root } = await scene.commit(executor, items, false);
+    const court = await courtOf(executor);
+    const { sender } = executor.context;
+    const { randomness } = await getDrawTerms(executor.context, court);
+    const { round } = await getBatchDraws(executor.context, court, batchId);
+    await until(async () => {
+      const call = await deliveryOf(executor.context, randomness, round);
+      return call && sender.send(call);
+    }, "the round is delivered");
+    await scene.chain.increaseTime({ seconds: 2 * TURN });
+    const { responder } = await respond(executor, items, root, never);
+    const missed = () => responder.metrics().find(({ name }) => name === "otr_draws_missed")?.samples[0]?.value;
+    await until(async () => missed() === 1, "the draw is given up");
+    await systemClock.sleep(500);
+    expect(missed()).toBe(1);
   }, 300_000);
 
   it("convict whoever lets them pass: anybody may say so", async () => {
@@ -181,5 +202,47 @@ describe("draws", () => {
     await sender.send(missedCall(court, batchId, 0));
     expect((await executor.actions.getExecutor(executor.address)).convictedAt).not.toBe(0n);
     expect((await getStrip(executor.context, court, batchId, 0)).state).toBe("unknown");
+  }, 300_000);
+});
+
+describe("draws that are not due", () => {
+  it("are not asked for: however many batches wait, an endpoint hears of each once", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "otr-draws-"));
+    const draws = { circuitKeys: VERIFIER_KEYS, drawStride: 1, drawPairs: PAIRS, drawDelta: 3600, drawEpoch: 3600 };
+    const scene = await Scene.open(41_032, TURN, draws);
+    const executor = await scene.executor();
+    for (let n = 0; n < 3; n++) await scene.commit(executor, [await scene.answer(executor.address)], false);
+    let calls = 0;
+    const { client } = executor.context;
+    const counted = new Proxy(client, {
+      get(target, key, receiver) {
+        if (key !== "request") return Reflect.get(target, key, receiver);
+        return (body: { method: string }, ...rest: never[]) => {
+          if (body.method === "eth_call") calls++;
+          return (target.request as (...all: unknown[]) => unknown)(body, ...rest);
+        };
+      },
+    });
+    const database = Database.open(join(folder, "e.sqlite"), ExecutorStore.schema);
+    const responder = new DrawResponder({
+      context: { ...executor.context, client: counted },
+      executor: executor.address,
+      database,
+      log: LOG,
+      prover: { prove: () => Promise.reject(new Error("nothing is to be proven")), close() {} },
+      models: async () => undefined,
+      fromBlock: 0n,
+      pollMs: 20,
+    });
+    await responder.start({ bundle: () => undefined, leaves: () => undefined, batchRoot: () => undefined });
+    const open = () => database.all("SELECT 1 AS n FROM draws").length;
+    await until(async () => open() === 3, "the batches are known");
+    await systemClock.sleep(500);
+    const before = calls;
+    await systemClock.sleep(1000);
+    expect(calls - before).toBe(0);
+    await responder.stop();
+    await scene.close();
+    rmSync(folder, { recursive: true });
   }, 300_000);
 });

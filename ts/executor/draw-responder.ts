@@ -7,7 +7,7 @@ import { getRules } from "../chain/actions/rules.ts";
 import { sameAddress } from "../chain/client.ts";
 import { openReceipt } from "../chain/committed.ts";
 import { type EventArgs, type OtrContext, read } from "../chain/context.ts";
-import { NoSenderError } from "../chain/errors.ts";
+import { ContractRevertError, NoSenderError } from "../chain/errors.ts";
 import { SqliteCursorStore } from "../chain/sqlite.ts";
 import { type Clock, systemClock } from "../chain/time.ts";
 import { type WatchedLog, Watcher } from "../chain/watch.ts";
@@ -17,7 +17,7 @@ import type { Logger } from "../config/logger.ts";
 import { gauge, type Metric } from "../metrics/metric.ts";
 import { DrawAnswerer, type ProofStore, type ProvableModel, type StripProgress } from "../spotcheck/draw-answerer.ts";
 import { strips } from "../spotcheck/draws.ts";
-import { deliveryOf, type RoundOptions } from "../spotcheck/rounds.ts";
+import { deliveryOf, type RoundOptions, untilDue } from "../spotcheck/rounds.ts";
 import type { Database, SqlRow } from "../store/database.ts";
 import type { DisputeResponder, EvidenceSource } from "./ports.ts";
 
@@ -51,6 +51,12 @@ interface OwedBatch {
   readonly count: number;
 }
 
+/** A strip, as `batch:strip`, that waits for proofs. */
+interface ProofsWanted {
+  readonly strip: string;
+  readonly progress: Extract<StripProgress, { kind: "proofs" }>;
+}
+
 /** Between two attempts at what failed. */
 const RETRY_MS = 5000;
 /** What one node says of its head may be behind what another one knew by so many blocks. */
@@ -65,11 +71,14 @@ export class DrawResponder implements DisputeResponder {
   readonly #answerer: DrawAnswerer;
   readonly #stop = new AbortController();
   readonly #terms = new Map<Address, DrawTerms>();
-  /** Strips that are answered, so that they are not asked for again while others of their batch are not. */
-  readonly #answered = new Set<string>();
+  /** Strips that are answered or missed, so that they are not asked for again while others of their batch are. */
+  readonly #over = new Set<string>();
+  /** Until when (milliseconds) nothing can happen to a batch: its rounds are not due before. */
+  readonly #quiet = new Map<bigint, number>();
   readonly #paused = new Map<string, number>();
   #loop: Promise<void> = Promise.resolve();
   #nextDeadline: bigint | undefined;
+  #missed = 0;
 
   constructor(options: DrawResponderOptions) {
     this.#o = { clock: systemClock, pollMs: 1000, ...options };
@@ -83,6 +92,7 @@ export class DrawResponder implements DisputeResponder {
     const deadline = this.#nextDeadline;
     return [
       gauge("otr_draws_open_batches", "Batches whose draws are not settled.", open),
+      gauge("otr_draws_missed", "Draws that this process has seen pass unanswered: each convicts.", this.#missed),
       ...(deadline === undefined
         ? []
         : [
@@ -113,90 +123,109 @@ export class DrawResponder implements DisputeResponder {
 
   async stop(): Promise<void> {
     this.#stop.abort();
-    await this.#loop;
+    // A proof under way is given up: those that are finished are on disk.
     this.#o.prover.close();
+    await this.#loop;
   }
 
   /** Everything that takes no proof, then the proofs of the nearest deadline. @returns Whether there was something to prove. */
   async #pass(evidence: EvidenceSource): Promise<boolean> {
-    let next: Extract<StripProgress, { kind: "proofs" }> | undefined;
-    const rounds = new Map<string, { randomness: Address; round: bigint }>();
+    const wanted: ProofsWanted[] = [];
     for (const batch of this.#owed()) {
       if (this.#stop.signal.aborted) return false;
-      await this.#attempt(`batch:${batch.batchId}`, async () => {
-        const terms = await this.#termsOf(batch.court);
-        const draws = await getBatchDraws(this.#o.context, batch.court, batch.batchId);
-        if (draws.settled) return this.#settle(batch);
-        const wants = (round: bigint) =>
-          rounds.set(`${terms.randomness}:${round}`, { randomness: terms.randomness, round });
-        if (draws.drawn === 0) return void wants(draws.round);
-        for (const progress of await this.#strips(evidence, batch, terms, draws)) {
-          if (progress.kind === "waits") wants(progress.round);
-          if (progress.kind === "proofs" && (next === undefined || progress.deadline < next.deadline)) next = progress;
-        }
-      });
+      if (this.#o.clock.now() < (this.#quiet.get(batch.batchId) ?? 0)) continue;
+      await this.#attempt(
+        `batch:${batch.batchId}`,
+        async () => void wanted.push(...(await this.#look(evidence, batch))),
+      );
     }
-    for (const { randomness, round } of rounds.values()) {
-      await this.#attempt(`round:${randomness}:${round}`, () => this.#deliver(randomness, round));
+    const [next] = wanted.sort((a, b) => (a.progress.deadline < b.progress.deadline ? -1 : 1));
+    this.#nextDeadline = next?.progress.deadline;
+    if (next === undefined || this.#stop.signal.aborted) return false;
+    return this.#attempt(`proofs:${next.strip}`, async () => {
+      if ((await next.progress.prove()) === "missed") this.#miss(next.strip);
+    });
+  }
+
+  /** Takes a batch as far as it goes without proofs, and brings the rounds that it waits for. @returns Its strips that want proofs. */
+  async #look(evidence: EvidenceSource, batch: OwedBatch): Promise<ProofsWanted[]> {
+    const { context } = this.#o;
+    const terms = await this.#termsOf(batch.court);
+    const draws = await getBatchDraws(context, batch.court, batch.batchId).catch(unknownBatch);
+    // Settled, or dropped as a duplicate: nothing is owed.
+    if (draws === undefined || draws.settled) {
+      await this.#settle(batch);
+      return [];
     }
-    const found: Extract<StripProgress, { kind: "proofs" }> | undefined = next;
-    this.#nextDeadline = found?.deadline;
-    if (found === undefined || this.#stop.signal.aborted) return false;
-    return this.#attempt(`proofs:${found.deadline}`, () => found.prove());
+    const found = draws.drawn === 0 ? [] : await this.#strips(evidence, batch, terms, draws);
+    const wanted = found.flatMap(({ strip, progress }) => (progress.kind === "proofs" ? [{ strip, progress }] : []));
+    const rounds = new Set(found.flatMap(({ progress }) => (progress.kind === "waits" ? [progress.round] : [])));
+    if (draws.drawn === 0) rounds.add(draws.round);
+    let wait = Number.POSITIVE_INFINITY;
+    for (const round of rounds) wait = Math.min(wait, await this.#deliver(terms.randomness, round));
+    const waitsOnly = rounds.size > 0 && found.every(({ progress }) => progress.kind === "waits");
+    if (waitsOnly && wait > 0) this.#quiet.set(batch.batchId, this.#o.clock.now() + wait);
+    return wanted;
   }
 
   /** Takes every strip of a batch as far as it goes without proofs. */
   async #strips(evidence: EvidenceSource, batch: OwedBatch, terms: DrawTerms, draws: BatchDraws) {
     const { batchId, root, count } = batch;
     const hashes = evidence.leaves(root) ?? this.#single(batchId) ?? [];
-    const found: StripProgress[] = [];
+    const found: { readonly strip: string; readonly progress: StripProgress }[] = [];
+    const otherRounds = (receiptHash: Hex) => this.#otherRounds(evidence, batch, receiptHash);
     for (let strip = 0; strip < strips(count, terms.stride); strip++) {
       const key = `${batchId}:${strip}`;
-      if (this.#answered.has(key) || this.#stop.signal.aborted) continue;
+      if (this.#over.has(key) || this.#stop.signal.aborted) continue;
       await this.#attempt(`strip:${key}`, async () => {
-        const otherRounds = await this.#otherRounds(evidence, batch, hashes);
         const at = (index: number) => {
           const bundle = hashes[index] === undefined ? undefined : evidence.bundle(hashes[index]);
           return bundle && { bundle, committed: openReceipt(batchId, bundle.receipt, hashes, index) };
         };
         const wanted = { batchId, strip, draws, at, otherRounds };
         const progress = await this.#answerer.advance(terms, wanted);
-        if (progress.kind === "answered") this.#answered.add(key);
-        else found.push(progress);
+        if (progress.kind === "answered") this.#over.add(key);
+        else if (progress.kind === "missed") this.#miss(key);
+        else found.push({ strip: key, progress });
       });
     }
     return found;
   }
 
-  /** Rounds of other batches that hold a receipt of this one, which only a batch of one can. */
-  async #otherRounds(evidence: EvidenceSource, batch: OwedBatch, hashes: readonly Hex[]): Promise<bigint[]> {
-    const others = new Map<string, Address>();
-    for (const hash of hashes) {
-      const sql = "SELECT draws.batch_id, draws.court FROM singles JOIN draws USING (batch_id) WHERE receipt_hash = ?";
-      for (const row of this.#o.database.all(sql, hash)) others.set(String(row.batch_id), row.court as Address);
-    }
-    const [only] = hashes;
-    const root = hashes.length === 1 && only !== undefined ? evidence.batchRoot(only) : undefined;
-    if (root !== undefined) {
-      const sql = "SELECT batch_id, court FROM draws WHERE root = ?";
-      for (const row of this.#o.database.all(sql, root)) others.set(String(row.batch_id), row.court as Address);
-    }
-    others.delete(batch.batchId.toString());
+  /** Rounds that draw from other batches with this receipt: the one that this executor made of it, and those of which it is the only one. */
+  async #otherRounds(evidence: EvidenceSource, batch: OwedBatch, receiptHash: Hex): Promise<bigint[]> {
+    const { context, database } = this.#o;
+    const sql = `SELECT batch_id FROM draws WHERE court = ? AND batch_id <> ?
+      AND (root = ? OR batch_id IN (SELECT batch_id FROM singles WHERE receipt_hash = ?))`;
+    const [own, root] = [batch.batchId.toString(), evidence.batchRoot(receiptHash) ?? null];
     const rounds: bigint[] = [];
-    for (const [batchId, court] of others) {
-      if (!sameAddress(court, batch.court)) continue;
-      rounds.push((await getBatchDraws(this.#o.context, court, BigInt(batchId))).round);
+    for (const row of database.all(sql, batch.court, own, root, receiptHash)) {
+      const draws = await getBatchDraws(context, batch.court, BigInt(String(row.batch_id))).catch(unknownBatch);
+      if (draws !== undefined) rounds.push(draws.round);
     }
     return rounds;
   }
 
-  async #deliver(randomness: Address, round: bigint): Promise<void> {
+  /** Brings a round to the chain if it is due. @returns Milliseconds until it is; 0 once it is. */
+  async #deliver(randomness: Address, round: bigint): Promise<number> {
     const { context, log, rounds = {} } = this.#o;
-    const call = await deliveryOf(context, randomness, round, rounds);
-    if (call === undefined) return;
-    if (context.sender === undefined) throw new NoSenderError(call.name);
-    const { gasUsed } = await context.sender.send(call);
-    log.info({ round, call: call.name, gas: gasUsed }, "round delivered");
+    const left = await untilDue(context, randomness, round);
+    if (left > 0n) return Number(left) * 1000;
+    await this.#attempt(`round:${randomness}:${round}`, async () => {
+      const call = await deliveryOf(context, randomness, round, rounds);
+      if (call === undefined) return;
+      if (context.sender === undefined) throw new NoSenderError(call.name);
+      const { gasUsed } = await context.sender.send(call);
+      log.info({ round, call: call.name, gas: gasUsed }, "round delivered");
+    });
+    return 0;
+  }
+
+  /** Nothing helps any more: the court takes no answer. */
+  #miss(strip: string): void {
+    this.#over.add(strip);
+    this.#missed++;
+    this.#o.log.fatal({ strip }, "a draw was missed: it convicts");
   }
 
   /** Does something unless it failed a moment ago. @returns Whether it was done. */
@@ -209,7 +238,7 @@ export class DrawResponder implements DisputeResponder {
       return true;
     } catch (err) {
       this.#paused.set(key, clock.now() + RETRY_MS);
-      log.error({ what: key, err }, "a draw is not answered yet");
+      if (!this.#stop.signal.aborted) log.error({ what: key, err }, "a draw is not answered yet");
       return false;
     }
   }
@@ -255,7 +284,8 @@ export class DrawResponder implements DisputeResponder {
       },
       onRewind: (block) => {
         log.warn({ block }, "reorganisation");
-        this.#answered.clear();
+        this.#over.clear();
+        this.#quiet.clear();
         database.transaction(() => {
           database.run("DELETE FROM draws WHERE block > ?", Number(block));
           database.run("UPDATE draws SET settled = NULL WHERE settled > ?", Math.max(0, Number(block) - LAG_BLOCKS));
@@ -270,13 +300,18 @@ export class DrawResponder implements DisputeResponder {
     const { context, database } = this.#o;
     if (!sameAddress(executor, this.#o.executor)) return;
     const { rules } = await read(context, "rollup", "batchOf", [batchId]);
-    // A duplicate that was dropped owes nothing.
+    // Gone with a reorganisation since the log was read.
     if (rules === 0) return;
     const { spotChecks } = await getRules(context, rules);
     if (sameAddress(spotChecks, zeroAddress)) return;
     const sql = "INSERT INTO draws VALUES (?, ?, ?, ?, ?, NULL) ON CONFLICT (batch_id) DO NOTHING";
     database.run(sql, batchId.toString(), spotChecks, root, Number(count), Number(blockNumber));
   }
+}
+
+/** A batch that was dropped as a duplicate is known no more. */
+function unknownBatch(error: unknown): undefined {
+  if (!(error instanceof ContractRevertError && error.errorName === "UnknownBatch")) throw error;
 }
 
 function proofStore(database: Database): ProofStore {

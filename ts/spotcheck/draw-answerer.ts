@@ -18,7 +18,7 @@ import {
 import { fitsOneTransaction } from "../chain/actions/parts.ts";
 import type { CommittedReceipt } from "../chain/committed.ts";
 import type { OtrContext } from "../chain/context.ts";
-import { NoSenderError } from "../chain/errors.ts";
+import { ContractRevertError, NoSenderError } from "../chain/errors.ts";
 import type { Call } from "../chain/sender.ts";
 import { type AnswerSource, type Claim, publicWords, StepAnswer, stepSalt } from "../circuits/answer.ts";
 import type { Prover } from "../circuits/claim-prover.ts";
@@ -54,8 +54,8 @@ export interface StripOfBatch {
   readonly draws: BatchDraws;
   /** The receipt at a place of the batch, with its opening and its evidence; undefined if that is not known. */
   at(index: number): { readonly committed: CommittedReceipt; readonly bundle: Bundle } | undefined;
-  /** Rounds that drew of other batches with receipts of this one: a claim by an earlier round answers. */
-  readonly otherRounds: readonly bigint[];
+  /** Rounds that draw from other batches which hold this receipt: a claim by an earlier one answers. */
+  otherRounds(receiptHash: Hex): Promise<readonly bigint[]>;
 }
 
 export interface DrawAnswererOptions {
@@ -67,13 +67,17 @@ export interface DrawAnswererOptions {
   readonly log: Logger;
 }
 
-/** What became of a strip: answered; nothing to do before a round is known; or proofs are to be made before the deadline. */
+/**
+ * What became of a strip: answered; missed, so that nothing helps any more; something was sent, and there may be more to do; nothing to do
+ * before a round is known; or proofs are to be made before the deadline.
+ */
 export type StripProgress =
-  | { readonly kind: "answered" }
+  | { readonly kind: "answered" | "missed" | "sent" }
   | { readonly kind: "waits"; readonly round: bigint }
-  | { readonly kind: "proofs"; readonly deadline: bigint; prove(): Promise<void> };
+  | { readonly kind: "proofs"; readonly deadline: bigint; prove(): Promise<"sent" | "missed"> };
 
 const ANSWERED: StripProgress = { kind: "answered" };
+const SENT: StripProgress = { kind: "sent" };
 
 /** Pairs in one transaction at most: what `Groth16` shares among them pays off, and a block holds it. */
 const MOST_TOGETHER = 4;
@@ -91,7 +95,11 @@ export class DrawAnswerer {
   }
 
   /** Sends whatever the strip wants now that needs no proof, and says what is left. */
-  async advance(terms: DrawTerms, wanted: StripOfBatch): Promise<StripProgress> {
+  advance(terms: DrawTerms, wanted: StripOfBatch): Promise<StripProgress> {
+    return orMissed(() => this.#advance(terms, wanted), { kind: "missed" } as const);
+  }
+
+  async #advance(terms: DrawTerms, wanted: StripOfBatch): Promise<StripProgress> {
     const { batchId, strip } = wanted;
     const draw = await getStrip(this.#o.context, terms.court, batchId, strip);
     switch (draw.state) {
@@ -99,7 +107,7 @@ export class DrawAnswerer {
         return { kind: "waits", round: wanted.draws.round };
       case "drawn":
         await this.#claim(terms, wanted, draw);
-        return this.advance(terms, wanted);
+        return SENT;
       case "posted":
         return this.#answer(terms, wanted, draw);
       case "proven":
@@ -113,7 +121,7 @@ export class DrawAnswerer {
   /** Takes a drawn strip up: by the step's root, by an earlier claim about the same receipt, or by showing that it is confidential. */
   async #claim(terms: DrawTerms, wanted: StripOfBatch, { index, deadline }: StripDraw): Promise<void> {
     const { context, log } = this.#o;
-    const { batchId, strip, draws, otherRounds } = wanted;
+    const { batchId, strip, draws } = wanted;
     const { bundle, committed } = receiptAt(wanted, index);
     const { court } = terms;
     if (bundle.request.confidential) {
@@ -121,7 +129,8 @@ export class DrawAnswerer {
       return;
     }
     // The earliest draw of a receipt is the one that is answered.
-    const earlier = otherRounds.filter((round) => round < draws.round).sort((a, b) => (a < b ? -1 : 1));
+    const others = await wanted.otherRounds(bundle.receiptHash);
+    const earlier = others.filter((round) => round < draws.round).sort((a, b) => (a < b ? -1 : 1));
     for (const round of [...earlier, draws.round]) {
       if ((await getStepClaim(context, court, bundle.receiptHash, round)) === undefined) continue;
       await this.#send(linkCall(court, committed, round), `link:${batchId}:${strip}`);
@@ -140,7 +149,8 @@ export class DrawAnswerer {
     const { context, log } = this.#o;
     const { court, randomness } = terms;
     const { bundle } = receiptAt(wanted, draw.index);
-    const { claim, round } = await this.#claimOf(court, bundle, draw, [wanted.draws.round, ...wanted.otherRounds]);
+    const rounds = [wanted.draws.round, ...(await wanted.otherRounds(bundle.receiptHash))];
+    const { claim, round } = await this.#claimOf(court, bundle, draw, rounds);
     const value = await roundValue(context, randomness, claim.pairsRound);
     if (value === undefined) return { kind: "waits", round: claim.pairsRound };
     const answer = await this.#stepAnswer(terms, bundle, round);
@@ -157,7 +167,7 @@ export class DrawAnswerer {
     if (long.size > 0 && claim.blocksRound === undefined) {
       await this.#send(postFoldsCall(at, long), `folds:${claim.id}`);
       log.info({ receipt: bundle.receiptHash, pairs: [...long.keys()] }, "states of long folds posted");
-      return this.#answer(terms, wanted, draw);
+      return SENT;
     }
     const blocks = claim.blocksRound;
     const blockValue = blocks === undefined ? undefined : await roundValue(context, randomness, blocks);
@@ -168,7 +178,7 @@ export class DrawAnswerer {
         ready.push({ ...pair, statesRoot: await getStatesRoot(context, court, claim.id, pair.pair), blockValue });
     }
     if (ready.length === 0) return blocks === undefined ? ANSWERED : { kind: "waits", round: blocks };
-    const prove = async () => {
+    const proveAll = async () => {
       const together: ProvenPair[] = [];
       for (const pair of ready) {
         const proven = await this.#prove(terms, claim.id, answer, pair);
@@ -179,8 +189,9 @@ export class DrawAnswerer {
       }
       await this.#sendProofs(at, claim.id, together);
       if (ready.length === missing.length) this.#o.proofs.drop(claim.id);
+      return "sent" as const;
     };
-    return { kind: "proofs", deadline: draw.deadline, prove };
+    return { kind: "proofs", deadline: draw.deadline, prove: () => orMissed(proveAll, "missed" as const) };
   }
 
   async #sendProofs(at: Parameters<typeof provePairsCall>[0], claim: Hex, proven: readonly ProvenPair[]) {
@@ -249,6 +260,16 @@ export class DrawAnswerer {
     const { sender } = this.#o.context;
     if (sender === undefined) throw new NoSenderError(call.name);
     return sender.send(call, { id });
+  }
+}
+
+/** What `deed` gives, or `missed` if the court says that its time is over. */
+async function orMissed<T, M>(deed: () => Promise<T>, missed: M): Promise<T | M> {
+  try {
+    return await deed();
+  } catch (error) {
+    if (error instanceof ContractRevertError && error.errorName === "DeadlinePassed") return missed;
+    throw error;
   }
 }
 
