@@ -5,7 +5,7 @@ import {TeeResolver} from "src/TeeResolver.sol";
 import {Attestation} from "src/interfaces/IEas.sol";
 import {SessionsTest} from "./harness/AttestationDoubles.sol";
 
-/// @notice With the real EAS: `ts/attestation/receipts.test.ts`.
+/// @notice With the real EAS: `ts/attestation/receipts.chain.test.ts`.
 contract TeeResolverTest is SessionsTest {
     TeeResolver private _resolver;
 

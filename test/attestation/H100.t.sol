@@ -11,7 +11,7 @@ import {H100Harness} from "../harness/H100Harness.sol";
 import {ParserHarness} from "../harness/ParserHarness.sol";
 
 /// @notice Evidence in the form of a real H100's, signed by keys of our own (`ts/attestation/vectors/h100.ts`). Real evidence:
-///         `ts/attestation/h100.test.ts`.
+///         `ts/attestation/h100.chain.test.ts`.
 contract H100Test is Test {
     uint256 private constant NOW = 1_790_000_000;
 

@@ -5,7 +5,7 @@ import {Test} from "forge-std/Test.sol";
 import {P384} from "src/attestation/P384.sol";
 import {P384Harness} from "../harness/P384Harness.sol";
 
-/// @notice Signatures and false proofs of `ts/attestation/vectors/p384.ts`; random signatures: `ts/attestation/p384.test.ts`.
+/// @notice Signatures and false proofs of `ts/attestation/vectors/p384.ts`; random signatures: `ts/attestation/p384.chain.test.ts`.
 contract P384Test is Test {
     struct Vector {
         bytes digest;

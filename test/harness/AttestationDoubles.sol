@@ -56,7 +56,7 @@ contract VaultDouble {
     }
 }
 
-/// @notice An EAS that can fail. The real one: `ts/attestation/receipts.test.ts`.
+/// @notice An EAS that can fail. The real one: `ts/attestation/receipts.chain.test.ts`.
 contract EasDouble {
     bytes32 public schema = "schema";
     bool public fails;

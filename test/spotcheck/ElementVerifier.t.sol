@@ -16,7 +16,7 @@ import {ModelsHarness} from "../harness/ModelsHarness.sol";
 
 /// @notice Answers that TypeScript made to draws of every instruction, with proofs by circuits that accept any public words
 ///         (`ts/circuits/answer-vectors.ts`): what is accepted is what the contract computes, to the bit. Statements of many more elements are
-///         compared in `ts/circuits/statement.differential.test.ts`, claims of random programs in `ts/circuits/answer.test.ts`.
+///         compared in `ts/circuits/statement.differential.chain.test.ts`, claims of random programs in `ts/circuits/answer.chain.test.ts`.
 contract ElementVerifierTest is Test {
     struct Answer {
         string name;

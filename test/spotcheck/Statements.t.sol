@@ -8,7 +8,7 @@ import {Statements} from "src/spotcheck/Statements.sol";
 import {Assembler, Fields} from "../harness/Assembler.sol";
 import {StatementCase, StatementHarness} from "../harness/StatementHarness.sol";
 
-/// @notice What has no statement. That statements are right is compared in `ts/circuits/statement.differential.test.ts`.
+/// @notice What has no statement. That statements are right is compared in `ts/circuits/statement.differential.chain.test.ts`.
 contract StatementsTest is Test {
     StatementHarness private _harness;
 

@@ -28,7 +28,7 @@ const PAIRS = 2;
 const TURN = 600;
 const LOG = createLogger("test", { level: (process.env.OTR_TEST_LOG as "info") ?? "silent", format: "text" });
 
-/** What `map` proves by itself: other kinds have keys of their own, whose making takes longer (ts/circuits/answer.test.ts has all of them). */
+/** What `map` proves by itself: other kinds have keys of their own, whose making takes longer (ts/circuits/answer.chain.test.ts has all of them). */
 const MAPS = ["rms", "norm", "quantize", "dequant", "add", "rescale", "exp2", "divide", "gate"] as const;
 
 async function until<T>(look: () => Promise<T | undefined | false>, what: string, ms = 120_000): Promise<T> {
