@@ -42,7 +42,7 @@ export interface ProveEnclaveParameters {
   readonly renew?: boolean;
   /** Blocks per log query at most. */
   readonly maxRange?: bigint | undefined;
-  /** Told of each transaction. */
+  /** Told of each transaction that was sent, not of those that an earlier process had sent. */
   readonly onSent?: (name: string, receipt: TransactionReceipt) => void;
 }
 
@@ -75,7 +75,7 @@ export async function proveEnclave(context: OtrContext, parameters: ProveEnclave
   if (sender === undefined) throw new NoSenderError("proveEnclave");
   const { enclaveKey, modelId } = registration;
   const before = await read(context, "enclaves", "enclaveOf", [enclaveKey]);
-  const { timestamp: now } = await getBlock(context.client);
+  const { timestamp: now, number: head } = await getBlock(context.client);
   const ended = (reason: string) => new EnclaveKeyError(enclaveKey, reason);
   if (before.revokedAt !== 0) throw ended("is revoked");
   const isKnown = before.expiresAt !== 0;
@@ -100,6 +100,8 @@ export async function proveEnclave(context: OtrContext, parameters: ProveEnclave
         ? new EnclaveProofError(call.name, hintOf(error.errorName), error)
         : error;
     });
+    // Senders that remember answer with what an earlier process sent.
+    if (receipt.blockNumber <= head) return receipt;
     transactions++;
     gas += receipt.gasUsed;
     onSent?.(call.name, receipt);
