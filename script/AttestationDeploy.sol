@@ -3,13 +3,17 @@ pragma solidity ^0.8.30;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
+import {Vm} from "forge-std/Vm.sol";
 
 import {EnclaveRegistry} from "../src/EnclaveRegistry.sol";
 import {EnclaveSessions} from "../src/EnclaveSessions.sol";
 import {StakeVault} from "../src/StakeVault.sol";
 import {TeeResolver} from "../src/TeeResolver.sol";
+import {DcapVerifier} from "../src/attestation/DcapVerifier.sol";
 import {EnclaveVerifier} from "../src/attestation/EnclaveVerifier.sol";
 import {GovernanceVerifier} from "../src/attestation/GovernanceVerifier.sol";
+import {IntelCertificates} from "../src/attestation/IntelCertificates.sol";
+import {IntelCollateral} from "../src/attestation/IntelCollateral.sol";
 import {NvidiaCertificates} from "../src/attestation/NvidiaCertificates.sol";
 import {NvidiaVerifier} from "../src/attestation/NvidiaVerifier.sol";
 import {P384Verifier} from "../src/attestation/P384Verifier.sol";
@@ -19,15 +23,22 @@ import {SameCode} from "./SameCode.sol";
 
 /// @notice Parameters; names and defaults: `Deploy.configFromEnvironment`.
 struct AttestationConfig {
+    bool allowAnyChain;
+    bytes32 intelRoot;
+    bytes32 intelSigner;
+    DcapVerifier.Policy intelPolicy;
     bytes32 nvidiaRoot;
     address revoker;
     address voucher;
     address eas;
 }
 
-/// @notice What proves enclave keys. Zero: NVIDIA's three without a root, the governance's verifier without a voucher, the resolver without EAS.
+/// @notice What proves enclave keys. Zero: a vendor's three without its root, the governance's verifier without a voucher, the resolver without EAS.
 struct AttestationDeployment {
     EnclaveSessions sessions;
+    IntelCertificates intelCertificates;
+    IntelCollateral intelCollateral;
+    DcapVerifier dcap;
     EnclaveVerifier enclaveVerifier;
     GovernanceVerifier governanceVerifier;
     P384Verifier signatures;
@@ -41,13 +52,24 @@ struct AttestationDeployment {
 library AttestationDeploy {
     /// @notice AccessManager role that may revoke certificates of GPUs, and nothing else.
     uint64 internal constant REVOKER_ROLE = 2;
+    /// @dev keccak256 of "Intel SGX Root CA", DER: https://certificates.trustedservices.intel.com.
+    bytes32 internal constant INTEL_ROOT = 0xa1acc73eb45794fa1734f14d882e91925b6006f79d3bb2460df9d01b333d7009;
+    /// @dev keccak256 of the name "Intel SGX TCB Signing", DER.
+    bytes32 internal constant INTEL_SIGNER = 0x048bd42849dc20c563977be866923795e269396947dfe4773512441b25c9d413;
     /// @dev keccak256 of "NVIDIA Device Identity CA", DER: https://docs.attestation.nvidia.com.
     bytes32 internal constant NVIDIA_ROOT = 0xb0825ee3e68af4eefdd13c8168d52b7dfe6ebb4ff178b601ecb8aa78ba034408;
     /// @dev Where the OP Stack has EAS.
     address private constant EAS_PREDEPLOY = 0x4200000000000000000000000000000000000021;
 
+    uint256 private constant LOCAL_CHAIN = 31_337;
+    Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+    bytes32 private constant TDX = "TDX";
+
     /// @notice There is no EAS at this address.
     error NoEas(address eas);
+    /// @notice The hash is not the vendor's: whoever has the key under it can forge evidence. Only development registries on local chains take it, or
+    ///         on other chains if the deployer insists.
+    error NotTheVendors(string what, bytes32 vendors, bytes32 got);
 
     /// @notice EAS on this chain, if there is one: the addresses that its own package lists (eas-contracts 1.9.0).
     function easOf(uint256 chainId) internal view returns (address eas) {
@@ -71,11 +93,19 @@ library AttestationDeploy {
         EnclaveRegistry registry,
         StakeVault vault
     ) internal returns (AttestationDeployment memory d) {
+        _requireVendors(config, registry);
         d = found;
         if (address(d.sessions) == address(0)) d.sessions = new EnclaveSessions(address(manager), registry, vault);
         if (address(d.enclaveVerifier) == address(0)) d.enclaveVerifier = new EnclaveVerifier(registry);
         if (config.voucher != address(0) && address(d.governanceVerifier) == address(0)) {
             d.governanceVerifier = new GovernanceVerifier(config.voucher);
+        }
+        if (config.intelRoot != 0) {
+            if (address(d.intelCertificates) == address(0)) {
+                d.intelCertificates = new IntelCertificates(config.intelRoot, config.intelSigner);
+            }
+            if (address(d.intelCollateral) == address(0)) d.intelCollateral = new IntelCollateral(d.intelCertificates);
+            if (address(d.dcap) == address(0)) d.dcap = new DcapVerifier(d.intelCollateral, config.intelPolicy, TDX);
         }
         if (config.nvidiaRoot != 0) {
             if (address(d.signatures) == address(0)) d.signatures = new P384Verifier();
@@ -101,6 +131,7 @@ library AttestationDeploy {
         if (registry.sessions() == address(0)) registry.setSessions(address(d.sessions));
         _install(registry, d.enclaveVerifier);
         _install(registry, d.governanceVerifier);
+        _install(registry, d.dcap);
         _install(registry, d.nvidia);
         _allow(manager, address(d.sessions), EnclaveSessions.withdrawFirmware.selector, guardianRole);
         if (address(d.certificates) != address(0)) {
@@ -126,6 +157,7 @@ library AttestationDeploy {
         StakeVault vault
     ) internal returns (string memory name, address at) {
         AttestationDeployment memory none;
+        (none.intelCertificates, none.intelCollateral) = (found.intelCertificates, found.intelCollateral);
         none.signatures = found.signatures;
         none.certificates = found.certificates;
         AttestationDeployment memory fresh = deploy(config, none, manager, registry, vault);
@@ -138,6 +170,8 @@ library AttestationDeploy {
         if (_differs(address(found.governanceVerifier), address(fresh.governanceVerifier), address(0))) {
             return ("GovernanceVerifier", address(found.governanceVerifier));
         }
+        (name, at) = _unknownIntel(config, found);
+        if (at != address(0)) return (name, at);
         if (_differs(address(found.signatures), address(new P384Verifier()), address(0))) {
             return ("P384Verifier", address(found.signatures));
         }
@@ -154,6 +188,52 @@ library AttestationDeploy {
         if (_differs(address(found.resolver), address(fresh.resolver), address(0))) {
             return ("TeeResolver", address(found.resolver));
         }
+    }
+
+    /// @dev As `unknown`, of Intel's three.
+    function _unknownIntel(AttestationConfig memory config, AttestationDeployment memory found)
+        private
+        returns (string memory, address)
+    {
+        address certificates = address(new IntelCertificates(config.intelRoot, config.intelSigner));
+        if (_differs(address(found.intelCertificates), certificates, address(0))) {
+            return ("IntelCertificates", address(found.intelCertificates));
+        }
+        if (address(found.intelCollateral) != address(0)) {
+            address collateral = address(new IntelCollateral(found.intelCertificates));
+            if (_differs(address(found.intelCollateral), collateral, address(0))) {
+                return ("IntelCollateral", address(found.intelCollateral));
+            }
+        }
+        if (address(found.dcap) != address(0) && !_isDcap(config, found)) return ("DcapVerifier", address(found.dcap));
+        return ("", address(0));
+    }
+
+    /// @dev The verifier of quotes has the time of its deployment in its code: another is made at that time, which must have been.
+    function _isDcap(AttestationConfig memory config, AttestationDeployment memory found) private returns (bool) {
+        if (address(found.intelCollateral) == address(0)) return false;
+        (bool answered, bytes memory word) =
+            address(found.dcap).staticcall(abi.encodePacked(found.dcap.DEPLOYED_AT.selector));
+        uint256 time = VM.getBlockTimestamp();
+        if (!answered || word.length != 32 || uint256(bytes32(word)) > time) return false;
+        VM.warp(uint256(bytes32(word)));
+        DcapVerifier fresh = new DcapVerifier(found.intelCollateral, config.intelPolicy, TDX);
+        VM.warp(time);
+        return !_differs(address(found.dcap), address(fresh), address(0));
+    }
+
+    /// @dev INVARIANT: a production deployment accepts evidence under the vendors' roots, and no other.
+    function _requireVendors(AttestationConfig memory config, EnclaveRegistry registry) private view {
+        if (registry.development() && (block.chainid == LOCAL_CHAIN || config.allowAnyChain)) return;
+        _requireVendor("Intel's root", INTEL_ROOT, config.intelRoot);
+        if (config.intelRoot != 0 && config.intelSigner != INTEL_SIGNER) {
+            revert NotTheVendors("Intel's signer of TCB info", INTEL_SIGNER, config.intelSigner);
+        }
+        _requireVendor("NVIDIA's root", NVIDIA_ROOT, config.nvidiaRoot);
+    }
+
+    function _requireVendor(string memory what, bytes32 vendors, bytes32 got) private pure {
+        if (got != 0 && got != vendors) revert NotTheVendors(what, vendors, got);
     }
 
     /// @notice The id that EAS gives the schema of receipts.

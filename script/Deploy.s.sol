@@ -23,8 +23,11 @@ import {StakeVault} from "../src/StakeVault.sol";
 import {TeeResolver} from "../src/TeeResolver.sol";
 import {DevEvidenceVerifier} from "../src/attestation/DevEvidenceVerifier.sol";
 import {IElementVerifier} from "../src/interfaces/IElementVerifier.sol";
+import {DcapVerifier} from "../src/attestation/DcapVerifier.sol";
 import {EnclaveVerifier} from "../src/attestation/EnclaveVerifier.sol";
 import {GovernanceVerifier} from "../src/attestation/GovernanceVerifier.sol";
+import {IntelCertificates} from "../src/attestation/IntelCertificates.sol";
+import {IntelCollateral} from "../src/attestation/IntelCollateral.sol";
 import {NvidiaCertificates} from "../src/attestation/NvidiaCertificates.sol";
 import {NvidiaVerifier} from "../src/attestation/NvidiaVerifier.sol";
 import {P384Verifier} from "../src/attestation/P384Verifier.sol";
@@ -218,6 +221,7 @@ contract Deploy is Script {
         config.drawStride = uint32(vm.envOr("OTR_DRAW_STRIDE", uint256(100)));
         // Pairs (instruction, element) of its step that are drawn.
         config.drawPairs = uint8(vm.envOr("OTR_DRAW_PAIRS", uint256(4)));
+        _intelFromEnvironment(config);
         // keccak256 of the root certificate of GPUs, DER; 0: no evidence of GPUs is taken.
         config.attestation.nvidiaRoot = vm.envOr("OTR_NVIDIA_ROOT", AttestationDeploy.NVIDIA_ROOT);
         // May revoke certificates of GPUs.
@@ -226,6 +230,25 @@ contract Deploy is Script {
         config.attestation.voucher = vm.envOr("OTR_VOUCHER", address(0));
         // The Ethereum Attestation Service; by default the chain's, if it has one; 0: no receipts.
         config.attestation.eas = vm.envOr("OTR_EAS", AttestationDeploy.easOf(block.chainid));
+    }
+
+    function _intelFromEnvironment(Config memory config) private view {
+        AttestationConfig memory a = config.attestation;
+        // Let roots other than the vendors' be pinned on a chain other than 31337, in development.
+        a.allowAnyChain = config.allowAnyChain;
+        // keccak256 of the root certificate of Intel's machines, DER; 0: no quotes are taken.
+        a.intelRoot = vm.envOr("OTR_INTEL_ROOT", AttestationDeploy.INTEL_ROOT);
+        // keccak256 of the name of those who sign TCB info, DER.
+        a.intelSigner = vm.envOr("OTR_INTEL_SIGNER", AttestationDeploy.INTEL_SIGNER);
+        // Least TCB evaluation data number: Intel's current one.
+        a.intelPolicy.minTcbEval = uint32(vm.envOr("OTR_TCB_EVAL", uint256(20)));
+        // Time from the announcement of a TCB recovery until its number is current; the number before stays good for a while.
+        a.intelPolicy.promotionDelay = uint32(vm.envOr("OTR_TCB_PROMOTION", uint256(365 days)));
+        a.intelPolicy.grace = uint32(vm.envOr("OTR_TCB_GRACE", uint256(30 days)));
+        // Longest time since the issue of TCB info and identity; 0: until Intel's next ones are due.
+        a.intelPolicy.maxAge = uint32(vm.envOr("OTR_COLLATERAL_AGE", uint256(0)));
+        // Accept platforms that need another configuration.
+        a.intelPolicy.acceptConfiguration = vm.envOr("OTR_TCB_CONFIGURATION", false);
     }
 
     /// @notice Deploys and wires. `deployer` is the sender of every transaction and holds no power afterwards.
@@ -468,6 +491,9 @@ contract Deploy is Script {
         d.sessions = EnclaveSessions(_find("EnclaveSessions"));
         d.enclaveVerifier = EnclaveVerifier(_find("EnclaveVerifier"));
         d.governanceVerifier = GovernanceVerifier(_find("GovernanceVerifier"));
+        d.intelCertificates = IntelCertificates(_find("IntelCertificates"));
+        d.intelCollateral = IntelCollateral(_find("IntelCollateral"));
+        d.dcap = DcapVerifier(_find("DcapVerifier"));
         d.signatures = P384Verifier(_find("P384Verifier"));
         d.certificates = NvidiaCertificates(_find("NvidiaCertificates"));
         d.nvidia = NvidiaVerifier(_find("NvidiaVerifier"));
@@ -661,6 +687,11 @@ contract Deploy is Script {
         vm.serializeAddress(json, "EnclaveVerifier", address(d.enclaveVerifier));
         if (address(d.governanceVerifier) != address(0)) {
             vm.serializeAddress(json, "GovernanceVerifier", address(d.governanceVerifier));
+        }
+        if (address(d.dcap) != address(0)) {
+            vm.serializeAddress(json, "IntelCertificates", address(d.intelCertificates));
+            vm.serializeAddress(json, "IntelCollateral", address(d.intelCollateral));
+            vm.serializeAddress(json, "DcapVerifier", address(d.dcap));
         }
         if (address(d.nvidia) != address(0)) {
             vm.serializeAddress(json, "P384Verifier", address(d.signatures));

@@ -6,6 +6,11 @@ import {AttestationConfig, AttestationDeploy, AttestationDeployment} from "scrip
 import {IEas} from "src/interfaces/IEas.sol";
 import {StakeVault} from "src/StakeVault.sol";
 import {EnclaveSessions} from "src/EnclaveSessions.sol";
+import {DcapVerifier} from "src/attestation/DcapVerifier.sol";
+import {IntelCertificates} from "src/attestation/IntelCertificates.sol";
+import {IntelCollateral} from "src/attestation/IntelCollateral.sol";
+import {NvidiaCertificates} from "src/attestation/NvidiaCertificates.sol";
+import {P384Verifier} from "src/attestation/P384Verifier.sol";
 import {EasDouble, SessionsTest} from "./harness/AttestationDoubles.sol";
 
 /// @notice An EAS that keeps schemas.
@@ -15,30 +20,123 @@ contract SchemasDouble is EasDouble {
     }
 }
 
-contract AttestationDeployTest is SessionsTest {
-    uint64 private constant GUARDIAN = 1;
-    address private constant PREDEPLOY = 0x4200000000000000000000000000000000000021;
+abstract contract AttestationDeployBase is SessionsTest {
+    uint64 internal constant GUARDIAN = 1;
 
-    AttestationConfig private _config;
-    AttestationDeployment private _none;
+    AttestationConfig internal _config;
+    AttestationDeployment internal _none;
 
     function setUp() public override {
         super.setUp();
         registry.setSessions(address(0));
         registry.removeVerifier("NV_SPDM");
-        _config = AttestationConfig(AttestationDeploy.NVIDIA_ROOT, stranger, executor, address(new SchemasDouble()));
+        registry.removeVerifier("TDX_DCAP");
+        _config.intelRoot = AttestationDeploy.INTEL_ROOT;
+        _config.intelSigner = AttestationDeploy.INTEL_SIGNER;
+        _config.intelPolicy = DcapVerifier.Policy(20, 365 days, 30 days, 0, false);
+        _config.nvidiaRoot = AttestationDeploy.NVIDIA_ROOT;
+        (_config.revoker, _config.voucher, _config.eas) = (stranger, executor, address(new SchemasDouble()));
     }
 
-    function _deploy(AttestationDeployment memory found) private returns (AttestationDeployment memory) {
+    function _deploy(AttestationDeployment memory found) internal returns (AttestationDeployment memory) {
         return AttestationDeploy.deploy(_config, found, manager, registry, StakeVault(address(vault)));
     }
 
-    function _wire(AttestationDeployment memory d) private {
+    function _wire(AttestationDeployment memory d) internal {
         AttestationDeploy.wire(_config, d, manager, registry, GUARDIAN);
     }
 
-    function _unknown(AttestationDeployment memory d) private returns (string memory name) {
+    function _unknown(AttestationDeployment memory d) internal returns (string memory name) {
         (name,) = AttestationDeploy.unknown(_config, d, manager, registry, StakeVault(address(vault)));
+    }
+
+    function deployOnce() external {
+        _deploy(_none);
+    }
+
+    function _refused(string memory what, bytes32 vendors, bytes32 got) internal {
+        bytes memory refusal = abi.encodeWithSelector(AttestationDeploy.NotTheVendors.selector, what, vendors, got);
+        vm.expectRevert(refusal);
+        this.deployOnce();
+    }
+}
+
+/// @notice A development registry takes evidence under roots of one's own, on local chains.
+contract AttestationDeployDevelopmentTest is AttestationDeployBase {
+    function _development() internal pure override returns (bool) {
+        return true;
+    }
+
+    function test_deploy_developmentRoots_localChain_succeeds() public {
+        (_config.intelRoot, _config.intelSigner, _config.nvidiaRoot) = ("root", "signer", "gpus");
+        AttestationDeployment memory d = _deploy(_none);
+        _wire(d);
+        assertEq(d.intelCertificates.ROOT(), "root");
+        assertEq(d.intelCertificates.SIGNER_SUBJECT(), "signer");
+        assertEq(d.certificates.ROOT(), "gpus");
+        assertEq(address(registry.verifierOf("TDX_DCAP")), address(d.dcap));
+        assertEq(_unknown(d), "");
+    }
+
+    function test_deploy_developmentRoots_otherChain_reverts() public {
+        vm.chainId(1);
+        _config.nvidiaRoot = "gpus";
+        _refused("NVIDIA's root", AttestationDeploy.NVIDIA_ROOT, "gpus");
+        _config.allowAnyChain = true;
+        assertEq(_deploy(_none).certificates.ROOT(), "gpus");
+    }
+}
+
+contract AttestationDeployTest is AttestationDeployBase {
+    address private constant PREDEPLOY = 0x4200000000000000000000000000000000000021;
+
+    /// @dev Whatever the chain and whoever insists: the registry is a production one. So it is where the development root's contracts stand
+    ///      already and an address file names them.
+    function test_deploy_production_otherRoots_reverts() public {
+        _config.allowAnyChain = true;
+        _config.intelRoot = "root";
+        _refused("Intel's root", AttestationDeploy.INTEL_ROOT, "root");
+        _config.intelRoot = AttestationDeploy.INTEL_ROOT;
+        _config.intelSigner = "signer";
+        _refused("Intel's signer of TCB info", AttestationDeploy.INTEL_SIGNER, "signer");
+        _config.intelSigner = AttestationDeploy.INTEL_SIGNER;
+        _config.nvidiaRoot = "gpus";
+        _refused("NVIDIA's root", AttestationDeploy.NVIDIA_ROOT, "gpus");
+        _config.nvidiaRoot = AttestationDeploy.NVIDIA_ROOT;
+
+        AttestationDeployment memory d = _deploy(_none);
+        d.intelCertificates = new IntelCertificates("root", "signer");
+        assertEq(_unknown(d), "IntelCertificates");
+        d = _deploy(_none);
+        IntelCertificates development = new IntelCertificates("root", "signer");
+        d.intelCollateral = new IntelCollateral(development);
+        assertEq(_unknown(d), "IntelCollateral");
+        d = _deploy(_none);
+        d.dcap = new DcapVerifier(new IntelCollateral(development), _config.intelPolicy, "TDX");
+        assertEq(_unknown(d), "DcapVerifier");
+        d = _deploy(_none);
+        d.certificates = new NvidiaCertificates(address(manager), "gpus", new P384Verifier());
+        assertEq(_unknown(d), "NvidiaCertificates");
+    }
+
+    /// @dev The verifier of quotes has its time in its code: the same at any later time, another if anything else differs.
+    function test_unknown_dcap_atItsTime_succeeds() public {
+        AttestationDeployment memory d = _deploy(_none);
+        vm.warp(NOW + 100 days);
+        assertEq(_unknown(d), "");
+        assertEq(vm.getBlockTimestamp(), NOW + 100 days);
+        _config.intelPolicy.grace = 31 days;
+        assertEq(_unknown(d), "DcapVerifier");
+        _config.intelPolicy.grace = 30 days;
+        // One that was made in the future would take old numbers for so much longer.
+        vm.warp(NOW - 1);
+        assertEq(_unknown(d), "DcapVerifier");
+        vm.warp(NOW);
+        AttestationDeployment memory other = _deploy(_none);
+        other.dcap = DcapVerifier(address(d.sessions));
+        assertEq(_unknown(other), "DcapVerifier");
+        (other.dcap, other.intelCollateral) = (d.dcap, IntelCollateral(address(0)));
+        assertEq(_unknown(other), "DcapVerifier");
     }
 
     function test_wire_everything_succeeds() public {
@@ -46,6 +144,13 @@ contract AttestationDeployTest is SessionsTest {
         _wire(d);
         assertEq(registry.sessions(), address(d.sessions));
         assertEq(address(registry.verifierOf("NV_SPDM")), address(d.nvidia));
+        assertEq(address(registry.verifierOf("TDX_DCAP")), address(d.dcap));
+        assertEq(address(d.dcap.COLLATERAL()), address(d.intelCollateral));
+        assertEq(address(d.intelCollateral.CERTIFICATES()), address(d.intelCertificates));
+        assertEq(d.intelCertificates.ROOT(), AttestationDeploy.INTEL_ROOT);
+        assertEq(d.intelCertificates.SIGNER_SUBJECT(), AttestationDeploy.INTEL_SIGNER);
+        assertEq(d.dcap.MIN_TCB_EVAL(), 20);
+        assertEq(d.dcap.MAX_AGE(), 0);
         assertEq(address(registry.verifierOf("VERIFIER_ENCLAVE")), address(d.enclaveVerifier));
         assertEq(address(registry.verifierOf("GOVERNANCE")), address(d.governanceVerifier));
         assertEq(d.certificates.ROOT(), AttestationDeploy.NVIDIA_ROOT);
@@ -69,10 +174,12 @@ contract AttestationDeployTest is SessionsTest {
     }
 
     function test_deploy_least_succeeds() public {
-        _config = AttestationConfig(0, stranger, address(0), address(0));
+        (_config.intelRoot, _config.nvidiaRoot, _config.voucher, _config.eas) = (0, 0, address(0), address(0));
         AttestationDeployment memory d = _deploy(_none);
         _wire(d);
         assertEq(address(d.nvidia), address(0));
+        assertEq(address(d.intelCertificates), address(0));
+        assertEq(address(d.dcap), address(0));
         assertEq(address(d.governanceVerifier), address(0));
         assertEq(address(d.resolver), address(0));
         assertEq(registry.sessions(), address(d.sessions));
@@ -93,9 +200,6 @@ contract AttestationDeployTest is SessionsTest {
         _config.voucher = stranger;
         assertEq(_unknown(d), "GovernanceVerifier");
         _config.voucher = executor;
-        _config.nvidiaRoot = "other";
-        assertEq(_unknown(d), "NvidiaCertificates");
-        _config.nvidiaRoot = AttestationDeploy.NVIDIA_ROOT;
         _config.eas = address(new SchemasDouble());
         assertEq(_unknown(d), "TeeResolver");
         other.sessions = d.sessions;
@@ -117,10 +221,6 @@ contract AttestationDeployTest is SessionsTest {
             vm.expectRevert(abi.encodeWithSelector(AttestationDeploy.NoEas.selector, none[k]));
             this.deployOnce();
         }
-    }
-
-    function deployOnce() external {
-        _deploy(_none);
     }
 
     function test_easOf_wherePresent_succeeds() public {

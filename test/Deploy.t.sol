@@ -107,6 +107,10 @@ contract DeployTest is Test {
         assertEq(vm.parseJsonAddress(json, ".ProgramValidatorV1"), address(first.validator));
         assertEq(vm.parseJsonAddress(json, ".AccessManager"), address(first.manager));
         assertEq(vm.parseJsonAddress(json, ".TimelockController"), address(first.timelock));
+        assertEq(vm.parseJsonAddress(json, ".IntelCertificates"), address(first.attestation.intelCertificates));
+        assertEq(vm.parseJsonAddress(json, ".IntelCollateral"), address(first.attestation.intelCollateral));
+        assertEq(vm.parseJsonAddress(json, ".DcapVerifier"), address(first.attestation.dcap));
+        assertEq(address(second.enclaves.verifierOf("TDX_DCAP")), address(first.attestation.dcap));
         assertEq(RulesVersion.unwrap(second.rollup.currentRules()), 1);
         vm.removeFile(path);
     }
@@ -181,6 +185,8 @@ contract DeployTest is Test {
         _spoil("OtrRequests", address(d.requests), address(d.requests), path);
         address sessions = address(d.attestation.sessions);
         _spoil("EnclaveSessions", sessions, sessions, path);
+        address dcap = address(d.attestation.dcap);
+        _spoil("DcapVerifier", dcap, dcap, path);
         vm.removeFile(path);
     }
 

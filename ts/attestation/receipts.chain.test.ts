@@ -9,7 +9,7 @@ import { anvilKey } from "../chain/anvil.ts";
 import { EvidenceEncodingError, SignatureInvalidError } from "./errors.ts";
 import { gpuEvidenceHash, gpuNonce, gpuRoot, NVIDIA_KIND, reportData } from "./gpu-evidence.ts";
 import { firmwareOf } from "./gpu-firmware.ts";
-import { type Claims, registerWithGpus } from "./session.ts";
+import { type Claims, type GpuAttesters, registerInSession } from "./session.ts";
 import { devGpu } from "./testing/dev-gpus.ts";
 import {
   type Artifact,
@@ -53,10 +53,10 @@ const CLAIMS = {
 /** A session with evidence of a development root, from the certificates to the receipt that EAS's own SDK reads. */
 describe("an enclave with two GPUs", () => {
   const gpus = [devGpu(1), devGpu(2)];
-  const attesters = gpus.map((gpu) => ({
-    chain: async () => gpu.chain,
-    report: async (nonce: Uint8Array) => gpu.report(nonce),
-  }));
+  const attesters: GpuAttesters = {
+    chains: gpus.map(({ chain }) => chain),
+    reports: async (nonces) => nonces.map((nonce, k) => gpus[k]!.report(nonce)),
+  };
   const enclave = privateKeyToAccount(anvilKey(5));
   let chain: SessionsChain;
   let eas: Contract;
@@ -103,11 +103,11 @@ describe("an enclave with two GPUs", () => {
     const port = chain.port();
     const proved: Claims[] = [];
     const { timestamp } = await chain.client.getBlock();
-    await registerWithGpus(
+    await registerInSession(
       {
         ...port,
-        prove: async (evidence) => {
-          const claims = await port.prove(evidence);
+        prove: async (evidence, deed) => {
+          const claims = await port.prove(evidence, deed);
           proved.push(claims);
           return claims;
         },
@@ -116,6 +116,7 @@ describe("an enclave with two GPUs", () => {
         registration: registration(),
         measurement: MEASUREMENT,
         gpus: attesters,
+        cpuKind: TDX,
         chosen: CHOSEN,
         imageConfig: IMAGE_CONFIG,
         quote: async (rd0) => {
@@ -212,18 +213,22 @@ describe("an enclave with two GPUs", () => {
   });
 
   it("is not registered with another GPU's report, or without certificates", async () => {
-    const other = { ...attesters[0]!, report: attesters[1]!.report };
-    const none = { ...attesters[0]!, chain: async () => [] };
-    const rest = { registration: registration(), measurement: MEASUREMENT, chosen: CHOSEN, imageConfig: IMAGE_CONFIG };
+    const chains = attesters.chains.slice(0, 1);
+    const other = { chains, reports: async (nonces: readonly Uint8Array[]) => nonces.map((n) => gpus[1]!.report(n)) };
+    const silent = { chains, reports: async () => [] };
+    const none = { ...silent, chains: [[]] };
+    const policy = { measurement: MEASUREMENT, chosen: CHOSEN, imageConfig: IMAGE_CONFIG, cpuKind: TDX };
+    const rest = { ...policy, registration: registration() };
     const never = (): never => {
       throw new Error("nothing to ask for");
     };
-    for (const [gpu, error] of [
+    for (const [asked, error] of [
       [other, SignatureInvalidError],
+      [silent, EvidenceEncodingError],
       [none, EvidenceEncodingError],
     ] as const)
       await expect(
-        registerWithGpus(chain.port(), { ...rest, gpus: [gpu], quote: never, consent: never }),
+        registerInSession(chain.port(), { ...rest, gpus: asked, quote: never, consent: never }),
       ).rejects.toThrow(error);
   });
 

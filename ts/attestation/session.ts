@@ -2,15 +2,7 @@ import type { Address } from "viem";
 import { fromHex, type Hex, toHex } from "../commit/bytes.ts";
 import type { Certificate } from "./certificate.ts";
 import { EvidenceEncodingError } from "./errors.ts";
-import {
-  type CacheStep,
-  cacheSteps,
-  gpuAux,
-  gpuEvidenceHash,
-  gpuNonce,
-  NVIDIA_KIND,
-  reportData,
-} from "./gpu-evidence.ts";
+import { type CacheStep, cacheSteps, gpuAux, gpuNonce, NVIDIA_KIND, reportData } from "./gpu-evidence.ts";
 
 /** The key to be registered, as `EnclaveRegistry` takes it. */
 export interface SessionRegistration {
@@ -40,15 +32,27 @@ export interface SessionEvidence {
   readonly aux: Hex;
 }
 
+/** A session that is open. */
+export interface OpenSession {
+  readonly session: Hex;
+  readonly anchor: Hex;
+  /** What verifiers accepted since it was opened, for this session or others. */
+  readonly proved: readonly Claims[];
+}
+
 /** The transactions of a session; each resolves when it is mined. */
 export interface SessionPort {
   /** Whether `NvidiaCertificates` has a certificate with this id. */
   isCached(id: Hex): Promise<boolean>;
   cache(step: CacheStep): Promise<unknown>;
-  /** @returns what `SessionOpened` says */
-  open(registration: SessionRegistration, measurement: Hex): Promise<{ session: Hex; anchor: Hex }>;
-  /** @returns the claims that `EvidenceProved` says */
-  prove(evidence: SessionEvidence): Promise<Claims>;
+  /** A session of this very registration that has time left; undefined if there is none. */
+  resume(registration: SessionRegistration, measurement: Hex): Promise<OpenSession | undefined>;
+  open(registration: SessionRegistration, measurement: Hex): Promise<OpenSession>;
+  /**
+   * @param deed Names the proof, for ports that remember: evidence that is made anew must not be paid for twice.
+   * @returns the claims that `EvidenceProved` says
+   */
+  prove(evidence: SessionEvidence, deed: string): Promise<Claims>;
   finalize(
     registration: SessionRegistration,
     anchor: Hex,
@@ -59,62 +63,76 @@ export interface SessionPort {
   ): Promise<unknown>;
 }
 
-/** A GPU, asked from inside the enclave. */
-export interface GpuAttester {
-  /** Its certificates, leaf first, root last. */
-  chain(): Promise<readonly Certificate[]>;
-  /** Its report for this nonce of 32 bytes. */
-  report(nonce: Uint8Array): Promise<Uint8Array>;
+/** A machine's GPUs, asked from inside the enclave. */
+export interface GpuAttesters {
+  /** Of each GPU its certificates, leaf first, root last. */
+  readonly chains: readonly (readonly Certificate[])[];
+  /** One report for each nonce of 32 bytes, of the GPU in its place. */
+  reports(nonces: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
 }
 
-/** What a registration with GPUs is made of. */
-export interface RegisterWithGpusParameters {
+/** What a registration is made of. */
+export interface RegisterInSessionParameters {
   readonly registration: SessionRegistration;
   /** What the CPU's evidence will measure: names the policy. */
   readonly measurement: Hex;
-  readonly gpus: readonly GpuAttester[];
+  readonly gpus: GpuAttesters;
   /** The measurements that the accepted firmware names (`AcceptedFirmware.chosen`). */
   readonly chosen: bigint;
   /** Digest of the image's configuration. */
   readonly imageConfig: Hex;
-  /** The CPU's evidence whose report data begins with these 32 bytes. */
+  /** Kind of the CPU's evidence. */
+  readonly cpuKind: Hex;
+  /** The CPU's evidence, of that kind, whose report data begins with these 32 bytes. */
   quote(reportData: Hex): Promise<SessionEvidence>;
   /** The enclave key's signature over the 32 bytes as they are. */
   consent(session: Hex): Promise<Hex>;
 }
 
 /**
- * Registers or renews an enclave key with evidence of its GPUs, in a session of `EnclaveSessions`. Certificates come first: they need
- * no session, whose time is short. Whatever fails, it can be begun again: what is cached stays so, and a new session takes nothing from the old.
+ * Registers or renews an enclave key in a session of `EnclaveSessions`, with evidence of as many GPUs as there are chains, also none. Certificates
+ * come first: they need no session, whose time is short. Whatever ends it, it can be begun again: what is cached stays so, and a session that
+ * is open goes on with what was proved in it.
  *
  * @throws SignatureInvalidError if a GPU's certificates or report do not verify
  * @throws EvidenceEncodingError if they are none
  */
-export async function registerWithGpus(port: SessionPort, parameters: RegisterWithGpusParameters): Promise<void> {
-  const { registration, measurement, gpus, chosen, imageConfig } = parameters;
+export async function registerInSession(port: SessionPort, parameters: RegisterInSessionParameters): Promise<void> {
+  const { registration, measurement, gpus, chosen, imageConfig, cpuKind } = parameters;
   const leaves: { id: Hex; der: Uint8Array }[] = [];
-  for (const gpu of gpus) {
-    const chain = await gpu.chain();
-    const steps = cacheSteps(chain);
-    const [leaf, last] = [chain[0], steps.at(-1)];
-    if (leaf === undefined || last === undefined)
-      throw new EvidenceEncodingError("chain of certificates", "It is empty.");
-    // From the leaf up to the first one that is known: most of the time all are.
-    let known = steps.length;
-    while (known > 0 && !(await port.isCached(steps[known - 1]!.id))) known--;
-    for (const step of steps.slice(known)) await port.cache(step);
-    leaves.push({ id: last.id, der: leaf.der });
-  }
-  const { session, anchor } = await port.open(registration, measurement);
+  for (const chain of gpus.chains) leaves.push(await cacheChain(port, chain));
+  const { session, anchor, proved } =
+    (await port.resume(registration, measurement)) ?? (await port.open(registration, measurement));
+  const known = (kind: Hex, rd0: Hex) => proved.find((claims) => claims.kind === kind && claims.rd0 === rd0);
+  const nonces = leaves.map((_, k) => gpuNonce(session, k));
+  const before = nonces.map((nonce) => known(NVIDIA_KIND, nonce));
+  const reports = before.every((claims) => claims !== undefined) ? [] : await gpus.reports(nonces.map(fromHex));
   const claims: Claims[] = [];
-  const hashes: Hex[] = [];
-  for (const [k, gpu] of gpus.entries()) {
-    const report = await gpu.report(fromHex(gpuNonce(session, k)));
-    const evidence = { kind: NVIDIA_KIND, evidence: toHex(report), aux: gpuAux(report, leaves[k]!, chosen) };
-    claims.push(await port.prove(evidence));
-    hashes.push(gpuEvidenceHash(report));
+  for (const [k, leaf] of leaves.entries()) {
+    // A report is made anew each time: what counts is the one that was proved, so its hash comes from the claims.
+    const evidence = () => {
+      const report = reports[k];
+      if (report === undefined) throw new EvidenceEncodingError("reports of GPUs", `GPU ${k} gave none.`);
+      return { kind: NVIDIA_KIND, evidence: toHex(report), aux: gpuAux(report, leaf, chosen) };
+    };
+    claims.push(before[k] ?? (await port.prove(evidence(), `${session}:${k}`)));
   }
-  const cpu = await port.prove(await parameters.quote(reportData(session, hashes, imageConfig)));
+  const hashes = claims.map(({ evidenceHash }) => evidenceHash);
+  const rd0 = reportData(session, hashes, imageConfig);
+  const cpu = known(cpuKind, rd0) ?? (await port.prove(await parameters.quote(rd0), `${session}:cpu`));
   const signature = await parameters.consent(session);
   await port.finalize(registration, anchor, cpu, claims, imageConfig, signature);
+}
+
+/** Caches what is missing of a GPU's chain. */
+async function cacheChain(port: SessionPort, chain: readonly Certificate[]): Promise<{ id: Hex; der: Uint8Array }> {
+  const steps = cacheSteps(chain);
+  const [leaf, last] = [chain[0], steps.at(-1)];
+  if (leaf === undefined || last === undefined)
+    throw new EvidenceEncodingError("chain of certificates", "It is empty.");
+  // From the leaf up to the first one that is known: most of the time all are.
+  let known = steps.length;
+  while (known > 0 && !(await port.isCached(steps[known - 1]!.id))) known--;
+  for (const step of steps.slice(known)) await port.cache(step);
+  return { id: last.id, der: leaf.der };
 }

@@ -1,16 +1,22 @@
 import type { Abi } from "viem";
 import {
   availabilityAbi,
+  dcapVerifierAbi,
   disputeGameAbi,
   elementVerifierAbi,
   enclaveRegistryAbi,
+  enclaveSessionsAbi,
   fallbackRandomnessAbi,
   fraudProofsAbi,
   iEvidenceVerifierAbi,
   iJudgeAbi,
+  intelCertificatesAbi,
+  intelCollateralAbi,
   iProgramValidatorAbi,
   iRandomnessAbi,
   modelRegistryAbi,
+  nvidiaCertificatesAbi,
+  nvidiaVerifierAbi,
   otrRequestsAbi,
   otrRollupAbi,
   spotChecksAbi,
@@ -30,13 +36,21 @@ export const ABIS = {
   spotChecks: spotChecksAbi,
   randomness: fallbackRandomnessAbi,
   elementVerifier: elementVerifierAbi,
+  sessions: enclaveSessionsAbi,
+  dcap: dcapVerifierAbi,
+  intelCertificates: intelCertificatesAbi,
+  intelCollateral: intelCollateralAbi,
+  nvidia: nvidiaVerifierAbi,
+  nvidiaCertificates: nvidiaCertificatesAbi,
 } as const;
 
 /** Name of a contract that actions talk to. */
 export type ContractName = keyof typeof ABIS;
 
-/** Contracts that only the rules of a batch name, if at all: actions are told their address. */
-export type NamedByRules = "spotChecks" | "randomness" | "elementVerifier";
+/** Contracts that only the rules of a batch name, or the registry of enclave keys, if at all: actions are told their address. */
+export type NamedOnChain =
+  | ("spotChecks" | "randomness" | "elementVerifier")
+  | ("sessions" | "dcap" | "intelCertificates" | "intelCollateral" | "nvidia" | "nvidiaCertificates");
 
 /**
  * Every custom error of the protocol: a call may revert with an error of a contract further down. One entry per
@@ -58,6 +72,12 @@ export const errorsAbi: Abi = distinctErrors([
   iJudgeAbi,
   iProgramValidatorAbi,
   iEvidenceVerifierAbi,
+  enclaveSessionsAbi,
+  dcapVerifierAbi,
+  intelCertificatesAbi,
+  intelCollateralAbi,
+  nvidiaVerifierAbi,
+  nvidiaCertificatesAbi,
 ]);
 
 function distinctErrors(abis: readonly Abi[]): Abi {

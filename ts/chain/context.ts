@@ -11,7 +11,7 @@ import {
   type TransactionReceipt,
 } from "viem";
 import { readContract } from "viem/actions";
-import { ABIS, type ContractName, errorsAbi, type NamedByRules } from "./abis.ts";
+import { ABIS, type ContractName, errorsAbi, type NamedOnChain } from "./abis.ts";
 import type { ChainClient } from "./client.ts";
 import { MissingEventError, NoSenderError } from "./errors.ts";
 import { decodeRevert } from "./revert.ts";
@@ -30,7 +30,7 @@ export interface OtrContext {
 
 type Abis = typeof ABIS;
 /** Contracts that a deployment names: the others' addresses are told with each call. */
-type Deployed = Exclude<ContractName, NamedByRules>;
+type Deployed = Exclude<ContractName, NamedOnChain>;
 type ReadOptions = { readonly address?: Address; readonly blockNumber?: bigint };
 type WriteMutability = "nonpayable" | "payable";
 type ReadMutability = "view" | "pure";
@@ -45,7 +45,7 @@ export async function read<
   contract: C,
   functionName: F,
   args: A,
-  ...[options = {}]: C extends NamedByRules ? [ReadOptions & { readonly address: Address }] : [ReadOptions?]
+  ...[options = {}]: C extends NamedOnChain ? [ReadOptions & { readonly address: Address }] : [ReadOptions?]
 ): Promise<ContractFunctionReturnType<Abis[C], ReadMutability, F, A>> {
   const name = `${contract}.${functionName}`;
   const result = await readContract(context.client, {

@@ -22,6 +22,10 @@ export interface DeployParameters {
   readonly allowAnyChain?: boolean;
   /** Address of the key that signs development evidence. */
   readonly devRoot?: Hex;
+  /** keccak256 of root certificates, and of the name of who signs TCB info: other than the vendors' in development only. */
+  readonly intelRoot?: Hex;
+  readonly intelSigner?: Hex;
+  readonly nvidiaRoot?: Hex;
   readonly governance?: Hex;
   readonly guardian?: Hex;
   readonly challengeWindow?: number;
@@ -59,6 +63,9 @@ const VARIABLES: Readonly<Record<keyof DeployParameters, string>> = {
   development: "OTR_DEVELOPMENT",
   allowAnyChain: "OTR_DEV_ALLOW_ANY_CHAIN",
   devRoot: "OTR_DEV_ROOT",
+  intelRoot: "OTR_INTEL_ROOT",
+  intelSigner: "OTR_INTEL_SIGNER",
+  nvidiaRoot: "OTR_NVIDIA_ROOT",
   governance: "OTR_GOVERNANCE",
   guardian: "OTR_GUARDIAN",
   challengeWindow: "OTR_WINDOW",

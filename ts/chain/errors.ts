@@ -178,6 +178,74 @@ export class AnswerDataError extends BaseError {
   }
 }
 
+/** The registry of enclave keys has none of what a proof needs. */
+export class NotInstalledError extends BaseError {
+  constructor(what: string) {
+    super(`The registry of enclave keys has no ${what}.`, {
+      code: "chain.not-installed",
+      metaMessages: ["Deploy it with `otr deploy`, or let governance install it (docs/contracts.md, Deployment)."],
+    });
+  }
+}
+
+/** No policy accepts what a machine measures, or it asks for more than the machine has. */
+export class PolicyError extends BaseError {
+  constructor(reason: string, fix: string) {
+    super("The policy of the model does not take this machine.", {
+      code: "enclave.policy",
+      metaMessages: [reason, fix],
+    });
+  }
+}
+
+/** What Intel signs about platforms is missing on the chain, or too old, and none that would do is at hand. */
+export class CollateralStaleError extends BaseError {
+  constructor(what: string, reason: string) {
+    super(`Intel's ${what} is needed anew.`, {
+      code: "enclave.collateral",
+      metaMessages: [
+        reason,
+        "Fetch current collateral and hand it over: executor.attestation.collateral, or --collateral.",
+      ],
+      retryable: true,
+    });
+  }
+}
+
+/** Evidence leads to another root than the one that the chain's contract was deployed with. */
+export class PinnedRootError extends BaseError {
+  constructor(vendor: string, expected: string, got: string) {
+    super(`The chain takes evidence under another root of ${vendor}'s.`, {
+      code: "enclave.root",
+      metaMessages: [
+        `keccak256 of the root certificate: expected ${expected}, got ${got}.`,
+        "Production chains take hardware's evidence only. Source dev needs a deployment made with --dev-roots and its seed.",
+      ],
+    });
+  }
+}
+
+/** A key cannot be registered or renewed any more. */
+export class EnclaveKeyError extends BaseError {
+  constructor(key: string, reason: string) {
+    super(`Enclave key ${key} ${reason}.`, {
+      code: "enclave.key",
+      metaMessages: ["A new key is needed: the executor makes one when it is restarted."],
+    });
+  }
+}
+
+/** A step on the way to a registered key was refused. */
+export class EnclaveProofError extends BaseError {
+  constructor(step: string, hint: string | undefined, cause: Error) {
+    super(`The enclave key is not proved: ${step} was refused.`, {
+      code: "enclave.proof",
+      metaMessages: [cause.message, ...(hint === undefined ? [] : [hint])],
+      cause,
+    });
+  }
+}
+
 function show(value: unknown): string {
   return Array.isArray(value) ? `[${value.map(show)}]` : String(value);
 }

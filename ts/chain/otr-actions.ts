@@ -41,6 +41,7 @@ import {
 import { getAnswer, getRequest } from "./actions/get-request.ts";
 import { type OpenGameParameters, type OpenTraceGameParameters, openGame, openTraceGame } from "./actions/open-game.ts";
 import { getPayout, isInRefundMode } from "./actions/payout.ts";
+import { type ProveEnclaveParameters, proveEnclave } from "./actions/prove-enclave.ts";
 import { refundRequest } from "./actions/refund-request.ts";
 import {
   type EnclaveRegistration,
@@ -53,7 +54,15 @@ import {
 import { type RegisterExecutorParameters, registerExecutor } from "./actions/register-executor.ts";
 import { getManifest, isModelUsable, registerModel } from "./actions/register-model.ts";
 import { getRules } from "./actions/rules.ts";
-import { setPolicy } from "./actions/set-policy.ts";
+import {
+  acceptFirmware,
+  getPolicy,
+  type PolicyTerms,
+  removePolicy,
+  setPolicy,
+  setTerms,
+  withdrawFirmware,
+} from "./actions/set-policy.ts";
 import {
   closeGame,
   type GameParameters,
@@ -109,7 +118,14 @@ export function otrActions({ addresses, sender }: OtrActionsParameters) {
       isEnclaveActive: (parameters: { enclaveKey: Address; executor: Address; modelId: Hex }) =>
         isEnclaveActive(context, parameters),
       revokeEnclave: (enclaveKey: Address) => revokeEnclave(context, enclaveKey),
+      proveEnclave: (parameters: ProveEnclaveParameters) => proveEnclave(context, parameters),
       setPolicy: (parameters: { modelId: Hex; measurement: Hex; validUntil: number }) => setPolicy(context, parameters),
+      removePolicy: (parameters: { modelId: Hex; measurement: Hex }) => removePolicy(context, parameters),
+      setTerms: (parameters: { modelId: Hex; measurement: Hex; terms: PolicyTerms }) => setTerms(context, parameters),
+      getPolicy: (parameters: { modelId: Hex; measurement: Hex }) => getPolicy(context, parameters),
+      acceptFirmware: (parameters: { set: Hex; firmware: readonly Hex[]; validUntil: number }) =>
+        acceptFirmware(context, parameters),
+      withdrawFirmware: (firmware: Hex) => withdrawFirmware(context, firmware),
       commitBatch: (parameters: CommitBatchParameters) => commitBatch(context, parameters),
       commitReceipt: (parameters: CommitReceiptParameters) => commitReceipt(context, parameters),
       getBatch: (batchId: bigint) => getBatch(context, batchId),

@@ -7,6 +7,7 @@ import { sealKeystore } from "../config/keystore.ts";
 import { configLines } from "../config/print.ts";
 import { configSchema } from "../config/schema.ts";
 import { loadPrivateKey } from "../config/secrets.ts";
+import { devRoots } from "../enclave/dev-source.ts";
 import { UsageError } from "./errors.ts";
 import { table } from "./output.ts";
 import { number, type Run } from "./program.ts";
@@ -21,10 +22,16 @@ export function chainCommands(program: Command, run: Run): void {
     )
     .option("--development", "accept development evidence; no timelock in the way")
     .option("--allow-any-chain", "with --development on a chain other than 31337")
+    .option(
+      "--dev-roots",
+      "with --development: take hardware-shaped evidence under the roots of executor.attestation.devSeed, not the vendors'",
+    )
     .option("--challenge-window <seconds>", "time to open a game", number)
     .option("--turn-duration <seconds>", "time for a move", number)
     .action(
-      run(async (session, parameters: DeployParameters) => {
+      run(async (session, { devRoots: own, ...flags }: DeployParameters & { devRoots?: boolean }) => {
+        const { devSeed } = session.config.executor.attestation;
+        const parameters = { ...flags, ...(own ? devRoots(new TextEncoder().encode(devSeed)) : {}) };
         const privateKey = loadPrivateKey(session.config.account, session.environment);
         session.output.note("compiling and deploying; this takes a minute the first time");
         const { url } = session.config.rpc;

@@ -6,11 +6,13 @@ import { courtCommands } from "./court-commands.ts";
 import { daemonCommands } from "./daemon-commands.ts";
 import { drawCommands } from "./draw-commands.ts";
 import { economicsCommand } from "./economics-command.ts";
+import { enclaveCommands } from "./enclave-commands.ts";
 import { exitCodeOf, NegativeResultError } from "./errors.ts";
 import { executorCommands } from "./executor-commands.ts";
 import { gameCommands } from "./game-commands.ts";
 import { modelCommands } from "./model-commands.ts";
 import { errorJson, errorText, type Streams } from "./output.ts";
+import { policyCommands } from "./policy-commands.ts";
 import { receiptCommands } from "./receipt-commands.ts";
 import { requestCommands } from "./request-commands.ts";
 import { type GlobalOptions, Session } from "./session.ts";
@@ -65,6 +67,8 @@ export async function main(
     courtCommands,
     drawCommands,
     attestCommands,
+    enclaveCommands,
+    policyCommands,
   ])
     add(program, run);
   try {

@@ -91,6 +91,15 @@ export const configSchema = z.strictObject({
             .describe("Where evidence of the machine comes from; dev proves nothing"),
           gpus: z.number().int().min(0).max(16).default(0).describe("GPUs that have to be there and are attested"),
           gpuProgram: z.string().default("nvattest").describe("NVIDIA's tool that collects GPU evidence"),
+          gpuMeasurements: z
+            .string()
+            .regex(/^0x[0-9a-fA-F]{1,16}$/)
+            .default("0xffffffffffffffff")
+            .describe("GPU measurements that the accepted firmware names, as tools/gpu-firmware.ts prints them"),
+          collateral: z
+            .string()
+            .optional()
+            .describe("File of Intel's collateral (JSON of PCCS clients), read anew for each registration"),
           devSeed: z.string().default("otr").describe("Determines the roots of source dev"),
           tlsFingerprint: z
             .string()

@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
+import { keccak256 } from "viem";
 import { DevIntel, DevNvidia } from "../attestation/dev-root/index.ts";
+import { subjectHash } from "../attestation/intel-submissions.ts";
 import { type Clock, systemClock } from "../chain/time.ts";
-import { concat } from "../commit/bytes.ts";
+import { concat, type Hex } from "../commit/bytes.ts";
 import { checkAsked, type EvidenceSource } from "./source.ts";
 
 /** What a development source is made of. */
@@ -16,6 +18,15 @@ export interface DevSourceOptions {
 
 /** Collateral is issued for a day in which this falls: what is asked twice is the same. */
 const DAY = 86_400;
+/** TCB evaluation data number: the least that deployments take by default. */
+const EVALUATION = 20;
+
+/** Hashes of a development source's roots, as a deployment pins them. */
+export function devRoots(seed: Uint8Array): Readonly<Record<"intelRoot" | "intelSigner" | "nvidiaRoot", Hex>> {
+  const [intel, nvidia] = [new DevIntel(seed), new DevNvidia(seed)];
+  const { root, signer } = intel.certificates;
+  return { intelRoot: keccak256(root), intelSigner: subjectHash(signer), nvidiaRoot: keccak256(nvidia.root) };
+}
 
 /**
  * Evidence without hardware, in the structure of hardware's: TDX quotes and H100 reports under roots that the seed determines. It proves
@@ -39,7 +50,7 @@ export function devSource(options: DevSourceOptions): EvidenceSource {
       return {
         cpu: { kind: "tdx", quote: intel.tdxQuote(reportData, fields) },
         gpus: reports,
-        collateral: intel.tdxCollateral({ issuedAt: now - (now % DAY) }),
+        collateral: intel.tdxCollateral({ issuedAt: now - (now % DAY), evaluation: EVALUATION }),
       };
     },
   };

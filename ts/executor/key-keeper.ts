@@ -1,24 +1,28 @@
-import type { Address, LocalAccount } from "viem";
+import type { Address } from "viem";
 import { getBlock } from "viem/actions";
 import { enclaveRegistration } from "../chain/actions/register-enclave.ts";
-import { type OtrContext, read } from "../chain/context.ts";
+import type { OtrContext } from "../chain/context.ts";
 import type { Clock } from "../chain/time.ts";
 import type { Logger } from "../config/logger.ts";
 import { gaugeBy, type Metric } from "../metrics/metric.ts";
 import type { SoftwareEnclave } from "./enclave.ts";
-import { registerSoftwareEnclave } from "./register-software-enclave.ts";
 
-/** Seconds that evidence of a software enclave holds: the registry shortens it to its own lifetime of keys. */
-const EVIDENCE_SECONDS = 30n * 24n * 3600n;
+/** A key that is kept registered. */
+export type KeptEnclave = Pick<SoftwareEnclave, "address" | "modelId" | "consent">;
+
+/**
+ * Brings a key's proof onto the chain; resolves when it is registered, or registered for longer.
+ *
+ * `id` names the deed: two calls under one id are one registration or renewal.
+ */
+export type ProveKey = (enclave: KeptEnclave, deed: { readonly id: string; readonly renew?: boolean }) => Promise<void>;
 
 /** How the keeper works. */
 export interface KeyKeeperOptions {
   /** Its sender is the executor or one of its delegates. */
   readonly context: OtrContext;
-  readonly executor: Address;
-  readonly enclaves: readonly Pick<SoftwareEnclave, "address" | "modelId" | "consent">[];
-  /** Root of development evidence. */
-  readonly devRoot: Pick<LocalAccount, "sign">;
+  readonly enclaves: readonly KeptEnclave[];
+  readonly prove: ProveKey;
   readonly clock: Clock;
   readonly log: Logger;
   /** Milliseconds between two looks at the registrations. */
@@ -32,7 +36,9 @@ export interface KeyKeeperOptions {
  */
 export class KeyKeeper {
   readonly #o: KeyKeeperOptions & { readonly pollMs: number };
-  readonly #expiries = new Map<Address, bigint>();
+  /** Of each key: when its registration ends, and since when that is so. */
+  readonly #terms = new Map<Address, { readonly expiry: bigint; readonly since: bigint }>();
+  #passing: Promise<void> | undefined;
   readonly #stop = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
@@ -42,13 +48,21 @@ export class KeyKeeper {
 
   /** When each key's registration ends, as last seen. */
   metrics(): Metric[] {
-    const ends = Object.fromEntries([...this.#expiries].map(([key, expiry]) => [key, Number(expiry)]));
+    const ends = Object.fromEntries([...this.#terms].map(([key, { expiry }]) => [key, Number(expiry)]));
     const help = "End of each enclave key's registration, in seconds since 1970.";
     return [gaugeBy("otr_enclave_key_expiry_timestamp_seconds", help, "key", ends)];
   }
 
   /** Registers and renews what needs it. Failures are logged: games and batches must go on, whatever becomes of keys. */
-  async pass(): Promise<void> {
+  pass(): Promise<void> {
+    // A proof takes many transactions: whoever comes meanwhile waits for it.
+    this.#passing ??= this.#once().finally(() => {
+      this.#passing = undefined;
+    });
+    return this.#passing;
+  }
+
+  async #once(): Promise<void> {
     for (const enclave of this.#o.enclaves)
       await this.#look(enclave).catch((err: unknown) => {
         this.#o.log.error({ key: enclave.address, err }, "enclave key not registered or renewed; tried again");
@@ -69,35 +83,25 @@ export class KeyKeeper {
     await this.#loop;
   }
 
-  async #look(enclave: KeyKeeperOptions["enclaves"][number]): Promise<void> {
-    const { context, log } = this.#o;
+  async #look(enclave: KeptEnclave): Promise<void> {
+    const { context, log, prove } = this.#o;
     const { address: key } = enclave;
-    const { expiresAt, revokedAt } = await enclaveRegistration(context, key);
+    const { registeredAt, expiresAt, revokedAt } = await enclaveRegistration(context, key);
     if (revokedAt !== 0n) return log.error({ key }, "enclave key revoked: restart with a new one");
-    const { timestamp } = await getBlock(context.client);
-    if (expiresAt === 0n) await this.#prove(enclave, timestamp, { id: `register:${key}` });
-    else if (timestamp >= expiresAt) return log.error({ key }, "enclave key expired: restart with a new one");
-    else if ((expiresAt - timestamp) * 3n <= (await this.#life()))
+    const { timestamp: now } = await getBlock(context.client);
+    if (expiresAt === 0n) await prove(enclave, { id: `register:${key}` });
+    else if (now >= expiresAt) return log.error({ key }, "enclave key expired: restart with a new one");
+    else {
+      const known = this.#terms.get(key);
+      const since = known?.expiry === expiresAt ? known.since : registeredAt;
+      this.#terms.set(key, { expiry: expiresAt, since });
+      if ((expiresAt - now) * 3n > expiresAt - since) return;
       // A renewal that is under way is joined under its id: the expiry changes only when it has taken effect.
-      await this.#prove(enclave, timestamp, { renew: true, id: `renew:${key}:${expiresAt}` });
+      await prove(enclave, { renew: true, id: `renew:${key}:${expiresAt}` });
+    }
     const { expiresAt: expiry } = await enclaveRegistration(context, key);
-    this.#expiries.set(key, expiry);
-    if (expiry !== expiresAt) log.info({ key, expiry }, "enclave key registered");
-  }
-
-  /** Seconds that a new registration lasts. */
-  async #life(): Promise<bigint> {
-    const lifetime = BigInt(await read(this.#o.context, "enclaves", "keyLifetime", []));
-    return lifetime < EVIDENCE_SECONDS ? lifetime : EVIDENCE_SECONDS;
-  }
-
-  async #prove(
-    enclave: KeyKeeperOptions["enclaves"][number],
-    timestamp: bigint,
-    deed: { readonly id: string; readonly renew?: boolean },
-  ): Promise<void> {
-    const { context, executor, devRoot } = this.#o;
-    const notAfter = timestamp + EVIDENCE_SECONDS;
-    await registerSoftwareEnclave(context, { enclave, executor, devRoot, notAfter, ...deed });
+    if (expiry === expiresAt) return;
+    this.#terms.set(key, { expiry, since: now });
+    log.info({ key, expiry }, "enclave key registered");
   }
 }

@@ -34,7 +34,9 @@ import type { Offer } from "./offer.ts";
 import { OnChainRequests } from "./on-chain-requests.ts";
 import { accountSigner } from "./operator.ts";
 import type { Random } from "./ports.ts";
+import { softwareProver } from "./register-software-enclave.ts";
 import { Responder } from "./responder.ts";
+import { sessionProver } from "./session-prover.ts";
 
 /** Blocks on a batch until it is no longer looked after: a reorganisation of 64 blocks must not lose it. */
 const SETTLED_BLOCKS = 65;
@@ -52,7 +54,10 @@ export interface OpenExecutorOptions {
   readonly config: Pick<Config, "executor" | "collector" | "rpc" | "fromBlock" | "cacheDir">;
   /** Database file. */
   readonly path: string;
-  /** Root of development evidence: registers software enclaves. Left out, their keys must be registered some other way. */
+  /**
+   * Root of development evidence: registers software enclaves where no source of evidence is configured. Left out, their keys must be
+   * registered some other way.
+   */
   readonly devRoot?: LocalAccount | undefined;
   readonly transactions?: Partial<TransactorOptions>;
   /** Milliseconds between two looks at the keys' registrations. */
@@ -79,7 +84,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   const domain = { chainId: client.chain.id, rollup: addresses.rollup.toLowerCase() as Hex };
   const { attestation } = config.executor;
   const modelIds = models.map(({ loaded }) => loaded.modelId);
-  const configuration = JSON.stringify({ kind: "otr", ...domain, models: modelIds });
+  const configuration = guestConfiguration(domain, modelIds);
   // The gate comes before any key, and before anything that would have to be closed again.
   const evidence = await openSource(attestation, { configuration });
   const database = Database.open(options.path, ExecutorStore.schema, options.hooks);
@@ -96,7 +101,11 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
   const enclaves = served.map(({ enclave }) => enclave);
   const polls = options.keyPollMs === undefined ? {} : { pollMs: options.keyPollMs };
   const executor = account.address;
-  const keys = devRoot && new KeyKeeper({ context, executor, enclaves, devRoot, clock: systemClock, log, ...polls });
+  const prove =
+    evidence === undefined
+      ? devRoot && softwareProver(context, { executor, devRoot })
+      : sessionProver(context, { executor, source: evidence, config, log });
+  const keys = prove && new KeyKeeper({ context, enclaves, prove, clock: systemClock, log, ...polls });
   // Nobody can be served before, but games must not wait for longer.
   if (keys !== undefined) {
     const patience = new AbortController();
@@ -200,6 +209,12 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
       pollMs: config.rpc.pollMs,
     },
   });
+}
+
+/** What a guest is started with, as text: a development source's measurement commits to it. */
+export function guestConfiguration(domain: { chainId: number; rollup: Hex }, modelIds: readonly Hex[]): string {
+  const { chainId, rollup } = domain;
+  return JSON.stringify({ kind: "otr", chainId, rollup: rollup.toLowerCase(), models: modelIds });
 }
 
 /** Who makes proofs: snarkjs, or a program of the operator's. */

@@ -1,9 +1,14 @@
 import { keccak256, type LocalAccount, type TransactionReceipt } from "viem";
+import { getBlock } from "viem/actions";
 import { getEnclaveChallenge, isEnclaveActive, registerEnclave } from "../chain/actions/register-enclave.ts";
 import type { OtrContext } from "../chain/context.ts";
 import { DEV_KIND, devEvidence, SOFTWARE_MEASUREMENT } from "../chain/dev-evidence.ts";
 import type { Hex } from "../commit/bytes.ts";
 import type { SoftwareEnclave } from "./enclave.ts";
+import type { ProveKey } from "./key-keeper.ts";
+
+/** Seconds that evidence of a software enclave holds: the registry shortens it to its own lifetime of keys. */
+const EVIDENCE_SECONDS = 30n * 24n * 3600n;
 
 /** A software enclave and who vouches for it. */
 export interface RegisterSoftwareEnclaveParameters {
@@ -44,4 +49,15 @@ export async function registerSoftwareEnclave(
     enclaveSignature,
     ...(id === undefined ? {} : { id }),
   });
+}
+
+/** Proves keys with development evidence, in one transaction each. */
+export function softwareProver(
+  context: OtrContext,
+  proofs: Pick<RegisterSoftwareEnclaveParameters, "executor" | "devRoot">,
+): ProveKey {
+  return async (enclave, deed) => {
+    const { timestamp } = await getBlock(context.client);
+    await registerSoftwareEnclave(context, { enclave, ...proofs, notAfter: timestamp + EVIDENCE_SECONDS, ...deed });
+  };
 }

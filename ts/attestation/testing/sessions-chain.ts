@@ -114,7 +114,11 @@ export async function startSessionsChain(root: Hex) {
         step.parent === undefined
           ? noted("cacheRoot", certificates, [step.der])
           : noted("cache", certificates, [step.der, step.parent, step.hints()]),
-      open: async (...args) => event(await noted("open", sessions, args), "SessionOpened"),
+      resume: async () => undefined,
+      open: async (...args) => {
+        const opened: { session: Hex; anchor: Hex } = event(await noted("open", sessions, args), "SessionOpened");
+        return { ...opened, proved: [] };
+      },
       prove: async (evidence) =>
         (event(await noted("prove", sessions, [evidence]), "EvidenceProved") as { claims: Claims }).claims,
       finalize: (...args) => noted("finalize", sessions, args),

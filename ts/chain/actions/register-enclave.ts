@@ -53,13 +53,13 @@ export function isEnclaveActive(
   return read(context, "enclaves", "isActive", [enclaveKey, executor, modelId]);
 }
 
-/** When a key's registration ends, and when it was revoked: seconds since 1970, 0 for never. */
+/** When a key was first registered, when its registration ends, and when it was revoked: seconds since 1970, 0 for never. */
 export async function enclaveRegistration(
   context: OtrContext,
   enclaveKey: Address,
-): Promise<{ expiresAt: bigint; revokedAt: bigint }> {
-  const { expiresAt, revokedAt } = await read(context, "enclaves", "enclaveOf", [enclaveKey]);
-  return { expiresAt: BigInt(expiresAt), revokedAt: BigInt(revokedAt) };
+): Promise<Readonly<Record<"registeredAt" | "expiresAt" | "revokedAt", bigint>>> {
+  const { registeredAt, expiresAt, revokedAt } = await read(context, "enclaves", "enclaveOf", [enclaveKey]);
+  return { registeredAt: BigInt(registeredAt), expiresAt: BigInt(expiresAt), revokedAt: BigInt(revokedAt) };
 }
 
 /** Revokes a key for good. */
