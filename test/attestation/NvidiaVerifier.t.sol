@@ -284,6 +284,26 @@ contract NvidiaVerifierTest is Test {
         assertTrue(_certificates.isRevoked(_ids[0]));
     }
 
+    /// @dev By an issuer's id nothing is revoked below another certificate, though name and key are the same.
+    function test_revoke_byIssuersId_succeeds() public {
+        bytes memory der = vm.parseJsonBytes(_json, ".certificates.shortLived");
+        bytes32 shorter = _certificates.cache(der, _ids[2], vm.parseJsonBytes(_json, ".shortLivedHints"));
+        bytes32 leaf = _certificates.cache(_chain[0], shorter, _hints[0]);
+        uint256 serial = _certificates.entryOf(leaf).serial;
+        vm.prank(_revoker);
+        _certificates.revoke(shorter, serial);
+        assertTrue(_certificates.isRevoked(leaf));
+        assertFalse(_certificates.isRevoked(_ids[0]));
+        assertTrue(_certificates.isRevokedUnder(shorter, serial));
+        assertFalse(_certificates.isRevokedUnder(_ids[1], serial));
+        _certificates.reinstate(shorter, serial);
+        assertFalse(_certificates.isRevoked(leaf));
+        vm.prank(_revoker);
+        _certificates.revoke(_certificates.entryOf(leaf).issuer, serial);
+        assertTrue(_certificates.isRevokedUnder(shorter, serial));
+        assertTrue(_certificates.isRevokedUnder(_ids[1], serial));
+    }
+
     function test_cache_hints_reverts() public {
         NvidiaCertificates fresh = _fresh(keccak256(_chain[4]));
         bytes32 root = fresh.cacheRoot(_chain[4]);
