@@ -74,6 +74,7 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
         Claims memory claims = _verify(evidence, rd0);
         (bool isCpu, uint8 assurance) = Assurance.ofCpu(claims.kind);
         if (!isCpu) revert NotACpu(claims.kind);
+        emit EvidenceProved(_layout().verifiers[claims.kind], claims);
         // Without evidence of GPUs the whole is not on-chain.
         if (assurance > Assurance.CPU_ON_CHAIN) assurance = Assurance.CPU_ON_CHAIN;
         bytes32 evidenceHash = keccak256(abi.encode(claims, new Claims[](0)));

@@ -88,12 +88,17 @@ contract EnclaveSessions is IEnclaveSessions, AccessManaged {
     }
 
     /// @inheritdoc IEnclaveSessions
-    function evict(address enclaveKey, Claims calldata cpu, Claims[] calldata gpus, uint256 index) external {
+    function evict(address enclaveKey, Claims calldata cpu, Claims[] calldata gpus, uint256 part, bytes calldata proof)
+        external
+    {
         bytes32 expected = REGISTRY.standingOf(enclaveKey).evidenceHash;
         bytes32 got = keccak256(abi.encode(cpu, gpus));
-        if (expected != got || index >= gpus.length) revert OtherProof(expected, got);
+        if (expected != got || part > gpus.length) revert OtherProof(expected, got);
+        Claims calldata claims = part == 0 ? cpu : gpus[part - 1];
         // INVARIANT: what only grows old evicts nobody; keys live to their own expiry.
-        if (!_withdrawn[gpus[index].measurement] && !_isRevoked(gpus[index])) revert StillProved(enclaveKey);
+        if (!(part != 0 && _withdrawn[claims.measurement]) && !_isRevoked(claims, proof)) {
+            revert StillProved(enclaveKey);
+        }
         REGISTRY.evict(enclaveKey);
     }
 
@@ -244,13 +249,17 @@ contract EnclaveSessions is IEnclaveSessions, AccessManaged {
         return keccak256(abi.encode(verifier, claims));
     }
 
-    /// @dev Kinds without certificates have none to revoke.
-    function _isRevoked(Claims calldata claims) private view returns (bool) {
+    /// @dev Kinds without certificates have none to revoke, and no such function; what others refuse a proof for, they say.
+    function _isRevoked(Claims calldata claims, bytes calldata proof) private view returns (bool) {
         IEvidenceVerifier verifier = _verifier(claims.kind);
-        try IRevocable(address(verifier)).isRevoked(claims.rd1) returns (bool revoked) {
+        try IRevocable(address(verifier)).isRevoked(claims, proof) returns (bool revoked) {
             return revoked;
-        } catch {
-            return false;
+        } catch (bytes memory reason) {
+            if (reason.length == 0) return false;
+            // SAFETY: hands the verifier's own error on.
+            assembly ("memory-safe") {
+                revert(add(reason, 0x20), mload(reason))
+            }
         }
     }
 

@@ -10,7 +10,7 @@ import {Claims} from "src/interfaces/IEvidenceVerifier.sol";
 import {Timestamp} from "src/libraries/Clock.sol";
 import {EasReceipts} from "src/libraries/EasReceipts.sol";
 import {ModelId} from "src/types/OtrTypes.sol";
-import {SessionsTest, VerifierDouble} from "./harness/AttestationDoubles.sol";
+import {RevocableDouble, SessionsTest, VerifierDouble} from "./harness/AttestationDoubles.sol";
 
 contract EnclaveSessionsTest is SessionsTest {
     function test_finalize_twoGpus_succeeds() public {
@@ -379,18 +379,73 @@ contract EnclaveSessionsTest is SessionsTest {
     function test_evict_revokedCertificate_succeeds() public {
         (Claims memory cpu, Claims[] memory gpus) = _register(2);
         vm.expectRevert(abi.encodeWithSelector(IEnclaveSessions.StillProved.selector, enclave));
-        sessions.evict(enclave, cpu, gpus, 1);
-        gpu.setRevoked(gpus[1].rd1);
+        sessions.evict(enclave, cpu, gpus, 2, "");
+        gpu.setRevoked(gpus[1].certificate);
         vm.expectRevert(abi.encodeWithSelector(IEnclaveSessions.StillProved.selector, enclave));
-        sessions.evict(enclave, cpu, gpus, 0);
+        sessions.evict(enclave, cpu, gpus, 1, "");
+        vm.expectRevert(abi.encodeWithSelector(IEnclaveSessions.StillProved.selector, enclave));
+        sessions.evict(enclave, cpu, gpus, 0, "");
         vm.expectPartialRevert(IEnclaveSessions.OtherProof.selector);
-        sessions.evict(enclave, cpu, gpus, 2);
+        sessions.evict(enclave, cpu, gpus, 3, "");
         vm.prank(stranger);
-        sessions.evict(enclave, cpu, gpus, 1);
+        sessions.evict(enclave, cpu, gpus, 2, "");
         assertFalse(registry.isActive(enclave, executor, MODEL));
         gpus[0].deviceId = "other";
         vm.expectPartialRevert(IEnclaveSessions.OtherProof.selector);
-        sessions.evict(enclave, cpu, gpus, 1);
+        sessions.evict(enclave, cpu, gpus, 2, "");
+    }
+
+    /// @dev The CPU is part 0; what shows it may be more than a certificate, and a verifier's refusal is handed on.
+    function test_evict_cpu_succeeds() public {
+        RevocableDouble tdx = new RevocableDouble("TDX_DCAP");
+        registry.setVerifier(tdx);
+        (Claims memory cpu, Claims[] memory gpus) = _register(2);
+        vm.expectRevert(RevocableDouble.NoSuchProof.selector);
+        sessions.evict(enclave, cpu, gpus, 0, abi.encode("other"));
+        vm.expectRevert(abi.encodeWithSelector(IEnclaveSessions.StillProved.selector, enclave));
+        sessions.evict(enclave, cpu, gpus, 0, "");
+        // The firmware list is for GPUs.
+        sessions.withdrawFirmware(cpu.measurement);
+        vm.expectRevert(abi.encodeWithSelector(IEnclaveSessions.StillProved.selector, enclave));
+        sessions.evict(enclave, cpu, gpus, 0, "");
+        uint256 snapshot = vm.snapshotState();
+        sessions.evict(enclave, cpu, gpus, 0, abi.encode(cpu.evidenceHash));
+        assertFalse(registry.isActive(enclave, executor, MODEL));
+        vm.revertToState(snapshot);
+        tdx.setRevoked(cpu.certificate);
+        sessions.evict(enclave, cpu, gpus, 0, "");
+        assertFalse(registry.isActive(enclave, executor, MODEL));
+        vm.expectPartialRevert(IEnclaveRegistry.KeyRevoked.selector);
+        sessions.evict(enclave, cpu, gpus, 0, "");
+    }
+
+    /// @dev A key that was registered without a session ends the same way; its claims are in the registry's event.
+    function test_evict_withoutSession_succeeds() public {
+        RevocableDouble tdx = new RevocableDouble("TDX_DCAP");
+        registry.setVerifier(tdx);
+        _setTerms(0, 0, 0);
+        (bytes32 challenge, bytes32 rd0) = registry.challengeOf(registration);
+        Claims[] memory none = new Claims[](0);
+        Claims memory cpu = _cpu(none);
+        (cpu.rd0, cpu.certificate) = (rd0, "pck");
+        bytes memory signature = _sign(secret, challenge);
+        vm.expectEmit(address(registry));
+        emit IEnclaveRegistry.EvidenceProved(tdx, cpu);
+        vm.prank(executor);
+        registry.register(registration, IEnclaveRegistry.Evidence(cpu.kind, abi.encode(cpu), ""), signature);
+        assertTrue(registry.isActive(enclave, executor, MODEL));
+        vm.expectRevert(abi.encodeWithSelector(IEnclaveSessions.StillProved.selector, enclave));
+        sessions.evict(enclave, cpu, none, 0, "");
+        tdx.setRevoked("pck");
+        vm.prank(stranger);
+        sessions.evict(enclave, cpu, none, 0, "");
+        assertFalse(registry.isActive(enclave, executor, MODEL));
+    }
+
+    function test_evict_unknownKey_reverts() public {
+        Claims memory cpu;
+        vm.expectPartialRevert(IEnclaveSessions.OtherProof.selector);
+        sessions.evict(stranger, cpu, new Claims[](0), 0, "");
     }
 
     function test_evict_withdrawnFirmware_succeeds() public {
@@ -402,9 +457,9 @@ contract EnclaveSessionsTest is SessionsTest {
         sessions.setFirmware(SET, firmware, Timestamp.wrap(uint40(NOW + 20 days + 1)));
         vm.warp(NOW + 21 days);
         vm.expectRevert(abi.encodeWithSelector(IEnclaveSessions.StillProved.selector, enclave));
-        sessions.evict(enclave, cpu, gpus, 0);
+        sessions.evict(enclave, cpu, gpus, 1, "");
         sessions.withdrawFirmware(FIRMWARE);
-        sessions.evict(enclave, cpu, gpus, 0);
+        sessions.evict(enclave, cpu, gpus, 1, "");
         assertFalse(registry.isActive(enclave, executor, MODEL));
     }
 
@@ -419,7 +474,7 @@ contract EnclaveSessionsTest is SessionsTest {
         _proveAll(cpu, gpus);
         _finalize(cpu, gpus);
         vm.expectRevert(abi.encodeWithSelector(IEnclaveSessions.StillProved.selector, enclave));
-        sessions.evict(enclave, cpu, gpus, 0);
+        sessions.evict(enclave, cpu, gpus, 1, "");
     }
 
     function test_onlySessions_reverts() public {

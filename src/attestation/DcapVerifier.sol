@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Claims, IEvidenceVerifier} from "../interfaces/IEvidenceVerifier.sol";
+import {IRevocable} from "../interfaces/IRevocable.sol";
 import {IntelCertificates} from "./IntelCertificates.sol";
 import {IntelCollateral} from "./IntelCollateral.sol";
 import {IntelQuote} from "./IntelQuote.sol";
@@ -16,8 +17,8 @@ import {TcbStatus} from "./TcbStatus.sol";
 ///         the name of the platform's PCK certificate in `IntelCertificates`, and the TCB evaluation data number to judge by.
 /// @dev Policy is fixed: another one is another verifier. `evidenceHash` is that of what the quote's signature covers: signatures have twins,
 ///      and certificates are not signed by the quote.
-contract DcapVerifier is IEvidenceVerifier {
-    /// @notice `aux` is not two words.
+contract DcapVerifier is IEvidenceVerifier, IRevocable {
+    /// @notice `aux` is not two words, or a proof of revocation does not begin with two.
     error DcapAux(uint256 length);
     /// @notice There is no such kind of machine, or `minTcbEval` is 0: anything would be accepted until a first list of numbers is submitted.
     error DcapPolicy();
@@ -33,6 +34,11 @@ contract DcapVerifier is IEvidenceVerifier {
     error TcbOutOfDate(uint8 status);
     /// @notice The platform needs another configuration, which the policy does not accept unseen.
     error TcbConfigurationNeeded(uint8 status);
+
+    /// @notice The quote is not the one of the claims.
+    error OtherQuote(bytes32 expected, bytes32 got);
+    /// @notice The document is not for what this verifier verifies.
+    error OtherDocument(bytes32 id);
 
     /// @notice How platforms are judged.
     /// @param minTcbEval Least TCB evaluation data number: the current one at deployment.
@@ -82,8 +88,7 @@ contract DcapVerifier is IEvidenceVerifier {
     function verify(bytes calldata evidence, bytes calldata aux) external view returns (Claims memory claims) {
         if (aux.length != AUX_BYTES) revert DcapAux(aux.length);
         uint256 tcbEval = uint256(bytes32(aux[32:64]));
-        IntelQuote.Quote memory q = IntelQuote.parse(evidence);
-        if ((q.version == IntelQuote.SGX) != (TEE == TcbInfo.SGX)) revert IntelQuote.QuoteVersion(q.version);
+        IntelQuote.Quote memory q = _parse(evidence);
         (bool inGrace, uint256 notAfter) = _checkEvaluation(tcbEval);
         IntelCertificates.Platform memory platform = CERTIFICATES.platform(bytes32(aux[:32]));
         IntelQuote.verify(evidence, q, platform.key);
@@ -99,6 +104,37 @@ contract DcapVerifier is IEvidenceVerifier {
         claims.tcbEval = uint32(tcbEval);
         claims.notAfter = uint64(notAfter);
         claims.evidenceHash = keccak256(evidence[:q.bodyEnd]);
+        claims.certificate = bytes32(aux[:32]);
+    }
+
+    /// @inheritdoc IRevocable
+    /// @dev A proof is the name of one of Intel's documents (`IntelCollateral.newest`), its TCB evaluation data number, and the quote; it shows
+    ///      that the document has a part of the platform as revoked. The document may be stale by now.
+    function isRevoked(Claims calldata claims, bytes calldata proof) external view returns (bool) {
+        if (proof.length == 0) return CERTIFICATES.isPckRevoked(claims.certificate);
+        if (proof.length < AUX_BYTES) revert DcapAux(proof.length);
+        (bytes32 id, uint256 tcbEval) = (bytes32(proof[:32]), uint256(bytes32(proof[32:AUX_BYTES])));
+        // INVARIANT: an evaluation overrules no newer one.
+        if (tcbEval < claims.tcbEval) revert TcbEvaluationTooOld(tcbEval, claims.tcbEval);
+        bytes calldata evidence = proof[AUX_BYTES:];
+        IntelQuote.Quote memory q = _parse(evidence);
+        bytes32 got = keccak256(evidence[:q.bodyEnd]);
+        if (got != claims.evidenceHash) revert OtherQuote(claims.evidenceHash, got);
+        IntelCertificates.Platform memory platform = CERTIFICATES.platformEver(claims.certificate);
+        // INVARIANT: the quoting enclave is the one that this platform's key vouched for, not one that somebody chose.
+        IntelQuote.verify(evidence, q, platform.key);
+        bool isTdx = TEE == TcbInfo.TDX;
+        bytes memory table = COLLATERAL.newest(id, platform.fmspc, tcbEval);
+        uint8 status;
+        if (id == TEE) status = TcbTable.statusOf(table, _measured(evidence, q, platform), isTdx);
+        else if (id == (isTdx ? QeIdentity.TD_QE : QeIdentity.QE)) status = _enclaveStatus(table, evidence, q);
+        else revert OtherDocument(id);
+        return status & TcbStatus.REVOKED != 0;
+    }
+
+    function _parse(bytes calldata evidence) private view returns (IntelQuote.Quote memory q) {
+        q = IntelQuote.parse(evidence);
+        if ((q.version == IntelQuote.SGX) != (TEE == TcbInfo.SGX)) revert IntelQuote.QuoteVersion(q.version);
     }
 
     /// @dev What Intel says of platform, TDX module and quoting enclave, and until when.
@@ -116,14 +152,27 @@ contract DcapVerifier is IEvidenceVerifier {
             if (block.timestamp > issueDate + MAX_AGE) revert CollateralTooOld(issueDate, MAX_AGE);
             if (issueDate + MAX_AGE < notAfter) notAfter = issueDate + MAX_AGE;
         }
-        TcbTable.Platform memory measured;
+        status = _enclaveStatus(identity, evidence, q)
+            | TcbTable.statusOf(info, _measured(evidence, q, platform), TEE == TcbInfo.TDX);
+    }
+
+    function _enclaveStatus(bytes memory identity, bytes calldata evidence, IntelQuote.Quote memory q)
+        private
+        pure
+        returns (uint8)
+    {
+        return QeIdentity.statusOf(identity, IntelQuote.quotingEnclave(evidence, q));
+    }
+
+    /// @dev What TCB info is compared with.
+    function _measured(bytes calldata evidence, IntelQuote.Quote memory q, IntelCertificates.Platform memory platform)
+        private
+        view
+        returns (TcbTable.Platform memory measured)
+    {
         (measured.pceId, measured.pceSvn, measured.sgx) = (platform.pceId, platform.pceSvn, platform.components);
-        bool isTdx = TEE == TcbInfo.TDX;
-        if (isTdx) {
-            (measured.teeTcbSvn, measured.moduleSigner, measured.moduleAttributes) = IntelQuote.tdxModule(evidence, q);
-        }
-        status = QeIdentity.statusOf(identity, IntelQuote.quotingEnclave(evidence, q))
-            | TcbTable.statusOf(info, measured, isTdx);
+        if (TEE != TcbInfo.TDX) return measured;
+        (measured.teeTcbSvn, measured.moduleSigner, measured.moduleAttributes) = IntelQuote.tdxModule(evidence, q);
     }
 
     /// @dev Reverts unless `tcbEval` is good now; says whether a newer number is already current, and until when it stays good.

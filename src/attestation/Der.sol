@@ -26,6 +26,7 @@ library Der {
     uint8 internal constant BIT_STRING = 0x03;
     uint8 internal constant OCTET_STRING = 0x04;
     uint8 internal constant OID = 0x06;
+    uint8 internal constant ENUMERATED = 0x0a;
     uint8 internal constant UTC_TIME = 0x17;
     uint8 internal constant GENERALIZED_TIME = 0x18;
     uint8 internal constant SEQUENCE = 0x30;

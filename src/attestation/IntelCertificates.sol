@@ -197,17 +197,30 @@ contract IntelCertificates {
 
     /// @notice What a PCK certificate says; reverts unless it and its authority are valid and not revoked by lists that are current.
     function platform(bytes32 id) external view returns (Platform memory p) {
+        p = platformEver(id);
         StoredPck storage stored = pckOf[id];
-        if (stored.notAfter == 0) revert CertificateMissing(id);
         bytes32 authority = stored.authority;
         uint256 notAfter = _live(id, authority, stored.serial, stored.notAfter);
         Authority storage a = authorityOf[authority];
         notAfter = _least(notAfter, _live(authority, a.issuer, a.serial, a.notAfter));
+        p.notAfter = uint64(notAfter);
+    }
+
+    /// @notice What a PCK certificate says, valid or not; `notAfter` is its own.
+    function platformEver(bytes32 id) public view returns (Platform memory p) {
+        StoredPck storage stored = _pck(id);
         p.key = bytes.concat(stored.x, stored.y);
         p.deviceId = stored.ppidHash;
         (p.fmspc, p.pceId, p.pceSvn) = (stored.fmspc, stored.pceId, stored.pceSvn);
         p.components = stored.components;
-        p.notAfter = uint64(notAfter);
+        p.notAfter = stored.notAfter;
+    }
+
+    /// @notice Whether a PCK certificate or its authority's is revoked, by lists that may be stale by now: revocation is for good.
+    function isPckRevoked(bytes32 id) external view returns (bool) {
+        StoredPck storage stored = _pck(id);
+        Authority storage a = authorityOf[stored.authority];
+        return isRevoked[stored.authority][stored.serial] || isRevoked[a.issuer][a.serial];
     }
 
     /// @notice Until when a signer of TCB info is valid, seconds since 1970; reverts unless it is now and is not revoked by a list that is
@@ -216,6 +229,12 @@ contract IntelCertificates {
         Signer storage signer = signerOf[id];
         if (signer.notAfter == 0) revert CertificateMissing(id);
         return _live(id, ROOT, signer.serial, signer.notAfter);
+    }
+
+    /// @notice Reverts if a signer of TCB info is revoked. What it signed while it was valid, it has signed for good.
+    function checkSignerNotRevoked(bytes32 id) external view {
+        Signer storage signer = signerOf[id];
+        if (isRevoked[ROOT][signer.serial]) revert CertificateRevoked(ROOT, signer.serial);
     }
 
     /// @notice Reverts unless this valid signer of TCB info has signed.
@@ -277,6 +296,11 @@ contract IntelCertificates {
         if (isRevoked[authority][serial]) return next;
         isRevoked[authority][serial] = true;
         emit Revoked(authority, serial);
+    }
+
+    function _pck(bytes32 id) private view returns (StoredPck storage stored) {
+        stored = pckOf[id];
+        if (stored.notAfter == 0) revert CertificateMissing(id);
     }
 
     function _known(bytes32 authority) private view returns (Authority storage a) {

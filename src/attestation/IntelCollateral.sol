@@ -107,6 +107,17 @@ contract IntelCollateral {
         if (d.issueDate < issueDate) issueDate = d.issueDate;
     }
 
+    /// @notice The table of the newest document with this number, stale or not; reverts if there is none or its signer is revoked.
+    /// @param id "TDX" or "SGX" for TCB info, "TD_QE" or "QE" for a quoting enclave's identity, which is for all platforms.
+    function newest(bytes32 id, bytes6 fmspc, uint256 tcbEval) external view returns (bytes memory table) {
+        bool isIdentity = id == QeIdentity.TD_QE || id == QeIdentity.QE;
+        Stored memory d = isIdentity ? qeIdentityOf[id][tcbEval] : tcbInfoOf[id][fmspc][tcbEval];
+        if (d.table == address(0)) revert CollateralMissing(id, isIdentity ? bytes6(0) : fmspc, tcbEval);
+        bytes32 signer;
+        (signer, table) = _split(CodeStore.read(d.table));
+        CERTIFICATES.checkSignerNotRevoked(signer);
+    }
+
     /// @notice The newest list of TCB evaluation data numbers, stale or not, if its signer is valid; an empty table if there is none.
     /// @param id "TDX" or "SGX".
     /// @return table See `TcbEvaluation`.

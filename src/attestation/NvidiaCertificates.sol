@@ -21,7 +21,7 @@ contract NvidiaCertificates is AccessManaged {
 
     /// @notice A certificate is cached. The root has no parent.
     event CertificateCached(bytes32 indexed id, bytes32 indexed parent, bytes32 issuer, uint256 serial);
-    /// @notice All certificates with this issuer and serial number are revoked, or so no more.
+    /// @notice All certificates with this issuer (a name, or one certificate of it) and serial number are revoked, or so no more.
     event RevocationSet(bytes32 indexed issuer, uint256 indexed serial, bool revoked);
 
     /// @param issuer keccak256 of the issuer's name, DER; with the serial number it is what revocation names.
@@ -49,6 +49,7 @@ contract NvidiaCertificates is AccessManaged {
     P384Verifier public immutable SIGNATURES;
 
     mapping(bytes32 id => Entry) private _entries;
+    /// @dev By an issuer's name, or by the id of an issuer's certificate: hashes of different things.
     mapping(bytes32 issuer => mapping(uint256 serial => bool)) private _revoked;
 
     constructor(address authority, bytes32 root, P384Verifier signatures) AccessManaged(authority) {
@@ -95,6 +96,7 @@ contract NvidiaCertificates is AccessManaged {
     }
 
     /// @notice Revokes all certificates with this issuer and serial number, cached or not. Revokers.
+    /// @param issuer keccak256 of the issuer's name, DER, or the id of the issuer's certificate: then those below it only.
     function revoke(bytes32 issuer, uint256 serial) external restricted {
         _revoked[issuer][serial] = true;
         emit RevocationSet(issuer, serial, true);
@@ -124,6 +126,11 @@ contract NvidiaCertificates is AccessManaged {
     function isRevoked(bytes32 id) external view returns (bool) {
         _entry(id);
         return _revokedAbove(id) != 0;
+    }
+
+    /// @notice Whether a certificate with this serial number below that authority's is revoked, cached or not.
+    function isRevokedUnder(bytes32 parent, uint256 serial) external view returns (bool) {
+        return _isRevoked(_entry(parent).subject, parent, serial);
     }
 
     /// @notice What is cached of a certificate; all zero if nothing is.
@@ -190,9 +197,15 @@ contract NvidiaCertificates is AccessManaged {
     /// @dev The first revoked certificate from this one up; 0 if none is.
     function _revokedAbove(bytes32 id) private view returns (bytes32) {
         for (; id != 0; id = _entries[id].parent) {
-            if (_revoked[_entries[id].issuer][_entries[id].serial]) return id;
+            Entry storage entry = _entries[id];
+            if (_isRevoked(entry.issuer, entry.parent, entry.serial)) return id;
         }
         return 0;
+    }
+
+    /// @dev Whether a certificate is revoked that an authority of this name has issued, whose own certificate is `parent`.
+    function _isRevoked(bytes32 issuer, bytes32 parent, uint256 serial) private view returns (bool) {
+        return _revoked[issuer][serial] || _revoked[parent][serial];
     }
 
     function _isCached(bytes32 id) private view returns (bool) {

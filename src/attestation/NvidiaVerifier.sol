@@ -10,10 +10,10 @@ import {SpdmReport} from "./SpdmReport.sol";
 /// @title Evidence of H100 GPUs: attestation reports, signed by keys of cached certificates
 /// @notice Evidence: the report (SPDM request and response). `aux`: the leaf's id in `NvidiaCertificates`, 32 bytes; the measurements that the
 ///         list of accepted firmware names, 8 bytes (bit k stands for measurement k + 1); hints for the signature (see `P384`).
-/// @dev Claims: `rd0` is the requester's nonce, `rd1` the leaf's id, `measurement` what `H100.firmwareOf` names, `deviceId` the GPU's stable name,
+/// @dev Claims: `rd0` is the requester's nonce, `certificate` the leaf's id, `measurement` what `H100.firmwareOf` names, `deviceId` the GPU's stable name,
 ///      hashed. `evidenceHash` is that of what is signed: a signature has a twin, which proves the same.
 contract NvidiaVerifier is IEvidenceVerifier, IRevocable {
-    /// @notice `aux` is too short for what precedes the hints.
+    /// @notice `aux` is too short for what precedes the hints, or a proof of revocation is not empty.
     error AuxLength(uint256 expected, uint256 got);
     /// @notice The report answers the challenge of NVIDIA's samples, which its tools hand out on machines without a GPU.
     error CannedNonce(bytes32 nonce);
@@ -43,13 +43,15 @@ contract NvidiaVerifier is IEvidenceVerifier, IRevocable {
         claims.deviceId = leaf.deviceId;
         claims.measurement = H100.firmwareOf(evidence, report, uint64(bytes8(aux[32:AUX_HEAD])));
         claims.rd0 = report.nonce;
-        claims.rd1 = id;
+        claims.certificate = id;
         claims.notAfter = leaf.notAfter;
         claims.evidenceHash = keccak256(evidence[:report.signedEnd]);
     }
 
     /// @inheritdoc IRevocable
-    function isRevoked(bytes32 certificate) external view returns (bool) {
-        return CERTIFICATES.isRevoked(certificate);
+    /// @dev Certificates are all that NVIDIA revokes.
+    function isRevoked(Claims calldata claims, bytes calldata proof) external view returns (bool) {
+        if (proof.length != 0) revert AuxLength(0, proof.length);
+        return CERTIFICATES.isRevoked(claims.certificate);
     }
 }

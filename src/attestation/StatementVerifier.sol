@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {Claims, IEvidenceVerifier} from "../interfaces/IEvidenceVerifier.sol";
 
 /// @title Claims that somebody signs, instead of hardware
-/// @notice Evidence: the claims (nine words, as `abi.encode` gives them), then a signature of `digestOf` them. No `aux`.
+/// @notice Evidence: the claims (ten words, as `abi.encode` gives them), then a signature of `digestOf` them. No `aux`.
 abstract contract StatementVerifier is IEvidenceVerifier {
     /// @notice The evidence is not the claims' one encoding with this verifier's kind, and a signature.
     error EvidenceEncoding();
@@ -12,7 +12,7 @@ abstract contract StatementVerifier is IEvidenceVerifier {
     error NotAVoucher(address signer);
 
     bytes32 private constant TAG = keccak256("OTR/statement/1");
-    uint256 private constant CLAIMS_BYTES = 288;
+    uint256 private constant CLAIMS_BYTES = 320;
 
     /// @inheritdoc IEvidenceVerifier
     bytes32 public immutable kind;

@@ -70,10 +70,12 @@ library X509 {
     /// @dev RFC 5280 allows 20 bytes.
     uint256 private constant SERIAL_BYTES = 20;
     uint256 private constant MOST_EXTENSIONS = 16;
+    /// @dev 2050-01-01, from which on RFC 5280 wants times in certificates as GeneralizedTime.
+    uint256 private constant GENERALIZED = 2_524_608_000;
 
     /// @dev AlgorithmIdentifier of the signature algorithms, and of the keys, whole.
     bytes32 internal constant ECDSA_SHA256 = keccak256(hex"300a06082a8648ce3d040302");
-    bytes32 private constant ECDSA_SHA384 = keccak256(hex"300a06082a8648ce3d040303");
+    bytes32 internal constant ECDSA_SHA384 = keccak256(hex"300a06082a8648ce3d040303");
     bytes32 private constant KEY_P256 = keccak256(hex"301306072a8648ce3d020106082a8648ce3d030107");
     bytes32 private constant KEY_P384 = keccak256(hex"301006072a8648ce3d020106052b81040022");
     bytes32 private constant BASIC_CONSTRAINTS = keccak256(hex"551d13");
@@ -81,6 +83,11 @@ library X509 {
 
     /// @notice Reads the one certificate that `der` is, or reverts with an error of `Der` or of this library.
     function parse(bytes calldata der) internal pure returns (Certificate memory c) {
+        return parseKnowing(der, 0);
+    }
+
+    /// @notice Like `parse`, and an extension with this object identifier (keccak256 of its contents) may be critical: the caller reads it.
+    function parseKnowing(bytes calldata der, bytes32 known) internal pure returns (Certificate memory c) {
         (uint256 at, uint256 end) = Der.only(der, 0, der.length, Der.SEQUENCE);
         (uint256 tbs, uint256 tbsEnd) = Der.read(der, at, end, Der.SEQUENCE);
         c.tbsStart = at;
@@ -96,7 +103,7 @@ library X509 {
         if (Der.peek(der, at, tbsEnd) != 0xa3) return _withoutExtensions(c, at, tbsEnd);
         (at, end) = Der.only(der, at, tbsEnd, 0xa3);
         (c.extensionsStart, c.extensionsEnd) = Der.only(der, at, end, Der.SEQUENCE);
-        _extensions(der, c);
+        _extensions(der, c, known);
     }
 
     /// @notice The contents of the value of the extension with this object identifier (its contents).
@@ -192,7 +199,7 @@ library X509 {
     }
 
     /// @dev Basic constraints and key usage; each extension once, and no other critical.
-    function _extensions(bytes calldata der, Certificate memory c) private pure {
+    function _extensions(bytes calldata der, Certificate memory c, bytes32 known) private pure {
         bytes32[] memory seen = new bytes32[](MOST_EXTENSIONS);
         uint256 count;
         c.pathLength = NO_LIMIT;
@@ -207,7 +214,7 @@ library X509 {
             seen[count++] = name;
             if (name == BASIC_CONSTRAINTS) _basicConstraints(der, c, start, stop);
             else if (name == KEY_USAGE) _keyUsage(der, c, start, stop);
-            else if (critical) revert X509Extension(at);
+            else if (critical && name != known) revert X509Extension(at);
             at = next;
         }
     }
@@ -277,25 +284,46 @@ library X509 {
 
     /// @notice Seconds since 1970 of the time at `at`: UTCTime until 2049, GeneralizedTime from 2050 on.
     function timeAt(bytes calldata der, uint256 at, uint256 end) internal pure returns (uint64 time, uint256 stop) {
-        uint256 start;
-        uint256 year;
-        if (Der.peek(der, at, end) == Der.UTC_TIME) {
-            (start, stop) = Der.read(der, at, end, Der.UTC_TIME);
-            if (stop - start != 13) revert X509Time(at);
-            year = Calendar.two(der, start);
-            year += year < 50 ? 2000 : 1900;
-            start += 2;
-        } else {
-            (start, stop) = Der.read(der, at, end, Der.GENERALIZED_TIME);
-            if (stop - start != 15) revert X509Time(at);
-            year = 100 * Calendar.two(der, start) + Calendar.two(der, start + 2);
-            if (year < 2050) revert X509Time(at);
-            start += 4;
+        if (Der.peek(der, at, end) != Der.UTC_TIME) {
+            (time, stop) = generalizedTimeAt(der, at, end);
+            if (time < GENERALIZED) revert X509Time(at);
+            return (time, stop);
         }
+        uint256 start;
+        (start, stop) = Der.read(der, at, end, Der.UTC_TIME);
+        if (stop - start != 13) revert X509Time(at);
+        uint256 year = Calendar.two(der, start);
+        time = _moment(der, year + (year < 50 ? 2000 : 1900), start + 2, at);
+    }
+
+    /// @notice Seconds since 1970 of the GeneralizedTime at `at`, from whichever year.
+    function generalizedTimeAt(bytes calldata der, uint256 at, uint256 end)
+        internal
+        pure
+        returns (uint64 time, uint256 stop)
+    {
+        uint256 start;
+        (start, stop) = Der.read(der, at, end, Der.GENERALIZED_TIME);
+        if (stop - start != 15) revert X509Time(at);
+        time = _moment(der, 100 * Calendar.two(der, start) + Calendar.two(der, start + 2), start + 4, at);
+    }
+
+    /// @notice Reverts if one of the extensions in the range is critical.
+    function refuseCritical(bytes calldata der, uint256 at, uint256 end) internal pure {
+        while (at < end) {
+            uint256 start = at;
+            bool critical;
+            (, critical,,, at) = extensionAt(der, at, end);
+            if (critical) revert X509Extension(start);
+        }
+    }
+
+    /// @dev The moment in this year whose month to second are the ten digits at `start`; the whole value is at `at`.
+    function _moment(bytes calldata der, uint256 year, uint256 start, uint256 at) private pure returns (uint64 time) {
         uint64 second;
         bool valid;
         (valid, time) = Calendar.day(year, Calendar.two(der, start), Calendar.two(der, start + 2));
-        if (!valid || der[stop - 1] != "Z") revert X509Time(at);
+        if (!valid || der[start + 10] != "Z") revert X509Time(at);
         start += 4;
         (valid, second) =
             Calendar.second(Calendar.two(der, start), Calendar.two(der, start + 2), Calendar.two(der, start + 4));

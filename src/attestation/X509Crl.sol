@@ -11,8 +11,6 @@ library X509Crl {
     error CrlVersion(uint256 got);
     /// @notice The list is not signed with ecdsa-with-SHA256, or says another thing inside than outside.
     error CrlAlgorithm(uint256 at);
-    /// @notice An extension of the list or of an entry is critical.
-    error CrlExtension(uint256 at);
     /// @notice The list has not so many entries.
     error CrlEntries(uint256 expected, uint256 got);
 
@@ -64,7 +62,7 @@ library X509Crl {
         }
         (at, end) = Der.only(der, at, end, 0xa0);
         (at, end) = Der.only(der, at, end, Der.SEQUENCE);
-        _checkExtensions(der, at, end);
+        X509.refuseCritical(der, at, end);
     }
 
     /// @notice The serial number of the entry at `at`; the next entry starts at `next`.
@@ -78,7 +76,7 @@ library X509Crl {
         uint256 start;
         (start, at) = Der.only(der, at, next, Der.SEQUENCE);
         // INVARIANT: an entry is for this authority's certificate (else it would have a critical extension).
-        _checkExtensions(der, start, at);
+        X509.refuseCritical(der, start, at);
     }
 
     /// @notice Where the entry behind `count` others starts.
@@ -87,15 +85,6 @@ library X509Crl {
         for (uint256 k; k < count; ++k) {
             if (at == crl.entriesEnd) revert CrlEntries(count, k);
             (, at) = Der.read(der, at, crl.entriesEnd, Der.SEQUENCE);
-        }
-    }
-
-    function _checkExtensions(bytes calldata der, uint256 at, uint256 end) private pure {
-        while (at < end) {
-            uint256 start = at;
-            bool critical;
-            (, critical,,, at) = X509.extensionAt(der, at, end);
-            if (critical) revert CrlExtension(start);
         }
     }
 }

@@ -125,6 +125,8 @@ interface IEnclaveRegistry {
         Enclave enclave,
         bytes32 evidenceHash
     );
+    /// @notice A verifier accepted the evidence of a registration without a session: what `IEnclaveSessions.evict` asks for.
+    event EvidenceProved(IEvidenceVerifier indexed verifier, Claims claims);
     /// @notice An enclave key is active no more.
     event EnclaveRevoked(address indexed enclaveKey, address indexed by);
     /// @notice A model accepts, or no longer accepts, a measurement.

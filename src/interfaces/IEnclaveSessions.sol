@@ -38,7 +38,7 @@ interface IEnclaveSessions {
     error EnclaveSignature(address expected, address got);
     /// @notice The key was proved with other claims.
     error OtherProof(bytes32 expected, bytes32 got);
-    /// @notice The key's proof still holds: that GPU's certificates are not revoked, and its firmware is not withdrawn.
+    /// @notice That part of the key's proof still holds: its vendor has not revoked it, and its firmware is not withdrawn.
     error StillProved(address enclaveKey);
     /// @notice An acceptance ends in the future; `withdrawFirmware` ends it now.
     error FirmwareInThePast(Timestamp validUntil);
@@ -82,8 +82,12 @@ interface IEnclaveSessions {
         bytes calldata enclaveSignature
     ) external;
 
-    /// @notice Revokes a key one of whose GPUs has a revoked certificate or a withdrawn firmware. By anybody, with the claims that proved the key.
-    function evict(address enclaveKey, Claims calldata cpu, Claims[] calldata gpus, uint256 index) external;
+    /// @notice Revokes a key whose CPU or one of whose GPUs its vendor has revoked, or a GPU of which has withdrawn firmware. By anybody, with
+    ///         the claims that proved the key (`EvidenceProved` of the registry or of this contract); also of keys that no session proved.
+    /// @param part 0 for the CPU, `k + 1` for GPU number `k`.
+    /// @param proof What shows it to that part's verifier (see `IRevocable`); empty for certificates, and for firmware.
+    function evict(address enclaveKey, Claims calldata cpu, Claims[] calldata gpus, uint256 part, bytes calldata proof)
+        external;
 
     /// @notice Accepts firmware until then, also if it was withdrawn. Governance only.
     function setFirmware(bytes32 set, bytes32[] calldata firmware, Timestamp validUntil) external;

@@ -11,6 +11,7 @@ pragma solidity ^0.8.30;
 /// @param tcbStatus Reasons to distrust the hardware's or its firmware's security version, as a set (see `TcbStatus`); 0 for none.
 /// @param tcbEval Vendor's number of the evaluation that said so; 0 without one.
 /// @param evidenceHash keccak256 of the evidence, or of the part of it that is signed.
+/// @param certificate Name of the certificate whose key signed, which the verifier knows (see `IRevocable`); 0 for kinds without certificates.
 struct Claims {
     bytes32 kind;
     bytes32 deviceId;
@@ -21,6 +22,7 @@ struct Claims {
     uint32 tcbEval;
     uint64 notAfter;
     bytes32 evidenceHash;
+    bytes32 certificate;
 }
 
 /// @title One adapter per kind of evidence, stateless towards its callers

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-/// @title Evidence whose certificates can be revoked after it was verified
-/// @notice An `IEvidenceVerifier` that puts the id of the signer's certificate into `Claims.rd1` says so by this.
+import {Claims} from "./IEvidenceVerifier.sol";
+
+/// @title Evidence that its vendor can disown after it was verified
+/// @notice An `IEvidenceVerifier` whose claims name a certificate says so by this.
 interface IRevocable {
-    /// @notice Whether the certificate, or one above it, is revoked now. Reverts if it is unknown.
-    function isRevoked(bytes32 certificate) external view returns (bool);
+    /// @notice Whether what vouched for these claims is revoked by now. What has only grown old (certificates, lists, documents) is not.
+    /// @param claims What `verify` once returned; the caller answers for that.
+    /// @param proof What shows it, in the family's own format. Empty: a certificate was revoked, that of the claims or one above it.
+    /// @dev Reverts with a typed error if the certificate is unknown, or the proof is of something else.
+    function isRevoked(Claims calldata claims, bytes calldata proof) external view returns (bool);
 }

@@ -43,7 +43,8 @@ contract DevEvidenceVerifierTest is Test {
             tcbStatus: 0,
             tcbEval: 0,
             notAfter: notAfter,
-            evidenceHash: keccak256(evidence)
+            evidenceHash: keccak256(evidence),
+            certificate: 0
         });
         assertEq(abi.encode(claims), abi.encode(expected));
     }

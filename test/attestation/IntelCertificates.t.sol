@@ -319,11 +319,11 @@ contract IntelCertificatesTest is IntelStack {
     function test_addCrl_critical_reverts() public {
         bytes memory critical = hex"300d0603551d1b0101ff0403020101";
         bytes memory list = Dev.crlWith(Dev.PLATFORM_CA, "250620000000Z", Dev.CRL_UNTIL, "", critical);
-        vm.expectPartialRevert(X509Crl.CrlExtension.selector);
+        vm.expectPartialRevert(X509.X509Extension.selector);
         _certificates.addCrl(list, _authority);
         bytes memory entry = Dev.crlEntryWith(5, hex"300d0603551d1d0101ff0403020101");
         list = Dev.crl(Dev.PLATFORM_CA, "250620000000Z", Dev.CRL_UNTIL, entry);
-        vm.expectPartialRevert(X509Crl.CrlExtension.selector);
+        vm.expectPartialRevert(X509.X509Extension.selector);
         _certificates.addCrl(list, _authority);
         // Others are passed over.
         entry = Dev.crlEntryWith(5, hex"300a0603551d180403020101300a0603551d1504030a0101");

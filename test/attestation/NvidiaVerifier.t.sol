@@ -67,13 +67,17 @@ contract NvidiaVerifierTest is Test {
         return _aux(_ids[0], CHOSEN, _reportHints);
     }
 
+    function _claims(bytes32 certificate) private pure returns (Claims memory claims) {
+        claims.certificate = certificate;
+    }
+
     function test_verify_claims_succeeds() public view {
         Claims memory claims = _verifier.verify(_report, _aux());
         assertEq(claims.kind, bytes32("NV_SPDM"));
         assertEq(claims.kind, _verifier.kind());
         assertEq(claims.deviceId, keccak256("NVIDIA:GH100:0123456789ABCDEF"));
         assertEq(claims.rd0, vm.parseJsonBytes32(_json, ".nonce"));
-        assertEq(claims.rd1, _ids[0]);
+        assertEq(claims.certificate, _ids[0]);
         assertEq(claims.notAfter, 253_402_300_799);
         assertEq(claims.evidenceHash, keccak256(_slice(_report, 0, _report.length - 96)));
         assertEq(claims.measurement, _firmware(CHOSEN));
@@ -280,6 +284,26 @@ contract NvidiaVerifierTest is Test {
         assertTrue(_certificates.isRevoked(_ids[0]));
     }
 
+    /// @dev By an issuer's id nothing is revoked below another certificate, though name and key are the same.
+    function test_revoke_byIssuersId_succeeds() public {
+        bytes memory der = vm.parseJsonBytes(_json, ".certificates.shortLived");
+        bytes32 shorter = _certificates.cache(der, _ids[2], vm.parseJsonBytes(_json, ".shortLivedHints"));
+        bytes32 leaf = _certificates.cache(_chain[0], shorter, _hints[0]);
+        uint256 serial = _certificates.entryOf(leaf).serial;
+        vm.prank(_revoker);
+        _certificates.revoke(shorter, serial);
+        assertTrue(_certificates.isRevoked(leaf));
+        assertFalse(_certificates.isRevoked(_ids[0]));
+        assertTrue(_certificates.isRevokedUnder(shorter, serial));
+        assertFalse(_certificates.isRevokedUnder(_ids[1], serial));
+        _certificates.reinstate(shorter, serial);
+        assertFalse(_certificates.isRevoked(leaf));
+        vm.prank(_revoker);
+        _certificates.revoke(_certificates.entryOf(leaf).issuer, serial);
+        assertTrue(_certificates.isRevokedUnder(shorter, serial));
+        assertTrue(_certificates.isRevokedUnder(_ids[1], serial));
+    }
+
     function test_cache_hints_reverts() public {
         NvidiaCertificates fresh = _fresh(keccak256(_chain[4]));
         bytes32 root = fresh.cacheRoot(_chain[4]);
@@ -328,10 +352,10 @@ contract NvidiaVerifierTest is Test {
     function test_revoke_anyOfTheChain_reverts() public {
         for (uint256 k; k < 5; ++k) {
             NvidiaCertificates.Entry memory entry = _certificates.entryOf(_ids[k]);
-            assertFalse(_verifier.isRevoked(_ids[0]));
+            assertFalse(_verifier.isRevoked(_claims(_ids[0]), ""));
             vm.prank(_revoker);
             _certificates.revoke(entry.issuer, entry.serial);
-            assertTrue(_verifier.isRevoked(_ids[0]));
+            assertTrue(_verifier.isRevoked(_claims(_ids[0]), ""));
             vm.expectRevert(abi.encodeWithSelector(NvidiaCertificates.CertificateRevoked.selector, _ids[0], _ids[k]));
             _verifier.verify(_report, _aux());
             // The administrator's, behind the timelock.
@@ -349,7 +373,9 @@ contract NvidiaVerifierTest is Test {
         vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, _revoker));
         _certificates.reinstate("issuer", 1);
         vm.expectRevert(abi.encodeWithSelector(NvidiaCertificates.UnknownCertificate.selector, bytes32("none")));
-        _verifier.isRevoked("none");
+        _verifier.isRevoked(_claims("none"), "");
+        vm.expectRevert(abi.encodeWithSelector(NvidiaVerifier.AuxLength.selector, 0, 1));
+        _verifier.isRevoked(_claims(_ids[0]), hex"00");
     }
 
     function testFuzz_cache_flippedByte_reverts(uint256 place, uint8 bit) public {

@@ -30,12 +30,21 @@ contract VerifierDouble is IEvidenceVerifier {
 
 /// @notice One whose certificates are revoked by whoever says so.
 contract RevocableDouble is VerifierDouble, IRevocable {
-    mapping(bytes32 certificate => bool) public isRevoked;
+    mapping(bytes32 certificate => bool) private _revoked;
+
+    error NoSuchProof();
 
     constructor(bytes32 kind_) VerifierDouble(kind_) {}
 
     function setRevoked(bytes32 certificate) external {
-        isRevoked[certificate] = true;
+        _revoked[certificate] = true;
+    }
+
+    /// @dev A proof is the claims' evidence hash.
+    function isRevoked(Claims calldata claims, bytes calldata proof) external view returns (bool) {
+        if (proof.length == 0) return _revoked[claims.certificate];
+        if (bytes32(proof) != claims.evidenceHash) revert NoSuchProof();
+        return true;
     }
 }
 
@@ -122,7 +131,7 @@ abstract contract SessionsTest is Test {
     bytes32 internal anchor;
 
     function setUp() public virtual {
-        vm.warp(NOW);
+        vm.warp(_start());
         vm.roll(100);
         (enclave, secret) = makeAddrAndKey("enclave");
         manager = new AccessManager(address(this));
@@ -145,6 +154,11 @@ abstract contract SessionsTest is Test {
         firmware[0] = FIRMWARE;
         sessions.setFirmware(SET, firmware, Timestamp.wrap(uint40(NOW + 365 days)));
         _setTerms(2, 3, 0);
+    }
+
+    /// @dev When all is deployed. Nobody has a role before.
+    function _start() internal pure virtual returns (uint256) {
+        return NOW;
     }
 
     function _development() internal pure virtual returns (bool) {
@@ -173,7 +187,7 @@ abstract contract SessionsTest is Test {
         claims.deviceId = keccak256(abi.encode("gpu", k));
         claims.measurement = FIRMWARE;
         claims.rd0 = sessions.nonceOf(session, k);
-        claims.rd1 = keccak256(abi.encode("certificate", k));
+        claims.certificate = keccak256(abi.encode("certificate", k));
         claims.notAfter = type(uint64).max;
         claims.evidenceHash = keccak256(abi.encode("report", session, k));
     }

@@ -147,3 +147,13 @@ export class TokenError extends BaseError {
     super("An attestation token is refused.", { code: "attestation.token", metaMessages: [reason] });
   }
 }
+
+/** A responder's answer does not say what it is shown for. */
+export class OcspError extends BaseError {
+  constructor(reason: string) {
+    super("An OCSP answer is refused.", {
+      code: "attestation.ocsp",
+      metaMessages: [reason, "Ask the responder again for the certificate that you mean, by SHA-384."],
+    });
+  }
+}

@@ -14,7 +14,7 @@ interface Claims {
   readonly deviceId: string;
   readonly measurement: string;
   readonly rd0: string;
-  readonly rd1: string;
+  readonly certificate: string;
   readonly evidenceHash: string;
 }
 
@@ -53,7 +53,7 @@ describe.skipIf(!HAS_EVIDENCE)("real H100s on a chain", () => {
     const { id, gas, aux, claims } = await verify(one);
     for (const used of gas) expect(used).toBeLessThan(3_000_000n);
     expect(claims.rd0).toBe(toHex(parseReport(one.report).nonce));
-    expect(claims.rd1).toBe(id);
+    expect(claims.certificate).toBe(id);
     expect(claims.measurement).toBe(firmwareOf(one.report, CHOSEN));
     expect(claims.evidenceHash).toBe(gpuEvidenceHash(one.report));
     const evidence_ = {

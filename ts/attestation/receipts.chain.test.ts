@@ -47,6 +47,7 @@ const CLAIMS = {
     { name: "tcbEval", type: "uint32" },
     { name: "notAfter", type: "uint64" },
     { name: "evidenceHash", type: "bytes32" },
+    { name: "certificate", type: "bytes32" },
   ],
 } as const;
 
@@ -130,6 +131,7 @@ describe("an enclave with two GPUs", () => {
             tcbEval: 20,
             notAfter: timestamp + 500_000n,
             evidenceHash: keccak256("0x02"),
+            certificate: ZERO,
           };
           return { kind: TDX, evidence: encodeAbiParameters([CLAIMS], [cpu]), aux: "0x" };
         },

@@ -23,6 +23,7 @@ export interface Claims {
   readonly tcbEval: number;
   readonly notAfter: bigint;
   readonly evidenceHash: Hex;
+  readonly certificate: Hex;
 }
 
 /** Evidence with the hints for its verifier. */

@@ -69,9 +69,10 @@ const fail = (reason: string): never => {
  * Reads a certificate as strictly as `src/attestation/X509.sol` does, but for times: version 3, one algorithm inside and outside, each extension once, no
  * unknown critical one. RSA is read too, for AMD's authorities.
  *
+ * @param known Identifiers of further extensions that may be critical: the caller reads them.
  * @throws EvidenceEncodingError if the bytes are no such certificate.
  */
-export function parseCertificate(der: Uint8Array): X509 {
+export function parseCertificate(der: Uint8Array, known: readonly string[] = []): X509 {
   const [tbs, algorithm, signature, ...rest] = children(only(der, TAG.sequence), TAG.sequence);
   if (rest.length > 0) fail("It goes on behind the signature.");
   const fields = children(tbs, TAG.sequence);
@@ -85,8 +86,11 @@ export function parseCertificate(der: Uint8Array): X509 {
   const [notBefore, notAfter, ...times] = children(validity, TAG.sequence);
   if (times.length > 0) fail("Its validity has more than two times.");
   const key = keyOf(keyInfo);
-  const known = algorithmOf(algorithm);
-  const map = extensions === undefined ? new Map<string, Extension>() : extensionsOf(contentsOf(extensions, 0xa3));
+  const signedWith = algorithmOf(algorithm);
+  const map =
+    extensions === undefined
+      ? new Map<string, Extension>()
+      : extensionsOf(contentsOf(extensions, 0xa3), [BASIC_CONSTRAINTS, USAGE, ...known]);
   return {
     der,
     tbs: tbs!.whole,
@@ -95,8 +99,8 @@ export function parseCertificate(der: Uint8Array): X509 {
     subject: subject!.whole,
     notBefore: timeOf(notBefore),
     notAfter: timeOf(notAfter),
-    algorithm: known,
-    signature: signatureOf(signature, known),
+    algorithm: signedWith,
+    signature: signatureOf(signature, signedWith),
     ...key,
     ...constraintsOf(map.get(BASIC_CONSTRAINTS)),
     keyUsage: usageOf(map.get(USAGE)),

@@ -1,8 +1,10 @@
 import { concat, fromHex, toHex } from "../../commit/bytes.ts";
 import { encode, TAG } from "../der.ts";
 import { OPAQUE } from "../nvidia/report.ts";
+import { parseCertificate } from "../x509.ts";
 import { bytesOf, little } from "./bytes.ts";
 import { DevKey } from "./key.ts";
+import { type DevOcspAnswer, ocspResponse, responderCertificate } from "./ocsp.ts";
 import {
   type Authority,
   certificate,
@@ -27,6 +29,10 @@ const NOT_AFTER = 253_402_300_799;
 const URL = "http://development.invalid/nvidia";
 const OID_SHA384 = "608648016503040202";
 const BLOCKS = 64;
+const RESPONDER: Name = [
+  ["CN", "NVIDIA OCSP Responder"],
+  ["O", "OTR Development"],
+];
 
 /** What a report may say otherwise. */
 export interface ReportFields {
@@ -38,6 +44,8 @@ export interface ReportFields {
 
 /** One GPU: its chain, and reports under the key at the chain's end. */
 export interface DevGpu {
+  /** What a responder answers about the certificate at this place of the chain, an OCSPResponse in DER (`DevOcspAnswer`). */
+  ocsp(place: number, answer: DevOcspAnswer): Uint8Array;
   /** As in the leaf's alternative name: "NVIDIA:GH100:" and 16 digits. */
   readonly name: string;
   readonly serial: bigint;
@@ -128,7 +136,24 @@ export class DevNvidia {
       extensions: [constraints(true), usage(USAGE.certify)],
     });
     const chain = [leafDer, bromDer, ...this.authorities];
+    const issuers = [brom, ...this.#authorities];
     return {
+      ocsp: (place, answer) => {
+        const issuer = issuers[place];
+        const { serial: about } = parseCertificate(chain[place] ?? new Uint8Array());
+        if (issuer === undefined) throw new RangeError(`Nobody issued certificate ${place}.`);
+        const signer = { key: DevKey.derive(seed, "P-384", "nvidia/ocsp"), name: RESPONDER };
+        const certificates = answer.byIssuer
+          ? []
+          : [responderCertificate({ seed, issuer, signer, ...dates, ...answer })];
+        return ocspResponse({
+          ...answer,
+          issuer,
+          signer: answer.byIssuer ? issuer : signer,
+          serial: answer.serial ?? about,
+          certificates,
+        });
+      },
       name,
       serial,
       chain,

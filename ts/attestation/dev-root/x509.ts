@@ -156,12 +156,13 @@ export function crl({ issuer, thisUpdate, nextUpdate, revoked, number = 1 }: Crl
   );
 }
 
-function signedBy(key: DevKey, tbs: Uint8Array): Uint8Array {
+/** What is signed, algorithm, signature, and what follows it unsigned. */
+export function signedBy(key: DevKey, tbs: Uint8Array, ...unsigned: readonly Uint8Array[]): Uint8Array {
   const signature = key.sign(tbs);
   const half = signature.length / 2;
   const number = (bytes: Uint8Array) => integer(BigInt(toHex(bytes)));
   const value = sequence(number(signature.subarray(0, half)), number(signature.subarray(half)));
-  return sequence(tbs, SIGNATURE[key.curve], encode(TAG.bitString, Uint8Array.of(0), value));
+  return sequence(tbs, SIGNATURE[key.curve], encode(TAG.bitString, Uint8Array.of(0), value), ...unsigned);
 }
 
 /** The PEM block of a certificate. */
