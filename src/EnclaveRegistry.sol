@@ -174,6 +174,8 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
 
     /// @inheritdoc IEnclaveRegistry
     function challengeOf(Registration calldata registration) public view returns (bytes32 challenge, bytes32 rd0) {
+        // INVARIANT: evidence that renews a key was made after the registration that it renews: who keeps an old quote, and the key, needs the
+        // enclave all the same.
         challenge = keccak256(
             abi.encode(
                 EVIDENCE_TAG,
@@ -182,7 +184,8 @@ contract EnclaveRegistry is IEnclaveRegistry, AccessManagedUpgradeable, UUPSUpgr
                 registration.executor,
                 registration.modelId,
                 registration.enclaveKey,
-                registration.encryptionKeyHash
+                registration.encryptionKeyHash,
+                _layout().enclaves[registration.enclaveKey].expiresAt
             )
         );
         rd0 = keccak256(abi.encode(REPORT_DATA_TAG, challenge, bytes32(0), bytes32(0)));

@@ -56,7 +56,14 @@ contract EnclaveRegistryTest is OtrTest {
         (bytes32 challenge, bytes32 rd0) = enclaves.challengeOf(_r);
         bytes32 expected = keccak256(
             abi.encode(
-                keccak256("OTR/ev/1"), block.chainid, address(enclaves), executor, modelId, _key, keccak256("hpke")
+                keccak256("OTR/ev/1"),
+                block.chainid,
+                address(enclaves),
+                executor,
+                modelId,
+                _key,
+                keccak256("hpke"),
+                uint256(0)
             )
         );
         assertEq(challenge, expected);

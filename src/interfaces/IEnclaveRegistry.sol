@@ -8,7 +8,8 @@ import {Claims, IEvidenceVerifier} from "./IEvidenceVerifier.sol";
 
 /// @title Keys that were shown to live inside an accepted enclave
 /// @notice One enclave key serves one executor and one model. Evidence must carry the challenge of exactly that tuple in its
-///         report data, so evidence of one registration proves nothing for another, nor on another chain or registry.
+///         report data, so evidence of one registration proves nothing for another, nor on another chain or registry; and evidence that was
+///         used proves no renewal.
 interface IEnclaveRegistry {
     /// @notice The registration to be proved.
     /// @param encryptionKeyHash keccak256 of the enclave's public encryption key.
@@ -187,7 +188,7 @@ interface IEnclaveRegistry {
     /// @notice Sets the longest life of keys registered from now on. Governance only.
     function setKeyLifetime(Duration lifetime) external;
 
-    /// @notice What evidence and enclave key must prove for a registration.
+    /// @notice What evidence and enclave key must prove for a registration, or for the renewal of one that ends when it ends now.
     /// @return challenge What the enclave key signs.
     /// @return rd0 What the evidence carries as first half of its report data.
     function challengeOf(Registration calldata registration) external view returns (bytes32 challenge, bytes32 rd0);

@@ -266,7 +266,7 @@ interface IOtrRollup {
     function convictUnanswered(BatchId batchId, uint256 index, address challenger, Timestamp openedAt) external;
 
     /// @notice Something that was drawn of the batch was not answered: convicts its executor. Nobody earns a share by it, unless a case that was opened
-    ///         before wins too: it is burnt. Reverts with `IStakeVault.Suspended` if the executor was convicted before.
+    ///         before wins too: it is burnt. Reverts with `IStakeVault.Suspended` if the executor was convicted before, and with `RefundMode`.
     function convictUndrawn(BatchId batchId) external;
 
     /// @notice A court repays `gas` at the rules' price, as far as the convicted executor's free stake goes.

@@ -171,10 +171,11 @@ interface ISpotChecks {
         bytes calldata proofs
     ) external;
 
-    /// @notice Counts a strip that is answered by another strip's claim, once it is proven. Anyone may.
+    /// @notice Counts a strip that is answered by another strip's claim, once it is proven. Anyone may; of one that is counted it does nothing.
     function count(BatchId batchId, uint256 strip) external;
 
-    /// @notice Counts a strip whose drawn receipt is confidential as answered. Anyone may, before the strip's deadline.
+    /// @notice Counts a strip whose drawn receipt is confidential as answered. Anyone may, before the strip's deadline; of one that is counted it
+    ///         does nothing.
     function exempt(CommittedReceipt calldata committed, Request calldata request) external;
 
     // ---------------------------------------------------------------- missed draws

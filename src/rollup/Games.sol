@@ -31,6 +31,9 @@ library Games {
     {
         Batch memory batch = RollupState.batchOf($, batchId);
         Cases.onlyCourt($, batch.rules);
+        // INVARIANT: a faulty court of draws, of which nobody can answer anything, convicts nobody who serves on under other rules. What is not
+        // answered is never final.
+        if ($.refunding[batch.rules]) revert IOtrRollup.RefundMode(batch.rules);
         Timestamp convictedAt = neighbours.vault.convictedAt(batch.executor);
         if (convictedAt.isSet()) revert IStakeVault.Suspended(batch.executor, convictedAt);
         // INVARIANT: nobody earns by a draw that was missed, so that no executor misses one for the share.
