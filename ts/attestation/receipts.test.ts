@@ -10,11 +10,9 @@ import { EvidenceEncodingError, SignatureInvalidError } from "./errors.ts";
 import { gpuEvidenceHash, gpuNonce, gpuRoot, NVIDIA_KIND, reportData } from "./gpu-evidence.ts";
 import { firmwareOf } from "./gpu-firmware.ts";
 import { type Claims, registerWithGpus } from "./session.ts";
+import { type Artifact, built, type Contract } from "./testing/contracts-chain.ts";
 import { devGpu } from "./testing/dev-gpus.ts";
 import {
-  type Artifact,
-  built,
-  type Contract,
   FIRMWARE_SET,
   MEASUREMENT,
   MODEL,

@@ -1,6 +1,5 @@
 import type { Address } from "viem";
 import { fromHex, type Hex, toHex } from "../commit/bytes.ts";
-import type { Certificate } from "./certificate.ts";
 import { EvidenceEncodingError } from "./errors.ts";
 import {
   type CacheStep,
@@ -11,6 +10,7 @@ import {
   NVIDIA_KIND,
   reportData,
 } from "./gpu-evidence.ts";
+import type { X509 } from "./x509.ts";
 
 /** The key to be registered, as `EnclaveRegistry` takes it. */
 export interface SessionRegistration {
@@ -62,7 +62,7 @@ export interface SessionPort {
 /** A GPU, asked from inside the enclave. */
 export interface GpuAttester {
   /** Its certificates, leaf first, root last. */
-  chain(): Promise<readonly Certificate[]>;
+  chain(): Promise<readonly X509[]>;
   /** Its report for this nonce of 32 bytes. */
   report(nonce: Uint8Array): Promise<Uint8Array>;
 }
