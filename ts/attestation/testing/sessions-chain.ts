@@ -1,9 +1,11 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { encodeFunctionData, type Hex, keccak256, parseEventLogs, stringToHex, type TransactionReceipt } from "viem";
 import type { AnvilOptions } from "../../chain/anvil.ts";
 import { cacheSteps } from "../gpu-evidence.ts";
 import type { Claims, SessionPort } from "../session.ts";
 import type { X509 } from "../x509.ts";
-import { built, type Contract, startContractsChain } from "./contracts-chain.ts";
+import { type Artifact, built, type Contract, startContractsChain } from "./contracts-chain.ts";
 
 const word = (text: string): Hex => stringToHex(text, { size: 32 });
 export const MODEL = keccak256(stringToHex("model"));
@@ -11,6 +13,22 @@ export const MEASUREMENT = keccak256(stringToHex("measurement"));
 export const FIRMWARE_SET = word("H100");
 export const TDX = word("TDX_DCAP");
 const YEAR = 31_536_000n;
+
+/** `Claims` in the ABI: what the double of a CPU's verifier takes as evidence. */
+export const CLAIMS = {
+  type: "tuple",
+  components: [
+    { name: "kind", type: "bytes32" },
+    { name: "deviceId", type: "bytes32" },
+    { name: "measurement", type: "bytes32" },
+    { name: "rd0", type: "bytes32" },
+    { name: "rd1", type: "bytes32" },
+    { name: "tcbStatus", type: "uint8" },
+    { name: "tcbEval", type: "uint32" },
+    { name: "notAfter", type: "uint64" },
+    { name: "evidenceHash", type: "bytes32" },
+  ],
+} as const;
 
 /** A chain with vault, registry, sessions, the verifier of GPUs under this root, and a double of a CPU's verifier. */
 export async function startSessionsChain(root: Hex, options: AnvilOptions = {}) {
@@ -84,3 +102,22 @@ export async function startSessionsChain(root: Hex, options: AnvilOptions = {}) 
 
 /** A running one. */
 export type SessionsChain = Awaited<ReturnType<typeof startSessionsChain>>;
+
+const require = createRequire(import.meta.url);
+const easArtifact = (name: string): Artifact => {
+  const path = `@ethereum-attestation-service/eas-contracts/artifacts/contracts/${name}.sol/${name}.json`;
+  return JSON.parse(readFileSync(require.resolve(path), "utf8"));
+};
+
+/** Deploys EAS as its package has it, registers the schema of receipts, and tells the registry. */
+export async function installEas({ deploy, send, read, contracts }: SessionsChain) {
+  const schemas = await deploy(easArtifact("SchemaRegistry"));
+  const eas = await deploy(easArtifact("EAS"), [schemas.address]);
+  const resolver = await deploy(built("TeeResolver"), [eas.address, contracts.registry.address]);
+  const schemaText = await read<string>(resolver, "SCHEMA");
+  const { logs } = await send(schemas, "register", [schemaText, resolver.address, true]);
+  const [log] = parseEventLogs({ abi: schemas.abi, logs, eventName: "Registered" });
+  const schema = (log as unknown as { args: { uid: Hex } }).args.uid;
+  await send(contracts.registry, "setAttestations", [eas.address, schema]);
+  return { eas, schema, schemaText };
+}
