@@ -5,15 +5,17 @@ import {console} from "forge-std/console.sol";
 import {DcapVerifier} from "src/attestation/DcapVerifier.sol";
 import {TcbInfo} from "src/attestation/TcbInfo.sol";
 import {TcbTable} from "src/attestation/TcbTable.sol";
+import {IntelCertificates} from "src/attestation/IntelCertificates.sol";
 import {IntelCollateral} from "src/attestation/IntelCollateral.sol";
 import {TcbStatus} from "src/attestation/TcbStatus.sol";
 import {Claims} from "src/interfaces/IEvidenceVerifier.sol";
+import {BadInput} from "../harness/BadInput.sol";
 import {IntelStack} from "../harness/IntelStack.sol";
 import {RealIntel} from "../harness/RealIntel.sol";
 
 /// @notice Real quotes and collateral of Intel's, where `OTR_VECTORS` (default `../shared/vectors`) names them, at the dates of
 ///         `expected.json`. Without them these tests say so and check nothing: `DcapVerifier.t.sol` runs the same paths.
-contract RealIntelTest is IntelStack {
+contract RealIntelTest is IntelStack, BadInput {
     uint256 private constant JUNE_2025 = 1_750_420_800;
     uint256 private constant FEBRUARY_2026 = 1_771_545_600;
 
@@ -101,6 +103,102 @@ contract RealIntelTest is IntelStack {
         _pck = _certificates.addPck(RealIntel.pem(_quote, 0), _authority);
         Claims memory claims = _verifier("TDX").verify(_quote, _aux(18));
         assertEq(claims.tcbStatus, TcbStatus.UP_TO_DATE);
+    }
+
+    function test_badInput_realTdx4_reverts() public withEvidence {
+        _load("A_collateral.json", "A_tdx_v4_quote.bin", JUNE_2025);
+        _refusesBadQuote("TDX");
+        // Both signatures' twins are the same evidence.
+        DcapVerifier verifier = _verifier("TDX");
+        bytes32 hash = verifier.verify(_quote, _aux(17)).evidenceHash;
+        uint256 n = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551;
+        bytes memory twin = _quote;
+        for (uint256 place = 668; place < 1187; place += 518) {
+            // SAFETY: replaces s, 32 bytes of the quote: at 668 of the quote's signature, at 1,186 of the enclave's report's.
+            assembly ("memory-safe") {
+                let s := add(add(twin, 0x20), place)
+                mstore(s, sub(n, mload(s)))
+            }
+        }
+        assertEq(verifier.verify(twin, _aux(17)).evidenceHash, hash);
+    }
+
+    function test_badInput_realSgx3_reverts() public withEvidence {
+        _load("C_collateral.json", "C_sgx_v3_quote.bin", JUNE_2025);
+        _refusesBadQuote("SGX");
+    }
+
+    function test_badInput_realTdx15_reverts() public withEvidence {
+        _load("A_collateral.json", "D_tdx_v5_td15_quote.bin", JUNE_2025);
+        string memory json = RealIntel.file("D_tcbinfo_90C06F000000.json");
+        bytes memory info = RealIntel.between(json, '{"tcbInfo":', ',"signature"');
+        _refusesBadCalls(
+            address(_collateral), abi.encodeCall(_collateral.submitTcbInfo, (info, _signature(json), _signer)), 2
+        );
+        _collateral.submitTcbInfo(info, _signature(json), _signer);
+        json = RealIntel.file("D_tcb_eval_numbers_tdx.json");
+        bytes memory numbers = RealIntel.between(json, '{"tcbEvaluationDataNumbers":', ',"signature"');
+        _refusesBadCalls(
+            address(_collateral),
+            abi.encodeCall(_collateral.submitTcbEvaluation, (numbers, _signature(json), _signer)),
+            2
+        );
+        _refusesBadQuote("TDX");
+    }
+
+    function test_badInput_realCollateral_reverts() public withEvidence {
+        _refusesBadCollateral("A_collateral.json", JUNE_2025);
+        _refusesBadCollateral("B_collateral.json", FEBRUARY_2026);
+        _refusesBadCollateral("C_collateral.json", JUNE_2025);
+    }
+
+    /// @dev All but the certificates inside, which nobody reads.
+    function _refusesBadQuote(bytes32 tee) private {
+        DcapVerifier.Policy memory policy = _policy();
+        policy.acceptConfiguration = true;
+        DcapVerifier verifier = new DcapVerifier(_collateral, policy, tee);
+        verifier.verify(_quote, _aux(17));
+        bytes memory call = abi.encodeCall(DcapVerifier.verify, (_quote, _aux(17)));
+        _refusesFlips(address(verifier), call, 0, 0, RealIntel.find(_quote, "-----BEGIN"));
+        _refusesCuts(address(verifier), call, 0);
+    }
+
+    /// @dev The first arguments of a call.
+    function _refusesBadCalls(address target, bytes memory call, uint256 count) private {
+        for (uint256 argument; argument < count; ++argument) {
+            _refusesFlips(target, call, argument);
+            _refusesCuts(target, call, argument);
+        }
+    }
+
+    /// @dev Each part before it is taken.
+    function _refusesBadCollateral(string memory collateral, uint256 time) private {
+        vm.warp(time);
+        _file = RealIntel.file(collateral);
+        _deploy(RealIntel.binary("root_intel_sgx.der"));
+        bytes32 root = _certificates.ROOT();
+        bytes memory der = RealIntel.pem(bytes(vm.parseJsonString(_file, ".tcb_info_issuer_chain")), 0);
+        _refusesBadCalls(address(_certificates), abi.encodeCall(IntelCertificates.addSigner, (der)), 1);
+        _signer = _certificates.addSigner(der);
+        der = RealIntel.pem(bytes(vm.parseJsonString(_file, ".pck_crl_issuer_chain")), 0);
+        _refusesBadCalls(address(_certificates), abi.encodeCall(IntelCertificates.addAuthority, (der)), 1);
+        _authority = _certificates.addAuthority(der);
+        der = _hex(".root_ca_crl");
+        _refusesBadCalls(address(_certificates), abi.encodeCall(IntelCertificates.addCrl, (der, root)), 1);
+        _certificates.addCrl(der, root);
+        der = _hex(".pck_crl");
+        _refusesBadCalls(address(_certificates), abi.encodeCall(IntelCertificates.addCrl, (der, _authority)), 1);
+        _certificates.addCrl(der, _authority);
+        bytes memory call = abi.encodeCall(
+            IntelCollateral.submitTcbInfo,
+            (bytes(vm.parseJsonString(_file, ".tcb_info")), _hex(".tcb_info_signature"), _signer)
+        );
+        _refusesBadCalls(address(_collateral), call, 2);
+        call = abi.encodeCall(
+            IntelCollateral.submitQeIdentity,
+            (bytes(vm.parseJsonString(_file, ".qe_identity")), _hex(".qe_identity_signature"), _signer)
+        );
+        _refusesBadCalls(address(_collateral), call, 2);
     }
 
     /// @dev Contracts with everything of a collateral file, and the platform of a quote.

@@ -69,6 +69,11 @@ library RealIntel {
         }
     }
 
+    /// @notice Where a text begins in the data.
+    function find(bytes memory data, string memory part) internal pure returns (uint256) {
+        return _find(data, bytes(part), 0);
+    }
+
     /// @dev The value of a character of Base64; 64 for line ends and padding.
     function _digit(uint8 c) private pure returns (uint256) {
         if (c >= 0x41 && c <= 0x5a) return c - 0x41;

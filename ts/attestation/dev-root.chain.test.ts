@@ -4,9 +4,9 @@ import { keccak256 } from "viem";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fromHex, toHex } from "../commit/bytes.ts";
 import { type Deployed, deployed } from "../machine/testing/deployed.ts";
-import { readPem } from "./certificate.ts";
 import { DevIntel, DevKey, DevNvidia } from "./dev-root/index.ts";
 import { chainHints, reportHints } from "./h100.ts";
+import { parsePem } from "./x509.ts";
 
 const SEED = new TextEncoder().encode("dev-root.test");
 const NOW = 1_790_000_000;
@@ -127,7 +127,7 @@ describe("the contracts' verifiers on development evidence", () => {
 
   it("take H100 chains and reports", async () => {
     const gpu = nvidia.gpu(0);
-    const chain = readPem(gpu.pem);
+    const chain = parsePem(gpu.pem);
     const hints = chainHints(chain).map(toHex);
     const leaf = await read(h100!, "verifyChain", [gpu.chain.map(toHex), hints, keccak256(nvidia.root), BigInt(NOW)]);
     const report = gpu.report(nonce);

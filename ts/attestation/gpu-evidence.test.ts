@@ -1,12 +1,12 @@
 import { keccak256 } from "viem";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fromHex, toHex } from "../commit/bytes.ts";
-import { type Certificate, readPem } from "./certificate.ts";
 import { gpuAux, gpuEvidenceHash, NVIDIA_KIND } from "./gpu-evidence.ts";
 import { firmwareOf } from "./gpu-firmware.ts";
 import { parseReport } from "./nvidia/report.ts";
 import { evidence, HAS_EVIDENCE } from "./testing/real-evidence.ts";
 import { type SessionsChain, startSessionsChain } from "./testing/sessions-chain.ts";
+import { parsePem, type X509 } from "./x509.ts";
 
 const CHOSEN = 0x1fffn;
 
@@ -23,16 +23,16 @@ describe.skipIf(!HAS_EVIDENCE)("real H100s on a chain", () => {
   const file = (name: string): string => evidence(`nvidia-h100/${name}`).toString();
   const files = (name: string) => ({
     report: fromHex(`0x${file(`${name}_report.hex`).trim()}`),
-    certificates: readPem(file(`${name}_chain.pem`)),
+    certificates: parsePem(file(`${name}_chain.pem`)),
   });
   const bundle = (name: string) => {
     const [one] = JSON.parse(file(name)) as { evidence: string; certificate: string }[];
     return {
       report: new Uint8Array(Buffer.from(one!.evidence, "base64")),
-      certificates: readPem(Buffer.from(one!.certificate, "base64").toString()),
+      certificates: parsePem(Buffer.from(one!.certificate, "base64").toString()),
     };
   };
-  const verify = async ({ report, certificates }: { report: Uint8Array; certificates: Certificate[] }) => {
+  const verify = async ({ report, certificates }: { report: Uint8Array; certificates: readonly X509[] }) => {
     const { id, gas } = await chain.cache(certificates);
     const aux = gpuAux(report, { id, der: certificates[0]!.der }, CHOSEN);
     const { nvidia } = chain.contracts;
@@ -40,7 +40,7 @@ describe.skipIf(!HAS_EVIDENCE)("real H100s on a chain", () => {
   };
 
   beforeAll(async () => {
-    const [root] = readPem(file("root_nvidia_device_identity.pem"));
+    const [root] = parsePem(file("root_nvidia_device_identity.pem"));
     chain = await startSessionsChain(keccak256(root!.der));
   });
   afterAll(() => chain?.stop());
@@ -77,6 +77,6 @@ describe.skipIf(!HAS_EVIDENCE)("real H100s on a chain", () => {
 
   it("devices of other families cannot be cached", async () => {
     for (const name of ["X_blackwell_575.32", "X_nvswitch_ls10"])
-      await expect(chain.cache(readPem(file(`${name}_chain.pem`))), name).rejects.toThrow(/X509|H100|Der/);
+      await expect(chain.cache(parsePem(file(`${name}_chain.pem`))), name).rejects.toThrow(/X509|H100|Der/);
   });
 });

@@ -1,8 +1,8 @@
 import { encodeAbiParameters, encodePacked, keccak256, sha256, stringToHex } from "viem";
 import { type Hex, tag, toHex } from "../commit/bytes.ts";
-import { type Certificate, readCertificate } from "./certificate.ts";
 import { chainHints, reportHints } from "./h100.ts";
 import { parseReport } from "./nvidia/report.ts";
+import { parseCertificate, type X509 } from "./x509.ts";
 
 /** What `NvidiaCertificates.cache` takes for one certificate. The root has neither parent nor hints: `cacheRoot`. */
 export interface CacheStep {
@@ -20,7 +20,7 @@ const WORD = { type: "bytes32" } as const;
 const ZERO: Hex = `0x${"00".repeat(32)}`;
 
 /** The steps that cache a chain (leaf first, root last), in the order of their transactions: root first. */
-export function cacheSteps(chain: readonly Certificate[]): CacheStep[] {
+export function cacheSteps(chain: readonly X509[]): CacheStep[] {
   const steps: CacheStep[] = [];
   for (let k = chain.length - 1; k >= 0; k--) {
     const { tbs, der } = chain[k]!;
@@ -40,7 +40,7 @@ export function cacheSteps(chain: readonly Certificate[]): CacheStep[] {
  * @throws SignatureInvalidError if the leaf's key did not sign it
  */
 export function gpuAux(report: Uint8Array, leaf: { id: Hex; der: Uint8Array }, chosen: bigint): Hex {
-  const hints = toHex(reportHints(report, readCertificate(leaf.der)));
+  const hints = toHex(reportHints(report, parseCertificate(leaf.der)));
   return encodePacked(["bytes32", "uint64", "bytes"], [leaf.id, chosen, hints]);
 }
 

@@ -2,10 +2,10 @@ import { keccak256 } from "viem";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fromHex, toHex } from "../commit/bytes.ts";
 import { type Deployed, deployed } from "../machine/testing/deployed.ts";
-import { type Certificate, readCertificate, readPem } from "./certificate.ts";
 import { EvidenceEncodingError, SignatureInvalidError } from "./errors.ts";
 import { chainHints, reportHints } from "./h100.ts";
 import { evidence, HAS_EVIDENCE } from "./testing/real-evidence.ts";
+import { parseCertificate, parsePem, type X509 } from "./x509.ts";
 
 /** Seconds since 1970 at which the chains are verified. */
 const NOW = 1_780_000_000n;
@@ -30,25 +30,25 @@ const refusal = (promise: Promise<unknown>): Promise<string> =>
 
 interface Case {
   readonly report: Uint8Array;
-  readonly chain: Certificate[];
+  readonly chain: readonly X509[];
 }
 
 /** Report and chain from two files, or from NVIDIA's JSON of both. */
 const files = (name: string): Case => ({
   report: hexFile(`nvidia-h100/${name}_report.hex`),
-  chain: readPem(evidence(`nvidia-h100/${name}_chain.pem`).toString()),
+  chain: parsePem(evidence(`nvidia-h100/${name}_chain.pem`).toString()),
 });
 function bundle(name: string): Case {
   const [one] = JSON.parse(evidence(`nvidia-h100/${name}`).toString()) as { evidence: string; certificate: string }[];
   return {
     report: new Uint8Array(Buffer.from(one!.evidence, "base64")),
-    chain: readPem(Buffer.from(one!.certificate, "base64").toString()),
+    chain: parsePem(Buffer.from(one!.certificate, "base64").toString()),
   };
 }
 
 /** Verifies chain and report; resolves to the leaf. */
 async function verify({ report, chain }: Case): Promise<{ deviceId: string; serial: bigint }> {
-  const root = readPem(evidence("nvidia-h100/root_nvidia_device_identity.pem").toString())[0]!;
+  const root = parsePem(evidence("nvidia-h100/root_nvidia_device_identity.pem").toString())[0]!;
   const hints = chainHints(chain).map(toHex);
   const leaf = await read("verifyChain", [chain.map(({ der }) => toHex(der)), hints, keccak256(root.der), NOW]);
   const nonce = toHex(report.subarray(4, 36));
@@ -108,7 +108,7 @@ describe.skipIf(!HAS_EVIDENCE)("real evidence of NVIDIA GPUs", () => {
 describe("bytes that are no evidence", () => {
   it("are refused with a typed error", () => {
     for (const hex of ["0x", "0x30", "0x3080", "0x3003020101", "0x308400000001", "0x30053003020101"])
-      expect(() => readCertificate(fromHex(hex))).toThrow(EvidenceEncodingError);
-    expect(() => reportHints(new Uint8Array(96), {} as Certificate)).toThrow(EvidenceEncodingError);
+      expect(() => parseCertificate(fromHex(hex))).toThrow(EvidenceEncodingError);
+    expect(() => reportHints(new Uint8Array(96), {} as X509)).toThrow(EvidenceEncodingError);
   });
 });

@@ -1,8 +1,8 @@
 import { encodeAbiParameters, type Hex, keccak256 } from "viem";
 import { concat, fromHex, toHex } from "../commit/bytes.ts";
-import { readCertificate, readPem } from "./certificate.ts";
-import { elements, TAG } from "./der.ts";
 import { EvidenceEncodingError } from "./errors.ts";
+import { parseQuote } from "./intel/quote.ts";
+import { parseCertificate, parsePem } from "./x509.ts";
 
 /**
  * What `IntelCertificates`, `IntelCollateral` and `DcapVerifier` take: names of certificates, calls in their order, and evidence. Nothing is
@@ -48,20 +48,18 @@ export function documentOf(kind: DocumentKind, answer: string): SignedDocument {
 
 /** The name of a signer's or a platform's certificate: the hash of what its issuer signed. */
 export function certificateName(der: Uint8Array): Hex {
-  return keccak256(readCertificate(der).tbs);
+  return keccak256(parseCertificate(der).tbs);
 }
 
 /** The name of an authority: the hash of its subject's hash and its key. The root's name is the hash of its certificate instead. */
 export function authorityName(der: Uint8Array): Hex {
-  const { key } = readCertificate(der);
-  return keccak256(concat([fromHex(subjectHash(der)), key]));
+  const { subject, key } = parseCertificate(der);
+  return keccak256(concat([fromHex(keccak256(subject)), key]));
 }
 
 /** The hash of a certificate's subject, a name in DER. */
 export function subjectHash(der: Uint8Array): Hex {
-  const { tbs } = readCertificate(der);
-  // Algorithm, issuer, validity, subject.
-  return keccak256(elements(elements(tbs)[0]!.contents).filter(({ tag }) => tag === TAG.sequence)[3]!.whole);
+  return keccak256(parseCertificate(der).subject);
 }
 
 /** Certificates that quotes and documents need. */
@@ -106,9 +104,9 @@ export function documentSubmission(kind: DocumentKind, document: SignedDocument,
   };
 }
 
-/** The certificates inside a quote, PCK first, root last, DER. */
+/** The certificates inside a quote, PCK first, root last, DER. @throws EvidenceEncodingError, UnsupportedEvidenceError */
 export function certificatesOf(quote: Uint8Array): Uint8Array[] {
-  return readPem(Buffer.from(quote).toString("latin1")).map(({ der }) => der);
+  return parsePem(parseQuote(quote).chain).map(({ der }) => der);
 }
 
 /** `aux` of a quote: which PCK certificate signed it, and the TCB evaluation data number to judge by. */
@@ -120,26 +118,16 @@ export function dcapAux(pck: Uint8Array, tcbEval: number): Hex {
  * The quote without the certificates inside and what follows it, which the contracts do not read: two thirds of the calldata. Nobody has
  * signed them, nor the lengths that change.
  *
- * @throws EvidenceEncodingError if the bytes are no quote.
+ * @throws EvidenceEncodingError, UnsupportedEvidenceError if the bytes are no quote that the contracts take.
  */
 export function withoutCertificates(quote: Uint8Array): Uint8Array {
-  const view = new DataView(quote.buffer, quote.byteOffset, quote.byteLength);
-  const read = (at: number, size: 2 | 4): number => {
-    if (at + size > quote.length) throw new EvidenceEncodingError("quote", `It ends before byte ${at + size}.`);
-    return size === 2 ? view.getUint16(at, true) : view.getUint32(at, true);
-  };
-  const version = read(0, 2);
-  const body = { 3: 48 + 384, 4: 48 + 584, 5: 54 + (version === 5 ? read(50, 4) : 0) }[version];
-  if (body === undefined) throw new EvidenceEncodingError("quote", `Its version is ${version}.`);
-  // Signature and key, from version 4 on a header, the enclave's report and signature, its own data, and certificates.
-  const outer = body + 4 + 128;
-  const auth = outer + (version === 3 ? 0 : 6) + 384 + 64;
-  const certificates = auth + 2 + read(auth, 2);
-  const size = read(certificates + 2, 4);
-  if (certificates + 6 + size > quote.length) throw new EvidenceEncodingError("quote", "Its certificates are cut.");
-  const short = quote.slice(0, certificates + 6);
+  const { version, signed, auth, chain } = parseQuote(quote);
+  // Signature and key, from version 4 on a header, the enclave's report and signature, its own data, and the certificates.
+  const outer = signed.length + 4 + 128;
+  const end = outer + (version === 3 ? 0 : 6) + 384 + 64 + 2 + auth.length + 6;
+  const short = quote.slice(0, end);
   const lengths = new DataView(short.buffer);
-  for (const at of [body, ...(version === 3 ? [] : [outer + 2]), certificates + 2])
-    lengths.setUint32(at, read(at, 4) - size, true);
+  for (const at of [signed.length, ...(version === 3 ? [] : [outer + 2]), end - 4])
+    lengths.setUint32(at, lengths.getUint32(at, true) - chain.length, true);
   return short;
 }

@@ -2,8 +2,8 @@ import { keccak256 } from "viem";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { toHex } from "../commit/bytes.ts";
 import { type Deployed, deployed } from "../machine/testing/deployed.ts";
-import { readPem } from "./certificate.ts";
 import { evidence, HAS_EVIDENCE } from "./testing/real-evidence.ts";
+import { parsePem } from "./x509.ts";
 
 /** Seconds since 1970 at which all chains are valid. */
 const NOW = 1_771_000_000n;
@@ -17,7 +17,7 @@ afterAll(() => harness.stop());
 
 const read = (functionName: string, args: readonly unknown[]): Promise<unknown> =>
   harness.client.readContract({ abi: harness.abi, address: harness.address, functionName, args });
-const chainOf = (quote: Buffer) => readPem(PEM.exec(quote.toString("latin1"))![0]);
+const chainOf = (quote: Buffer) => parsePem(PEM.exec(quote.toString("latin1"))![0]);
 
 /** A quote from its file, or from dstack's JSON. */
 function quoteOf(name: string): Buffer {

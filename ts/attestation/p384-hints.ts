@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import { keccak256 } from "viem";
-import { concat, fromHex } from "../commit/bytes.ts";
+import { concat, fromHex, toHex } from "../commit/bytes.ts";
 import { SignatureInvalidError } from "./errors.ts";
 import { B, G, inverse, isOnCurve, mod, N, P, type Point, plus, power, slope, times } from "./p384.ts";
 import { DOUBLINGS, offsetPoint, tablePoints } from "./p384-table.ts";
@@ -184,6 +185,23 @@ export function multiplesOf({ digest, r, s }: P384Statement): Multiples {
 
 let table: Point[] | undefined;
 let ends: { start: Point; target: Point } | undefined;
+
+/**
+ * What a key (x and y) says of a message by its signature (r and s), 48 bytes each.
+ *
+ * @throws SignatureInvalidError if key or signature have another size: they are another algorithm's.
+ */
+export function statementOf(message: Uint8Array, signature: Uint8Array, key: Uint8Array): P384Statement {
+  if (signature.length !== 96 || key.length !== 96) throw new SignatureInvalidError("It is none of P-384.");
+  const [r, s] = numbers(signature);
+  const [x, y] = numbers(key);
+  return { digest: BigInt(`0x${createHash("sha384").update(message).digest("hex")}`), r, s, key: { x, y } };
+}
+
+/** The two numbers of 48 bytes that a key or signature is. */
+export function numbers(pair: Uint8Array): [bigint, bigint] {
+  return [BigInt(toHex(pair.subarray(0, 48))), BigInt(toHex(pair.subarray(48)))];
+}
 
 /**
  * Hints with which `src/attestation/P384.sol` verifies the signature (the layout is described there); about 16 kB.

@@ -1,8 +1,6 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { EAS, SchemaEncoder } from "@ethereum-attestation-service/eas-sdk";
 import { JsonRpcProvider } from "ethers";
-import { encodeAbiParameters, type Hex, keccak256, parseEventLogs, stringToHex } from "viem";
+import { encodeAbiParameters, type Hex, keccak256, stringToHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { anvilKey } from "../chain/anvil.ts";
@@ -10,12 +8,12 @@ import { EvidenceEncodingError, SignatureInvalidError } from "./errors.ts";
 import { gpuEvidenceHash, gpuNonce, gpuRoot, NVIDIA_KIND, reportData } from "./gpu-evidence.ts";
 import { firmwareOf } from "./gpu-firmware.ts";
 import { type Claims, type GpuAttesters, registerInSession } from "./session.ts";
+import type { Contract } from "./testing/contracts-chain.ts";
 import { devGpu } from "./testing/dev-gpus.ts";
 import {
-  type Artifact,
-  built,
-  type Contract,
+  CLAIMS,
   FIRMWARE_SET,
+  installEas,
   MEASUREMENT,
   MODEL,
   type SessionsChain,
@@ -26,31 +24,6 @@ import {
 const CHOSEN = 0x1fffn;
 const IMAGE_CONFIG = keccak256(stringToHex("image configuration"));
 const ZERO: Hex = `0x${"00".repeat(32)}`;
-const require = createRequire(import.meta.url);
-const easArtifact = (name: string): Artifact =>
-  JSON.parse(
-    readFileSync(
-      require.resolve(`@ethereum-attestation-service/eas-contracts/artifacts/contracts/${name}.sol/${name}.json`),
-      "utf8",
-    ),
-  );
-
-const CLAIMS = {
-  type: "tuple",
-  components: [
-    { name: "kind", type: "bytes32" },
-    { name: "deviceId", type: "bytes32" },
-    { name: "measurement", type: "bytes32" },
-    { name: "rd0", type: "bytes32" },
-    { name: "rd1", type: "bytes32" },
-    { name: "tcbStatus", type: "uint8" },
-    { name: "tcbEval", type: "uint32" },
-    { name: "notAfter", type: "uint64" },
-    { name: "evidenceHash", type: "bytes32" },
-    { name: "certificate", type: "bytes32" },
-  ],
-} as const;
-
 /** A session with evidence of a development root, from the certificates to the receipt that EAS's own SDK reads. */
 describe("an enclave with two GPUs", () => {
   const gpus = [devGpu(1), devGpu(2)];
@@ -61,7 +34,6 @@ describe("an enclave with two GPUs", () => {
   const enclave = privateKeyToAccount(anvilKey(5));
   let chain: SessionsChain;
   let eas: Contract;
-  let resolver: Contract;
   let schema: Hex;
   let schemaText: string;
   let reader: EAS;
@@ -69,15 +41,8 @@ describe("an enclave with two GPUs", () => {
 
   beforeAll(async () => {
     chain = await startSessionsChain(keccak256(gpus[0]!.chain.at(-1)!.der));
-    const { deploy, send, read, contracts } = chain;
-    const schemas = await deploy(easArtifact("SchemaRegistry"));
-    eas = await deploy(easArtifact("EAS"), [schemas.address]);
-    resolver = await deploy(built("TeeResolver"), [eas.address, contracts.registry.address]);
-    schemaText = await read<string>(resolver, "SCHEMA");
-    const registered = await send(schemas, "register", [schemaText, resolver.address, true]);
-    const [log] = parseEventLogs({ abi: schemas.abi, logs: registered.logs, eventName: "Registered" });
-    schema = (log as unknown as { args: { uid: Hex } }).args.uid;
-    await send(contracts.registry, "setAttestations", [eas.address, schema]);
+    const { send, contracts } = chain;
+    ({ eas, schema, schemaText } = await installEas(chain));
     const terms = { image: ZERO, sources: ZERO, firmwareSet: FIRMWARE_SET, gpus: 2, minAssurance: 3, lifetime: 0 };
     await send(contracts.registry, "setTerms", [MODEL, MEASUREMENT, terms]);
     const { timestamp } = await chain.client.getBlock();

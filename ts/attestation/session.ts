@@ -1,8 +1,8 @@
 import type { Address } from "viem";
 import { fromHex, type Hex, toHex } from "../commit/bytes.ts";
-import type { Certificate } from "./certificate.ts";
 import { EvidenceEncodingError } from "./errors.ts";
 import { type CacheStep, cacheSteps, gpuAux, gpuNonce, NVIDIA_KIND, reportData } from "./gpu-evidence.ts";
+import type { X509 } from "./x509.ts";
 
 /** The key to be registered, as `EnclaveRegistry` takes it. */
 export interface SessionRegistration {
@@ -67,7 +67,7 @@ export interface SessionPort {
 /** A machine's GPUs, asked from inside the enclave. */
 export interface GpuAttesters {
   /** Of each GPU its certificates, leaf first, root last. */
-  readonly chains: readonly (readonly Certificate[])[];
+  readonly chains: readonly (readonly X509[])[];
   /** One report for each nonce of 32 bytes, of the GPU in its place. */
   reports(nonces: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
 }
@@ -126,7 +126,7 @@ export async function registerInSession(port: SessionPort, parameters: RegisterI
 }
 
 /** Caches what is missing of a GPU's chain. */
-async function cacheChain(port: SessionPort, chain: readonly Certificate[]): Promise<{ id: Hex; der: Uint8Array }> {
+async function cacheChain(port: SessionPort, chain: readonly X509[]): Promise<{ id: Hex; der: Uint8Array }> {
   const steps = cacheSteps(chain);
   const [leaf, last] = [chain[0], steps.at(-1)];
   if (leaf === undefined || last === undefined)

@@ -16,6 +16,7 @@ Benches:
   scaling   cost against context length and model size: counts, whole disputes, times of synthetic models, fitted laws (minutes)
   spotcheck  the circuits: constraints, proving times, bytes of keys, gas (two cores free: proofs are timed)
   economics  what draws are worth: the lies that pay best, by model, and the stake against them
+  attestation  gas of proving enclaves, with evidence of hardware vendors (OTR_VECTORS) or of development roots
   accuracy  the canonical machine against llama.cpp on one GGUF file and text: perplexity ratio, greedy agreement
 
 engine and accuracy want the peer, beside the project: npm install --no-save node-llama-cpp@3.22.1
@@ -47,6 +48,7 @@ const BENCHES: Readonly<Record<string, (values: Values) => Promise<void>>> = {
   scaling,
   spotcheck,
   economics,
+  attestation,
   accuracy,
 };
 
@@ -134,6 +136,13 @@ async function economics(values: Values): Promise<void> {
   }
   if (values.json) console.log(JSON.stringify(figures));
   else console.dir(figures, { depth: null });
+}
+
+async function attestation(values: Values): Promise<void> {
+  const { measureAttestation } = await import("./attestation.ts");
+  const figures = await measureAttestation();
+  if (values.json) console.log(JSON.stringify(figures));
+  else console.dir(figures);
 }
 
 async function accuracy(values: Values): Promise<void> {

@@ -1,18 +1,12 @@
-import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Hex } from "viem";
 import { sealKeystore } from "../config/keystore.ts";
-import { foundryBinary } from "./anvil.ts";
 import { connect } from "./client.ts";
 import { type Deployment, deploymentPath, readDeployment } from "./deployment.ts";
-import { ChildProcessError } from "./errors.ts";
-
-/** The repository: where script/, src/ and deployments/ are. */
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+import { forgeScript, ROOT } from "./forge-script.ts";
 
 /** What `script/Deploy.s.sol` takes; it names the defaults. Durations in seconds, amounts in wei. */
 export interface DeployParameters {
@@ -117,24 +111,9 @@ export async function deploy(options: DeployOptions): Promise<Deployment & { cha
     writeFileSync(keystore, sealKeystore(privateKey, secret, randomBytes(48), 2 ** 12), { mode: 0o600 });
     writeFileSync(password, secret, { mode: 0o600 });
     mkdirSync(join(ROOT, "deployments"), { recursive: true });
-    // forge rewrites its cache file on each run, compiled or not. A second forge that reads it meanwhile would find it cut
-    // short and compile everything again, so each deployment works on a copy.
-    const [cache, file] = [join(folder, "cache"), "solidity-files-cache.json"];
-    mkdirSync(cache);
-    if (existsSync(join(ROOT, "cache", file))) copyFileSync(join(ROOT, "cache", file), join(cache, file));
-    const args = [
-      "script",
-      "script/Deploy.s.sol:Deploy",
-      "--rpc-url",
-      url,
-      "--broadcast",
-      "--slow",
-      "--non-interactive",
-    ];
+    const args = ["script/Deploy.s.sol:Deploy", "--rpc-url", url, "--broadcast", "--slow", "--non-interactive"];
     args.push("--keystore", keystore, "--password-file", password);
-    const { HOME, PATH, TMPDIR } = process.env;
-    const env = { HOME, PATH, TMPDIR, ...environment, FOUNDRY_CACHE_PATH: cache, ...variables(parameters ?? {}) };
-    await run(foundryBinary("forge"), args, env, onOutput);
+    await forgeScript(args, { environment: { ...environment, ...variables(parameters ?? {}) }, onOutput });
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -144,27 +123,4 @@ export async function deploy(options: DeployOptions): Promise<Deployment & { cha
 function variables(parameters: DeployParameters): Record<string, string> {
   const entries = Object.entries(parameters) as [keyof DeployParameters, string | number | bigint | boolean][];
   return Object.fromEntries(entries.map(([name, value]) => [VARIABLES[name], String(value)]));
-}
-
-function run(
-  command: string,
-  args: readonly string[],
-  env: Record<string, string | undefined>,
-  onOutput: ((text: string) => void) | undefined,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    const take = (chunk: Buffer) => {
-      output = (output + chunk.toString()).slice(-16_384);
-      onOutput?.(chunk.toString());
-    };
-    child.stdout.on("data", take);
-    child.stderr.on("data", take);
-    child.once("error", (error) => reject(new ChildProcessError("forge", `did not start (${error.message})`, output)));
-    child.once("close", (code, signal) => {
-      if (code === 0) resolve();
-      else reject(new ChildProcessError("forge script", `ended with ${signal ?? `code ${code}`}`, output));
-    });
-  });
 }

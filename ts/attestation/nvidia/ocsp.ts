@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import { concat, equal, type Hex, toHex } from "../../commit/bytes.ts";
-import { readCertificate, statementOf } from "../certificate.ts";
 import { children, contentsOf, type Element, elements, encode, magnitude, only, TAG } from "../der.ts";
 import { CertificateChainError, EvidenceEncodingError, OcspError, ValidityError } from "../errors.ts";
 import { cacheSteps } from "../gpu-evidence.ts";
-import { p384Hints } from "../p384-hints.ts";
+import { p384Hints, statementOf } from "../p384-hints.ts";
 import { verifyBy } from "../signature.ts";
 import {
   algorithmOf,
@@ -221,7 +220,7 @@ export function revocationCall(basic: Uint8Array, chain: readonly Uint8Array[], 
   const issuer = parseCertificate(chain[place + 1]!);
   const [own] = answer.certificates;
   const responder = own === undefined ? issuer : parseCertificate(own, [PURPOSES]);
-  const steps = cacheSteps(chain.map(readCertificate));
+  const steps = cacheSteps(chain.map((one) => parseCertificate(one)));
   return {
     response: toHex(withoutFurther(basic, own)),
     issuer: steps[chain.length - 2 - place]!.id,
@@ -232,8 +231,7 @@ export function revocationCall(basic: Uint8Array, chain: readonly Uint8Array[], 
 }
 
 function hintsOf({ tbs, signature }: Pick<OcspAnswer, "tbs" | "signature">, key: Uint8Array): Uint8Array {
-  const [r, s, x, y] = [signature, key].flatMap((pair) => [big(pair.subarray(0, HASH)), big(pair.subarray(HASH))]);
-  return p384Hints(statementOf(tbs, r!, s!, { x: x!, y: y! }));
+  return p384Hints(statementOf(tbs, signature, key));
 }
 
 /** The response with the responder's certificate only: the contract knows the rest. */
@@ -243,6 +241,5 @@ function withoutFurther(basic: Uint8Array, own: Uint8Array | undefined): Uint8Ar
   return encode(TAG.sequence, ...signed.map(({ whole }) => whole), encode(0xa0, encode(TAG.sequence, own)));
 }
 
-const big = (bytes: Uint8Array): bigint => BigInt(toHex(bytes));
 
 const sha384 = (data: Uint8Array): Uint8Array => new Uint8Array(createHash("sha384").update(data).digest());

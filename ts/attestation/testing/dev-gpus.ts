@@ -1,6 +1,6 @@
-import { readCertificate } from "../certificate.ts";
 import { certificate, SIGNS, usage } from "../vectors/certificates.ts";
 import { BROM, deviceIdentity, deviceName, report, sha384 } from "../vectors/h100.ts";
+import { parseCertificate } from "../x509.ts";
 
 const AUTHORITIES = ["Device Identity CA", "Identity", "Provisioner", BROM];
 
@@ -12,7 +12,7 @@ export function devGpu(k: number) {
   const authorities = AUTHORITIES.map((subject, n) => certificate({ subject, issuer: AUTHORITIES[n - 1] ?? subject }));
   return {
     name,
-    chain: [certificate({ subject: leaf, issuer: BROM, extensions }), ...authorities.reverse()].map(readCertificate),
+    chain: [certificate({ subject: leaf, issuer: BROM, extensions }), ...authorities.reverse()].map((der) => parseCertificate(der)),
     report: (nonce: Uint8Array): Uint8Array => report({ nonce, leaf }),
   };
 }

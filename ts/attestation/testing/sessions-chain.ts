@@ -1,38 +1,11 @@
 import { readFileSync } from "node:fs";
-import {
-  type Abi,
-  createTestClient,
-  encodeFunctionData,
-  type Hex,
-  http,
-  keccak256,
-  parseEventLogs,
-  publicActions,
-  stringToHex,
-  type TransactionReceipt,
-  walletActions,
-} from "viem";
-import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
-import { anvilKey, startAnvil } from "../../chain/anvil.ts";
-import type { Certificate } from "../certificate.ts";
+import { createRequire } from "node:module";
+import { encodeFunctionData, type Hex, keccak256, parseEventLogs, stringToHex, type TransactionReceipt } from "viem";
+import type { AnvilOptions } from "../../chain/anvil.ts";
 import { cacheSteps } from "../gpu-evidence.ts";
 import type { Claims, SessionPort } from "../session.ts";
-
-/** A contract on the chain. */
-export interface Contract {
-  readonly abi: Abi;
-  readonly address: Hex;
-}
-
-/** ABI and bytecode, as Foundry and Hardhat write them. */
-export interface Artifact {
-  readonly abi: Abi;
-  readonly bytecode: Hex | { readonly object: Hex };
-}
-
-/** What Foundry built. */
-export const built = (name: string, file = name): Artifact =>
-  JSON.parse(readFileSync(`out/${file}.sol/${name}.json`, "utf8"));
+import type { X509 } from "../x509.ts";
+import { type Artifact, built, type Contract, startContractsChain } from "./contracts-chain.ts";
 
 const word = (text: string): Hex => stringToHex(text, { size: 32 });
 export const MODEL = keccak256(stringToHex("model"));
@@ -41,36 +14,38 @@ export const FIRMWARE_SET = word("H100");
 export const TDX = word("TDX_DCAP");
 const YEAR = 31_536_000n;
 
-/** A chain with registry, sessions, the verifier of GPUs under this root, and doubles of vault and of a CPU's verifier. */
-export async function startSessionsChain(root: Hex) {
-  const anvil = await startAnvil();
-  const account = privateKeyToAccount(anvilKey(0));
-  const client = createTestClient({ mode: "anvil", account, transport: http(anvil.url, { timeout: 120_000 }) })
-    .extend(publicActions)
-    .extend(walletActions);
-  const mined = async (hash: Hex) => {
-    const receipt = await client.waitForTransactionReceipt({ hash });
-    if (receipt.status !== "success") throw new Error(`Transaction ${hash} failed.`);
-    return receipt;
+/** `Claims` in the ABI: what the double of a CPU's verifier takes as evidence. */
+export const CLAIMS = {
+  type: "tuple",
+  components: [
+    { name: "kind", type: "bytes32" },
+    { name: "deviceId", type: "bytes32" },
+    { name: "measurement", type: "bytes32" },
+    { name: "rd0", type: "bytes32" },
+    { name: "rd1", type: "bytes32" },
+    { name: "tcbStatus", type: "uint8" },
+    { name: "tcbEval", type: "uint32" },
+    { name: "notAfter", type: "uint64" },
+    { name: "evidenceHash", type: "bytes32" },
+    { name: "certificate", type: "bytes32" },
+  ],
+} as const;
+
+/** A chain with vault, registry, sessions, the verifier of GPUs under this root, and a double of a CPU's verifier. */
+export async function startSessionsChain(root: Hex, options: AnvilOptions = {}) {
+  const chain = await startContractsChain(options);
+  const { account, client, deploy, read, send } = chain;
+  /** An upgradeable contract behind its proxy. */
+  const proxied = async (name: string, args: readonly unknown[], initial: readonly unknown[]): Promise<Contract> => {
+    const { abi, address } = await deploy(built(name), args);
+    const data = encodeFunctionData({ abi, functionName: "initialize", args: initial });
+    const proxy = await deploy(built("ERC1967Proxy"), [address, data]);
+    return { abi, address: proxy.address };
   };
-  const deploy = async (artifact: Artifact, args: readonly unknown[] = []): Promise<Contract> => {
-    const { abi, bytecode } = artifact;
-    const code = typeof bytecode === "string" ? bytecode : bytecode.object;
-    const { contractAddress } = await mined(await client.deployContract({ abi, bytecode: code, args, chain: null }));
-    return { abi, address: contractAddress! };
-  };
-  const read = <T>({ abi, address }: Contract, functionName: string, args: readonly unknown[] = []): Promise<T> =>
-    client.readContract({ abi, address, functionName, args }) as Promise<T>;
-  const send = async ({ abi, address }: Contract, functionName: string, args: readonly unknown[]) =>
-    mined((await client.writeContract({ abi, address, functionName, args, chain: null })) as Hex);
 
   const manager = await deploy(built("AccessManager"), [account.address]);
-  const vault = await deploy(built("VaultDouble", "AttestationDoubles"));
-  const implementation = await deploy(built("EnclaveRegistry"), [vault.address]);
-  const { abi } = implementation;
-  const data = encodeFunctionData({ abi, functionName: "initialize", args: [manager.address, 30 * 86_400, false] });
-  const proxy = await deploy(built("ERC1967Proxy"), [implementation.address, data]);
-  const registry = { abi, address: proxy.address };
+  const vault = await proxied("StakeVault", [], [manager.address, 86_400]);
+  const registry = await proxied("EnclaveRegistry", [vault.address], [manager.address, 30 * 86_400, false]);
   const sessions = await deploy(built("EnclaveSessions"), [manager.address, registry.address, vault.address]);
   const signatures = await deploy(built("P384Verifier"));
   const certificates = await deploy(built("NvidiaCertificates"), [manager.address, root, signatures.address]);
@@ -83,10 +58,10 @@ export async function startSessionsChain(root: Hex) {
   await send(registry, "setPolicy", [MODEL, MEASUREMENT, timestamp + YEAR]);
 
   /** Caches a chain; the gas of each transaction, and the leaf's id. */
-  const cache = async (chain: readonly Certificate[]) => {
+  const cache = async (list: readonly X509[]) => {
     const gas: bigint[] = [];
     let id: Hex = "0x";
-    for (const step of cacheSteps(chain)) {
+    for (const step of cacheSteps(list)) {
       const done =
         step.parent === undefined
           ? await send(certificates, "cacheRoot", [step.der])
@@ -127,19 +102,27 @@ export async function startSessionsChain(root: Hex) {
   };
 
   const contracts = { manager, vault, registry, sessions, certificates, nvidia, tdx };
-  return {
-    port,
-    url: anvil.url,
-    account: account as PrivateKeyAccount,
-    client,
-    deploy,
-    read,
-    send,
-    cache,
-    contracts,
-    stop: () => anvil.stop(),
-  };
+  return { ...chain, port, cache, contracts };
 }
 
 /** A running one. */
 export type SessionsChain = Awaited<ReturnType<typeof startSessionsChain>>;
+
+const require = createRequire(import.meta.url);
+const easArtifact = (name: string): Artifact => {
+  const path = `@ethereum-attestation-service/eas-contracts/artifacts/contracts/${name}.sol/${name}.json`;
+  return JSON.parse(readFileSync(require.resolve(path), "utf8"));
+};
+
+/** Deploys EAS as its package has it, registers the schema of receipts, and tells the registry. */
+export async function installEas({ deploy, send, read, contracts }: SessionsChain) {
+  const schemas = await deploy(easArtifact("SchemaRegistry"));
+  const eas = await deploy(easArtifact("EAS"), [schemas.address]);
+  const resolver = await deploy(built("TeeResolver"), [eas.address, contracts.registry.address]);
+  const schemaText = await read<string>(resolver, "SCHEMA");
+  const { logs } = await send(schemas, "register", [schemaText, resolver.address, true]);
+  const [log] = parseEventLogs({ abi: schemas.abi, logs, eventName: "Registered" });
+  const schema = (log as unknown as { args: { uid: Hex } }).args.uid;
+  await send(contracts.registry, "setAttestations", [eas.address, schema]);
+  return { eas, schema, schemaText };
+}

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { keccak256 } from "viem";
 import { concat, fromHex, type Hex, toHex } from "../../commit/bytes.ts";
-import { readCertificate } from "../certificate.ts";
 import { elements, encode, TAG } from "../der.ts";
 import { chainHints, reportHints } from "../h100.ts";
 import { SAMPLE_NONCES } from "../nvidia/verify.ts";
 import { G, N, times } from "../p384.ts";
+import { numbers } from "../p384-hints.ts";
+import { parseCertificate } from "../x509.ts";
 import {
   authority,
   bytes48,
@@ -101,7 +102,8 @@ function twinOf(one: Uint8Array): Uint8Array {
 
 /** Likewise a certificate. */
 function twinOfCertificate(der: Uint8Array): Uint8Array {
-  const { tbs, r, s } = readCertificate(der);
+  const { tbs, signature: genuine } = parseCertificate(der);
+  const [r, s] = numbers(genuine);
   const [, algorithm] = elements(elements(der)[0]!.contents);
   const signature = encode(TAG.sequence, integer(r), integer(N - s));
   return encode(TAG.sequence, tbs, algorithm!.whole, encode(TAG.bitString, Uint8Array.of(0), signature));
@@ -116,7 +118,7 @@ export function h100Vectors(): unknown {
   const leafFields = { subject: LEAF, issuer: BROM, extensions: leafExtensions };
   const leaf = certificate(leafFields);
   const chain = [leaf, brom, provisioner, identity, root];
-  const read = chain.map(readCertificate);
+  const read = chain.map((der) => parseCertificate(der));
   const good = report();
   const limited = certificate({ subject: IDENTITY, issuer: ROOT, extensions: [authority(0), usage(CERTIFIES)] });
   const limitedToOne = certificate({
@@ -198,11 +200,11 @@ export function h100Vectors(): unknown {
     chain: chain.map(toHex),
     hints: chainHints(read).map(toHex),
     reportHints: toHex(reportHints(good, read[0]!)),
-    limitedHints: toHex(chainHints([readCertificate(limited), read[4]!])[0]!),
-    limitedToOneHints: toHex(chainHints([readCertificate(limitedToOne), read[4]!])[0]!),
-    shortLivedHints: toHex(chainHints([readCertificate(shortLived), read[2]!])[0]!),
-    leafTwinHints: toHex(chainHints([readCertificate(leafTwin), read[1]!])[0]!),
-    p256Hints: toHex(chainHints([readCertificate(p256), read[4]!])[0]!),
+    limitedHints: toHex(chainHints([parseCertificate(limited), read[4]!])[0]!),
+    limitedToOneHints: toHex(chainHints([parseCertificate(limitedToOne), read[4]!])[0]!),
+    shortLivedHints: toHex(chainHints([parseCertificate(shortLived), read[2]!])[0]!),
+    leafTwinHints: toHex(chainHints([parseCertificate(leafTwin), read[1]!])[0]!),
+    p256Hints: toHex(chainHints([parseCertificate(p256), read[4]!])[0]!),
     withoutFirmwareHints: toHex(reportHints(reports.withoutFirmware!, read[0]!)),
     twinHints: toHex(reportHints(reports.twin!, read[0]!)),
     cannedHints: [reports.canned!, reports.cannedToo!].map((one) => toHex(reportHints(one, read[0]!))),

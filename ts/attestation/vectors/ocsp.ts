@@ -1,12 +1,12 @@
 import { keccak256 } from "viem";
 import { fromHex, toHex } from "../../commit/bytes.ts";
-import { readCertificate } from "../certificate.ts";
 import { encode, TAG } from "../der.ts";
 import { DevNvidia } from "../dev-root/index.ts";
 import type { DevOcspAnswer } from "../dev-root/ocsp.ts";
 import { extension, sequence, USAGE } from "../dev-root/x509.ts";
 import { chainHints } from "../h100.ts";
 import { basicResponse, type OcspRevocation, revocationCall } from "../nvidia/ocsp.ts";
+import { parseCertificate } from "../x509.ts";
 
 /** When the answers are good, in seconds since 1970, and for how long. */
 export const OCSP_TIME = 1_790_000_000;
@@ -56,7 +56,7 @@ export function ocspVectors(): unknown {
   return {
     root: keccak256(chain.at(-1)!),
     chain: chain.map(toHex),
-    hints: chainHints(chain.map(readCertificate)).map(toHex),
+    hints: chainHints(chain.map((one) => parseCertificate(one))).map(toHex),
     answers: Object.fromEntries(calls),
   };
 }

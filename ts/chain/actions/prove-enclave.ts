@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Address, type Hex, keccak256, stringToHex, type TransactionReceipt } from "viem";
 import { getBlock } from "viem/actions";
-import { readPem } from "../../attestation/certificate.ts";
+import { parsePem } from "../../attestation/x509.ts";
 import { UnsupportedEvidenceError } from "../../attestation/errors.ts";
 import { firmwareOf } from "../../attestation/gpu-firmware.ts";
 import type { Collateral } from "../../attestation/intel/collateral.ts";
@@ -156,7 +156,7 @@ export async function look(source: EvidenceSource): Promise<Machine> {
   return {
     ...{ evidence, quote, measurement: tdxMeasurement(quote) },
     gpus: {
-      chains: evidence.gpus.map(({ chain }) => readPem(chain)),
+      chains: evidence.gpus.map(({ chain }) => parsePem(chain)),
       reports: async (asked) => (await source.evidence(NO_DATA, asked)).gpus.map(({ report }) => report),
     },
   };
