@@ -6,6 +6,7 @@ import type { Config } from "../config/schema.ts";
 import { getBatch, releaseBatch } from "./actions/batch.ts";
 import { claim } from "./actions/claim.ts";
 import { getDemand, payOutDemand } from "./actions/demand.ts";
+import { repayMissed } from "./actions/draws.ts";
 import { getPayout } from "./actions/payout.ts";
 import { getRules } from "./actions/rules.ts";
 import { getConviction, payOutGame, payReward, rewardDueAt } from "./actions/settle-game.ts";
@@ -116,6 +117,8 @@ export class Collector {
         return this.#demand(due, now);
       case "reward":
         return this.#reward(due, now);
+      case "draw":
+        return this.#draw(due, now, head);
       case "batch":
         return this.#batch(due, now, head);
     }
@@ -169,6 +172,21 @@ export class Collector {
     if (now < dueAt) return { later: dueAt };
     await payReward(context, { executor, id: `reward:${executor}` });
     return { result: "paid" };
+  }
+
+  async #draw(due: Due, now: bigint, head: bigint): Promise<Outcome> {
+    const { context } = this.#o;
+    const batchId = BigInt(due.key);
+    const { refunds } = await getPayout(context, { batchId, verdictAt: 0n });
+    if (refunds) return { result: "refund mode: no gas" };
+    try {
+      await repayMissed(context, due.address, batchId, `repay:draw:${batchId}`);
+      return { result: "paid" };
+    } catch (err) {
+      if (!(err instanceof ContractRevertError) || err.errorName !== "NothingToRepay") throw err;
+      // Anybody may have paid it. A node that lags does not know of a young one yet.
+      return head - due.block > LAG_BLOCKS ? { result: "paid" } : { later: now + AGAIN_S };
+    }
   }
 
   async #batch(due: Due, now: bigint, head: bigint): Promise<Outcome> {

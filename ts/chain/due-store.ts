@@ -1,12 +1,12 @@
 import type { Address } from "viem";
 import type { Database, SqlRow } from "../store/database.ts";
 
-/** What may be collected one day: payouts of games and demands, the reward of a conviction, the locks of a batch. */
+/** What may be collected one day: payouts of games and demands, the reward of a conviction, the gas of one by a missed draw, the locks of a batch. */
 export interface Due {
-  readonly kind: "game" | "demand" | "reward" | "batch";
+  readonly kind: "game" | "demand" | "reward" | "draw" | "batch";
   /** The court that holds it; the rollup for rewards and batches. */
   readonly address: Address;
-  /** Game id; `batch:index` of a demand; executor of a reward; batch id. */
+  /** Game id; `batch:index` of a demand; executor of a reward; batch id of a draw or a batch. */
   readonly key: string;
   /** Block in which it came about. */
   readonly block: bigint;
@@ -100,7 +100,9 @@ export class DueStore {
       this.#database.run("DELETE FROM dues WHERE block > ?", Number(block));
       const since = "UPDATE dues SET result = NULL, ended = NULL, due_at = 0 WHERE ended > ?";
       this.#database.run(since, block > LAG_BLOCKS ? block - LAG_BLOCKS : 0n);
-      this.#database.run("UPDATE dues SET due_at = 0 WHERE kind IN ('game', 'demand', 'reward') AND result IS NULL");
+      this.#database.run(
+        "UPDATE dues SET due_at = 0 WHERE kind IN ('game', 'demand', 'reward', 'draw') AND result IS NULL",
+      );
     });
   }
 }

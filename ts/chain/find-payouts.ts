@@ -1,27 +1,30 @@
 import { type Address, parseEventLogs } from "viem";
-import { getBlockNumber } from "viem/actions";
+import { call, getBlock, getBlockNumber } from "viem/actions";
 import { ABIS } from "./abis.ts";
 import { getBatch } from "./actions/batch.ts";
 import { getDemand } from "./actions/demand.ts";
+import { repayMissedCall } from "./actions/draws.ts";
 import { getPayout } from "./actions/payout.ts";
 import { getRules } from "./actions/rules.ts";
 import { getConviction, rewardDueAt } from "./actions/settle-game.ts";
 import { sameAddress } from "./client.ts";
 import type { OtrContext } from "./context.ts";
+import { ContractRevertError } from "./errors.ts";
 import { GameContracts } from "./game-contracts.ts";
 import { getGame } from "./game-state.ts";
 import { rangedLogs } from "./ranged-logs.ts";
+import { decodeRevert } from "./revert.ts";
 
 /** Money that is on its way to an account, or may be. */
 export interface Payout {
-  readonly kind: "game" | "demand" | "reward";
+  readonly kind: "game" | "demand" | "reward" | "draw";
   /** The court that holds it; the rollup for rewards. */
   readonly address: Address;
-  /** Game id; `batch:index` of a demand; executor of a reward. */
+  /** Game id; `batch:index` of a demand; executor of a reward; batch id of a missed draw. */
   readonly key: string;
   readonly batchId: bigint;
   readonly executor: Address;
-  /** Phase of the game, state of the demand, `convicted` for rewards. */
+  /** Phase of the game, state of the demand, `convicted` for rewards, `missed` for draws. */
   readonly state: string;
   /** Whether this account gets it as things stand; false while it may still go either way. */
   readonly own: boolean;
@@ -39,9 +42,13 @@ export async function findPayouts(
   const { client, addresses } = context;
   const courts = new GameContracts(context);
   const [games, availability, frauds] = [await courts.list(), await courts.availability(), await courts.frauds()];
+  const draws = await courts.spotChecks();
   const toBlock = await getBlockNumber(client, { cacheTime: 0 });
   const range = { fromBlock, toBlock, ...(maxRange === undefined ? {} : { maxRange }) };
-  const logs = (await rangedLogs(client, { address: [...games, ...availability, ...frauds], ...range })) as never[];
+  const logs = (await rangedLogs(client, {
+    address: [...games, ...availability, ...frauds, ...draws],
+    ...range,
+  })) as never[];
   const payouts: Payout[] = [];
   const accused = new Set<Address>();
   for (const { args, address, blockNumber } of parseEventLogs({ abi: ABIS.game, logs, eventName: "GameOpened" })) {
@@ -75,6 +82,19 @@ export async function findPayouts(
     const due = { batchId, executor, block: BigInt(blockNumber), dueAt: state === "open" ? undefined : dueAt };
     payouts.push({ kind: "demand", address, key: `${batchId}:${index}`, state, own, ...due });
   }
+  for (const { args, address, blockNumber } of parseEventLogs({
+    abi: ABIS.spotChecks,
+    logs,
+    eventName: "DrawMissed",
+  })) {
+    const { batchId, by } = args;
+    const batch = sameAddress(by, account) ? await getBatch(context, batchId) : undefined;
+    if (batch === undefined || (await isRepaid(context, address, batchId))) continue;
+    const { timestamp } = await getBlock(client, { blockNumber: BigInt(blockNumber) });
+    const { dueAt, refunds } = await getPayout(context, { batchId, verdictAt: timestamp });
+    const due = { batchId, executor: batch.executor, block: BigInt(blockNumber), dueAt };
+    payouts.push({ kind: "draw", address, key: batchId.toString(), state: "missed", own: !refunds, ...due });
+  }
   for (const { args } of parseEventLogs({ abi: ABIS.frauds, logs, eventName: "FraudProven" })) {
     const batch = sameAddress(args.by, account) ? await getBatch(context, args.batchId) : undefined;
     if (batch !== undefined) accused.add(batch.executor);
@@ -90,6 +110,18 @@ export async function findPayouts(
     payouts.push({ kind: "reward", address: addresses.rollup, key: executor, ...reward });
   }
   return payouts;
+}
+
+/** Whether the gas of a conviction by a missed draw was paid: no view says so, the payment itself does. */
+async function isRepaid({ client }: OtrContext, court: Address, batchId: bigint): Promise<boolean> {
+  const repay = repayMissedCall(court, batchId);
+  const refusal = await call(client, { to: repay.to, data: repay.data }).then(
+    () => undefined,
+    (error: unknown) => decodeRevert(error, repay),
+  );
+  if (refusal === undefined) return false;
+  if (!(refusal instanceof ContractRevertError)) throw refusal;
+  return refusal.errorName === "NothingToRepay";
 }
 
 /** What a batch looks like to people: how long its window is open, and what it locks. */

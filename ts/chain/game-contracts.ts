@@ -1,4 +1,5 @@
-import type { Address } from "viem";
+import { type Address, zeroAddress } from "viem";
+import { sameAddress } from "./client.ts";
 import { type OtrContext, read } from "./context.ts";
 
 /** The courts of all rules so far: each batch is judged by those that its rules name, for good. */
@@ -7,6 +8,7 @@ export class GameContracts {
   readonly #games = new Set<Address>();
   readonly #availability = new Set<Address>();
   readonly #frauds = new Set<Address>();
+  readonly #spotChecks = new Set<Address>();
   #versions = 0;
 
   constructor(context: OtrContext) {
@@ -31,13 +33,21 @@ export class GameContracts {
     return [...this.#frauds];
   }
 
+  /** The courts of draws, if there are any. */
+  async spotChecks(): Promise<Address[]> {
+    await this.#refresh();
+    return [...this.#spotChecks];
+  }
+
   async #refresh(): Promise<void> {
     const current = await read(this.#context, "rollup", "currentRules", []);
     for (; this.#versions < current; this.#versions++) {
-      const { game, availability, frauds } = await read(this.#context, "rollup", "rulesOf", [this.#versions + 1]);
+      const version = this.#versions + 1;
+      const { game, availability, frauds, spotChecks } = await read(this.#context, "rollup", "rulesOf", [version]);
       this.#games.add(game);
       this.#availability.add(availability);
       this.#frauds.add(frauds);
+      if (!sameAddress(spotChecks, zeroAddress)) this.#spotChecks.add(spotChecks);
     }
   }
 }

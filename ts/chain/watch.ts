@@ -10,6 +10,12 @@ export interface Checkpoint {
   readonly hash: Hash;
 }
 
+/** A block as the watcher has read it. */
+export interface Head extends Checkpoint {
+  /** Seconds since 1970. */
+  readonly timestamp: bigint;
+}
+
 /** Where a watcher remembers how far it came. Writes are on disk when the call returns. */
 export interface CursorStore {
   /** Checkpoints of the watcher `name`, ascending. */
@@ -64,7 +70,7 @@ export interface WatcherOptions {
    * Called for each range in order, even without logs. A range is given again if the process dies before it returns, or after
    * a reorganisation: handlers must be idempotent.
    */
-  readonly onRange: (logs: readonly WatchedLog[], to: Checkpoint) => Promise<void> | void;
+  readonly onRange: (logs: readonly WatchedLog[], to: Head) => Promise<void> | void;
   /** Everything after this block is no longer part of the chain. */
   readonly onRewind: (block: bigint) => Promise<void> | void;
   /** A look that failed; the next one comes after `pollMs`. */
@@ -131,7 +137,7 @@ export class Watcher {
     if ((await this.#hashAt(to)) !== last.hash) return false;
     if (previous !== undefined && (await this.#hashAt(previous.number)) !== previous.hash) return false;
     const checkpoint = { number: to, hash: last.hash };
-    await this.#o.onRange(logs, checkpoint);
+    await this.#o.onRange(logs, { ...checkpoint, timestamp: last.timestamp });
     store.save(name, [...known, checkpoint].slice(-this.#o.depth));
     return true;
   }

@@ -2,7 +2,9 @@ import type { Command } from "commander";
 import { type Address, formatEther, zeroAddress } from "viem";
 import { getBlock } from "viem/actions";
 import { payOutDemand } from "../chain/actions/demand.ts";
+import { repayMissed } from "../chain/actions/draws.ts";
 import { payOutGame, payReward } from "../chain/actions/settle-game.ts";
+import type { OtrContext } from "../chain/context.ts";
 import { batchStatus, findPayouts, type Payout } from "../chain/find-payouts.ts";
 import { UsageError } from "./errors.ts";
 import { batchIdOf, claimFor } from "./executor-commands.ts";
@@ -143,7 +145,8 @@ export function courtCommands(program: Command, run: Run): void {
 }
 
 function collect({ kind, address, key, block, executor }: Payout) {
-  return ({ otr }: { otr: Parameters<typeof payReward>[0] }) => {
+  return ({ otr }: { otr: OtrContext }): Promise<unknown> => {
+    if (kind === "draw") return repayMissed(otr, address, BigInt(key));
     if (kind === "reward") return payReward(otr, { executor });
     if (kind === "game") return payOutGame(otr, { address, gameId: BigInt(key), openedAt: block });
     const [batchId, index] = key.split(":");

@@ -195,6 +195,27 @@ export const configSchema = z.strictObject({
         .describe(
           "By model id: folders of the models that may stand in for it; games against them end sooner. Default for a model that is not named: every other loaded one with its tokenizer",
         ),
+      draws: z
+        .strictObject({
+          convict: z.boolean().default(true).describe("Convict who lets a draw pass; needs fisherman.dispute, too"),
+          deliver: z
+            .boolean()
+            .default(true)
+            .describe("Bring rounds that nobody has brought, and count strips that are proven"),
+          deliverAfterSeconds: z
+            .number()
+            .int()
+            .min(0)
+            .default(1800)
+            .describe(
+              "After a round is due, until twice that: each fisherman waits for a time of its own; never more than half of the round's timeout",
+            ),
+          drandUrls: z
+            .array(url)
+            .default([...DRAND_URLS])
+            .describe("drand's endpoints of its evmnet beacon, asked one after the other"),
+        })
+        .prefault({}),
       maxDemands: z.number().int().min(1).default(4).describe("Demands open at a time: bounds the bonds at risk"),
       maxDemandBondEther: z.number().positive().default(0.1).describe("No demand is made that costs more"),
     })

@@ -1,6 +1,7 @@
 import { type Address, formatEther, type Hex, zeroAddress } from "viem";
 import { inventingEngine } from "../adversary/inventing-engine.ts";
 import { getBatchDraws, getDrawTerms, getStepClaim, getStrip, missedCall } from "../chain/actions/draws.ts";
+import { loadModels, type ReadyModel } from "../dispute/load-models.ts";
 import { stepOf } from "../spotcheck/draws.ts";
 import { roundValue } from "../spotcheck/rounds.ts";
 import type { Cast } from "./cast.ts";
@@ -11,6 +12,8 @@ import type { Screen } from "./screen.ts";
 import { AIR_GAP, Town } from "./town.ts";
 
 const MAX_TOKENS = 24;
+/** Seconds for an answer: proofs take minutes on a busy machine, and keys are made first. Whoever lets it pass does not wait: the chain's clock skips it. */
+const TURN = 3600;
 
 /** What became of an operator that nobody watched. */
 export interface DrawnResult {
@@ -36,7 +39,7 @@ export async function drawnAct(
 ): Promise<DrawnResult> {
   screen.heading("Act 4. Nobody watches, and the enclave is broken: the answer is made up");
   screen.line("Another chain, with draws; all fishermen are asleep ...");
-  const town = await Town.build(cast.pace, logLevel, Town.DRAWS);
+  const town = await Town.build({ window: 2 * TURN, turn: TURN }, logLevel, Town.DRAWS);
   try {
     await town.registerModel(cast.model);
     // Rounds are due by the chain's clock.
@@ -103,7 +106,9 @@ export async function drawnAct(
 /** An honest executor's answer: drawn, proven in zero knowledge, and final. */
 async function provenAnswer(town: Town, screen: Screen, cast: Cast, court: Address) {
   screen.line("First an honest one: its executor proves what is drawn (the first time, keys are made: minutes) ...");
-  const serving = await town.serve("honest", cast.model);
+  // An executor closes its engine when it stops, as that of the first act did.
+  const [model] = (await loadModels([cast.folder])).models as [ReadyModel];
+  const serving = await town.serve("honest", model);
   const { bundle } = await purchase(town, screen, cast, serving);
   const requester = town.actions("requester");
   const batch: CommittedBatch = await batchOf(requester.otr, bundle, serving.account.address);

@@ -31,6 +31,7 @@ import {
 } from "./check-batch.ts";
 import { Demands } from "./demands.ts";
 import { Disputes, disputeOf, EVIDENCE_MS } from "./disputes.ts";
+import { DrawWatch } from "./draw-watch.ts";
 import { BundleError, UnstableReplayError } from "./errors.ts";
 import { Frauds } from "./frauds.ts";
 import { HandedBundles } from "./handed-bundles.ts";
@@ -90,6 +91,9 @@ export class Fisherman {
   readonly #disputes: Disputes | undefined;
   readonly #frauds: Frauds | undefined;
   readonly #demands: Demands;
+  readonly #draws: DrawWatch;
+  /** Whether any rules so far have draws. */
+  #anyDraws = false;
   readonly #collector: Collector | undefined;
   readonly #domain: Domain;
   readonly #handed: HandedBundles | undefined;
@@ -111,6 +115,8 @@ export class Fisherman {
       dues.add({ kind: "reward", address: rollup, key: executor, block: this.#seen });
     };
     const judge = (answer: PostedAnswer) => this.#judgePosted(answer);
+    const rounds = { drandUrls: settings.draws.drandUrls };
+    this.#draws = new DrawWatch({ context, database, store, settings, clock, log, rounds });
     this.#demands = new Demands({ context, store, cases, dues, settings, clock, log, judge, onConvicted });
     if (context.sender === undefined) return;
     this.#collector = new Collector({
@@ -154,6 +160,7 @@ export class Fisherman {
       gaugeBy("otr_games_over", "Games that are over, by outcome.", "outcome", outcomes),
       { name: "otr_unstable_total", help: unstable, type: "counter", samples: [{ value: this.#unstable }] },
       gauge("otr_store_bytes", "Size of the database.", this.#store.bytes()),
+      ...this.#draws.metrics(),
     ];
   }
 
@@ -178,6 +185,7 @@ export class Fisherman {
     if (disputes !== undefined) loops.push(loop("dispute", () => disputes.tick()));
     if (frauds !== undefined) loops.push(loop("frauds", () => frauds.tick()));
     loops.push(loop("demands", () => this.#demands.tick()));
+    loops.push(loop("draws", () => this.#draws.tick(signal)));
     if (collector !== undefined) loops.push(collector.run(signal));
     await Promise.all(loops);
   }
@@ -200,17 +208,20 @@ export class Fisherman {
       name: "fisherman",
       store: new SqliteCursorStore(database),
       addresses: async () => {
-        const courts = [...(await contracts.list()), ...(await contracts.availability())];
+        const draws = await contracts.spotChecks();
+        this.#anyDraws = draws.length > 0;
+        const courts = [...(await contracts.list()), ...(await contracts.availability()), ...draws];
         return [context.addresses.rollup, context.addresses.vault, ...courts];
       },
-      abi: [...ABIS.rollup, ...ABIS.vault, ...ABIS.game, ...ABIS.availability] as Abi,
+      abi: [...ABIS.rollup, ...ABIS.vault, ...ABIS.game, ...ABIS.availability, ...ABIS.spotChecks] as Abi,
       fromBlock,
       clock,
       ...(confirmations === undefined ? {} : { confirmations }),
       ...(lagMs === undefined ? {} : { lagMs }),
       ...(maxRange === undefined ? {} : { maxRange }),
-      onRange: (logs, { number }) => {
-        this.#seen = number;
+      onRange: (logs, head) => {
+        this.#seen = head.number;
+        this.#draws.open.sawBlock(head);
         this.#store.transaction(() => {
           for (const event of logs) this.#note(event);
         });
@@ -222,6 +233,7 @@ export class Fisherman {
           this.#dues.rewind(block);
           this.#cases.rewind(block);
           this.#store.rewind(block);
+          this.#draws.open.rewind(block);
         });
       },
     });
@@ -233,10 +245,12 @@ export class Fisherman {
       const { executor, url } = args as EventArgs<"vault", "EndpointSet">;
       this.#store.addEndpoint(executor, blockNumber, url);
     } else if (eventName === "BatchCommitted") {
-      const { batchId, executor, root, count } = args as EventArgs<"rollup", "BatchCommitted">;
+      const committed = args as EventArgs<"rollup", "BatchCommitted">;
+      const { batchId, executor, root, count } = committed;
       const wanted = settings.executors.map((address) => address.toLowerCase());
       if (wanted.length > 0 && !wanted.includes(executor.toLowerCase())) return;
       this.#store.addBatch({ id: batchId, executor, root, count: Number(count), block: blockNumber });
+      if (this.#anyDraws) this.#draws.open.note(committed, blockNumber);
     } else if (eventName === "GameOpened" && context.sender !== undefined) {
       const { gameId, receiptHash, batchId, challenger } = args as EventArgs<"game", "GameOpened">;
       if (!sameAddress(challenger, context.sender.address)) return;
@@ -246,6 +260,10 @@ export class Fisherman {
       const verdict = this.#store.verdict(receiptHash, batchId);
       if (verdict !== undefined) this.#store.saveVerdict({ ...verdict, dispute: "open", gameId });
       log.info({ game: gameId, receipt: receiptHash }, "own game found on the chain");
+    } else if (eventName === "DrawMissed" && context.sender !== undefined) {
+      const { batchId, by } = args as EventArgs<"spotChecks", "DrawMissed">;
+      if (sameAddress(by, context.sender.address))
+        this.#dues.add({ kind: "draw", address, key: batchId.toString(), block: blockNumber });
     } else if (eventName === "Demanded") {
       const { batchId, index, demander } = args as EventArgs<"availability", "Demanded">;
       // Whoever demanded it: the answer is there for all.

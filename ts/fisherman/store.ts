@@ -2,6 +2,7 @@ import type { Address, Hex } from "viem";
 import { DUE_ENDS_SQL, DUES_SQL } from "../chain/due-store.ts";
 import { CHAIN_SQL, NONCES_SQL } from "../chain/sqlite.ts";
 import { type Bundle, bundleJson, parseBundle } from "../sdk/bundle.ts";
+import { OPEN_DRAWS_SQL } from "../spotcheck/open-draws.ts";
 import { Database, type DatabaseHooks, type SqlRow } from "../store/database.ts";
 import { CASES_SQL } from "./case-store.ts";
 import type { Fault } from "./verify.ts";
@@ -99,6 +100,10 @@ ALTER TABLE verdicts ADD COLUMN dispute_reason TEXT;
 ALTER TABLE evidence ADD COLUMN drop_at INTEGER;
 `;
 
+/** Draws of batches; those that were noted before may have some, too. */
+const DRAWS_SQL = `${OPEN_DRAWS_SQL}
+INSERT INTO draws (batch_id, root, count, block) SELECT id, root, count, block FROM batches;`;
+
 /** A time that never comes, in milliseconds. */
 const NEVER = Number.MAX_SAFE_INTEGER;
 
@@ -106,7 +111,7 @@ const NEVER = Number.MAX_SAFE_INTEGER;
 export function openFishermanDatabase(path: string, hooks: DatabaseHooks = {}): Database {
   const schema = {
     applicationId: 0x4f545246,
-    migrations: [CHAIN_SQL + FISHERMAN_SQL, SECOND_SQL, CASES_SQL + DUES_SQL, INDEXES_SQL],
+    migrations: [CHAIN_SQL + FISHERMAN_SQL, SECOND_SQL, CASES_SQL + DUES_SQL, INDEXES_SQL, DRAWS_SQL],
   };
   return Database.open(path, schema, hooks);
 }

@@ -36,7 +36,7 @@ export class BeaconError extends BaseError {
       metaMessages: [
         `Round ${round}.`,
         ...failures,
-        "Set executor.draws.drandUrls to endpoints that this machine reaches.",
+        "Set executor.draws.drandUrls or fisherman.draws.drandUrls to endpoints that this machine reaches.",
       ],
       retryable: true,
     });

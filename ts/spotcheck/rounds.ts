@@ -25,12 +25,6 @@ export async function roundValue(context: OtrContext, randomness: Address, round
   return value === zeroHash ? undefined : value;
 }
 
-/** Seconds by the chain's clock until a round is due; not positive once it is. */
-export async function untilDue(context: OtrContext, randomness: Address, round: bigint): Promise<bigint> {
-  const { timestamp } = await getBlock(context.client);
-  return BigInt(await read(context, "randomness", "dueAt", [round], { address: randomness })) - timestamp;
-}
-
 /**
  * The call that brings a round of a source to the chain, or the next step towards it if the beacon is dead (docs/draws.md).
  * Undefined if the round is known, or nothing can be done yet.

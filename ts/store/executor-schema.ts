@@ -1,5 +1,6 @@
 import { DUE_ENDS_SQL, DUES_SQL } from "../chain/due-store.ts";
 import { CHAIN_SQL, NONCES_SQL } from "../chain/sqlite.ts";
+import { OPEN_DRAWS_SQL } from "../spotcheck/open-draws.ts";
 import type { Schema } from "./database.ts";
 
 /** Demands against this executor, and receipts that were committed alone. */
@@ -40,6 +41,16 @@ CREATE TABLE draw_proofs (
 ) STRICT;
 CREATE INDEX draw_proofs_by_claim ON draw_proofs (claim);
 `;
+
+/** Draws as they are watched now: when a batch is looked at next stands beside it. */
+const DRAW_LOOKS_SQL = `
+DROP INDEX draws_open;
+DROP INDEX draws_by_root;
+DROP INDEX draws_by_settled;
+ALTER TABLE draws RENAME TO old_draws;
+${OPEN_DRAWS_SQL}
+INSERT INTO draws (batch_id, court, root, count, block, settled) SELECT batch_id, court, root, count, block, settled FROM old_draws;
+DROP TABLE old_draws;`;
 
 /** Tables of an executor. 64-bit integers fit sqlite's, which are signed: times and seq stay far below 2^63. */
 export const EXECUTOR_SCHEMA: Schema = {
@@ -131,5 +142,6 @@ CREATE TABLE exchanges (
   created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX exchanges_by_age ON exchanges (created_at);`,
+    DRAW_LOOKS_SQL,
   ],
 };

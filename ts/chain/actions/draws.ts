@@ -2,6 +2,7 @@ import { type Address, type Hex, zeroHash } from "viem";
 import type { Receipt, Request } from "../../commit/typed-data.ts";
 import { type CommittedReceipt, committedArgument } from "../committed.ts";
 import { callOf, type OtrContext, read } from "../context.ts";
+import { NoSenderError } from "../errors.ts";
 import type { Call } from "../sender.ts";
 
 /** Where the draw of a strip stands, in the order of the contract's codes. */
@@ -20,21 +21,25 @@ export interface DrawTerms {
   /** Blocks that are drawn of a long fold. */
   readonly blocks: number;
   readonly turnDuration: bigint;
+  /** From when a round is due until nobody's having delivered it counts as a missed draw. */
+  readonly roundTimeout: bigint;
 }
 
 /** A court's terms: they never change. */
 export async function getDrawTerms(context: OtrContext, court: Address): Promise<DrawTerms> {
   const at = { address: court };
-  const [randomness, verifier, stride, pairs, turnDuration] = await Promise.all([
+  const [randomness, verifier, stride, pairs, turnDuration, roundTimeout] = await Promise.all([
     read(context, "spotChecks", "RANDOMNESS", [], at),
     read(context, "spotChecks", "VERIFIER", [], at),
     read(context, "spotChecks", "STRIDE", [], at),
     read(context, "spotChecks", "PAIRS", [], at),
     read(context, "spotChecks", "TURN_DURATION", [], at),
+    read(context, "spotChecks", "ROUND_TIMEOUT", [], at),
   ]);
   const blocks = await read(context, "elementVerifier", "BLOCKS", [], { address: verifier });
   const numbers = { stride: Number(stride), pairs: Number(pairs), blocks: Number(blocks) };
-  return { court, randomness, verifier, ...numbers, turnDuration: BigInt(turnDuration) };
+  const durations = { turnDuration: BigInt(turnDuration), roundTimeout: BigInt(roundTimeout) };
+  return { court, randomness, verifier, ...numbers, ...durations };
 }
 
 /** The draws of a batch. */
@@ -81,6 +86,13 @@ export async function getStrip(
   const at = { address: court };
   const [state, index, claimId, deadline] = await read(context, "spotChecks", "stripOf", [batchId, BigInt(strip)], at);
   return { state: STRIP_STATES[state]!, index: Number(index), claimId, deadline: BigInt(deadline) };
+}
+
+/** The round that the proofs of a claim wait for now: it draws the pairs, or the blocks once folds are posted. */
+export async function getProofsRound(context: OtrContext, court: Address, claimId: Hex): Promise<bigint> {
+  const at = { address: court };
+  const { postedAt, foldsPostedAt } = await read(context, "spotChecks", "claimOf", [claimId], at);
+  return read(context, "spotChecks", "roundOf", [Math.max(postedAt, foldsPostedAt)], at);
 }
 
 /** A claim about the step that a round drew of a receipt. */
@@ -172,4 +184,16 @@ export function countCall(court: Address, batchId: bigint, strip: number): Call 
 /** Convicts the executor of a batch of which a strip was not answered in time. */
 export function missedCall(court: Address, batchId: bigint, strip: number): Call {
   return callOf(court, "spotChecks", "missed", [batchId, BigInt(strip)]);
+}
+
+/** Repays the gas of `missedCall` to whoever sent it, after the air gap. Anyone may send it. */
+export function repayMissedCall(court: Address, batchId: bigint): Call {
+  return callOf(court, "spotChecks", "payOut", [batchId]);
+}
+
+/** Sends it. @param id Names the deed for senders that remember. */
+export async function repayMissed({ sender }: OtrContext, court: Address, batchId: bigint, id?: string): Promise<void> {
+  const call = repayMissedCall(court, batchId);
+  if (sender === undefined) throw new NoSenderError(call.name);
+  await sender.send(call, id === undefined ? {} : { id });
 }
