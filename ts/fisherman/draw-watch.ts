@@ -168,8 +168,8 @@ export class DrawWatch {
       return "over";
     } catch (err) {
       if (!(err instanceof ContractRevertError)) throw err;
-      // Another one was first; or the sequencer was out, which moves deadlines.
-      if (err.errorName === "Suspended") return "over";
+      // Another one was first; the rules are given up; or the sequencer was out, which moves deadlines.
+      if (err.errorName === "Suspended" || err.errorName === "RefundMode") return "over";
       if (err.errorName === "NotMissed") return now + AGAIN_S;
       throw err;
     }
