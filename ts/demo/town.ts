@@ -46,6 +46,8 @@ export type Role = (typeof ACCOUNTS)[number];
 export interface Serving {
   readonly url: string;
   readonly account: LocalAccount;
+  /** What it took to start and to prove the enclave's key on the chain. */
+  readonly startSeconds: number;
 }
 
 /** The chain's rules, in seconds: a lie must be found within the window, and answered within turns. On a real chain both are hours to days. */
@@ -155,6 +157,7 @@ export class Town {
     const account = this.account(role);
     const actions = this.actions(role);
     await actions.deposit({ amount: STAKE });
+    const begin = performance.now();
     const executor = await openExecutor({
       client: this.client,
       deployment: this.deployment,
@@ -163,14 +166,16 @@ export class Town {
       source: async (modelId) => (modelId.toLowerCase() === model.loaded.modelId ? model : undefined),
       config: this.config,
       path: join(this.folder, `${role}.sqlite`),
-      transactions: { pollMs: POLL_MS },
+      // A registration has many transactions, one after the other.
+      transactions: { pollMs: POLL_MS / 6 },
       random: (bytes) => new Uint8Array(randomBytes(bytes)),
       log: this.log.child({ role }),
     });
+    const startSeconds = Number(((performance.now() - begin) / 1000).toFixed(1));
     this.closers.push(() => executor.stop(2000));
     const url = await executor.start({ host: "127.0.0.1", port: 0 });
     await actions.registerExecutor({ endpoint: url, stake: STAKE });
-    return { url, account };
+    return { url, account, startSeconds };
   }
 
   /** Starts the fisherman with its own copy of the model. */
