@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HttpRequestError, TimeoutError } from "viem";
@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { weiOf } from "./amounts.ts";
 import { ConfigError, SecretError } from "./errors.ts";
 import { openKeystore, sealKeystore } from "./keystore.ts";
-import { environmentName, loadConfig } from "./load.ts";
+import { environmentName, loadConfig, OTHER_VARIABLES } from "./load.ts";
 import { createLogger } from "./logger.ts";
 import { configLines, redactUrl } from "./print.ts";
 import { loadAccount } from "./secrets.ts";
@@ -102,6 +102,14 @@ describe("loadConfig", () => {
 
   it("names variables after keys", () => {
     expect(environmentName("fisherman.maxBundleBytes")).toBe("OTR_FISHERMAN_MAX_BUNDLE_BYTES");
+  });
+
+  it("lets every variable of the deployment script pass", () => {
+    const script = readFileSync("script/Deploy.s.sol", "utf8");
+    const names = [...script.matchAll(/"(OTR_[A-Z_]+)"/g)].map((match) => match[1]!);
+    expect(names).toContain("OTR_INTEL_ROOT");
+    expect(names.filter((name) => !OTHER_VARIABLES.has(name))).toEqual([]);
+    expect(() => loadConfig({ environment: { OTR_INTEL_ROOT: "0x00" }, file: undefined })).not.toThrow();
   });
 });
 

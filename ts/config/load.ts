@@ -30,6 +30,10 @@ export const OTHER_VARIABLES: ReadonlySet<string> = new Set([
   ...["KEY_LIFETIME", "WINDOW", "TURN", "CLAIM_PERIOD", "EXPIRY_CAP", "EXIT_DELAY"].map(deployVariable),
   ...["LOCK", "BOND", "CHALLENGER_BPS", "REQUESTER_BPS", "AIR_GAP", "RESERVE", "DEMAND_BOND"].map(deployVariable),
   ...["GAS_PRICE", "UPTIME_FEED", "GRACE", "DELIVERY_PERIOD"].map(deployVariable),
+  ...["INTEL_ROOT", "INTEL_SIGNER", "TCB_EVAL", "TCB_PROMOTION", "TCB_GRACE", "TCB_CONFIGURATION"].map(deployVariable),
+  ...["COLLATERAL_AGE", "NVIDIA_ROOT", "REVOKER", "VOUCHER", "EAS"].map(deployVariable),
+  ...["CIRCUIT_KEYS", "ELEMENT_VERIFIER", "DRAND", "DEAD_AFTER", "LOST_AFTER", "ROUND_TIMEOUT"].map(deployVariable),
+  ...["DRAW_BLOCKS", "DRAW_DELTA", "DRAW_EPOCH", "DRAW_STRIDE", "DRAW_PAIRS"].map(deployVariable),
 ]);
 
 function deployVariable(name: string): string {

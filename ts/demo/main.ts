@@ -111,6 +111,7 @@ async function play(screen: Screen, cast: Cast, logLevel: "silent" | "info", pro
     return {
       ok,
       model: model.loaded.name,
+      startSeconds: first.startSeconds,
       provisionalMs: Number(first.bought.provisionalMs.toFixed(2)),
       tokens: first.bought.tokens,
       tokensPerSecond: Number(first.bought.tokensPerSecond.toFixed(1)),
@@ -134,6 +135,10 @@ async function honestAct(story: Story) {
   const { town, screen, cast } = story;
   screen.heading("Act 1. An honest answer");
   const serving = await town.serve("honest", cast.model);
+  const { startSeconds } = serving;
+  screen.line(
+    `The enclave's key is registered after ${startSeconds} s: contracts verified its TDX quote and GPU report, here under development roots.`,
+  );
   const bought = await purchase(story, serving, 1);
   const reader = town.actions("requester");
   const batch = await batchOf(reader.otr, bought.bundle, serving.account.address);
@@ -144,7 +149,7 @@ async function honestAct(story: Story) {
   await waitOutWindow(town, screen);
   const status = await reader.statusOf(batch.committed);
   screen.line(`The window has passed: the receipt is ${status}.`);
-  return { bought, commitGasPerReceipt, final: status === "final" };
+  return { bought, startSeconds, commitGasPerReceipt, final: status === "final" };
 }
 
 /** Waits in real time, with a block a second: this local chain makes blocks only when asked. */

@@ -2,22 +2,26 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createTestClient, createWalletClient, http, type LocalAccount, parseEther } from "viem";
+import { createTestClient, createWalletClient, http, type LocalAccount, parseEther, stringToHex, zeroHash } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
+import { firmwareOf } from "../attestation/gpu-firmware.ts";
+import { look } from "../chain/actions/prove-enclave.ts";
 import { type Anvil, anvilKey, startAnvil } from "../chain/anvil.ts";
 import { type ChainClient, connect } from "../chain/client.ts";
 import { type DeployParameters, deploy } from "../chain/deploy.ts";
 import type { Deployment } from "../chain/deployment.ts";
-import { SOFTWARE_MEASUREMENT } from "../chain/dev-evidence.ts";
 import { type OtrActions, otrActions } from "../chain/otr-actions.ts";
 import { walletSender } from "../chain/wallet-sender.ts";
 import { VERIFIER_KEYS } from "../circuits/verifier-keys.ts";
 import { createLogger, type Logger } from "../config/logger.ts";
 import { configSchema } from "../config/schema.ts";
 import { loadModels, type ReadyModel } from "../dispute/load-models.ts";
-import { openExecutor } from "../executor/open-executor.ts";
+import { devRoots } from "../enclave/dev-source.ts";
+import { openSource } from "../enclave/open-source.ts";
+import { guestConfiguration, openExecutor } from "../executor/open-executor.ts";
 import { type OpenFisherman, openFisherman } from "../fisherman/open-fisherman.ts";
 import { encodeInstruction } from "../machine/instruction.ts";
+import { DemoError } from "./errors.ts";
 
 /** From a verdict until it is paid, in seconds. */
 export const AIR_GAP = 60;
@@ -28,6 +32,12 @@ const YEAR = 365 * 24 * 3600;
 /** Milliseconds between looks at the chain; all daemons share this process. */
 const POLL_MS = 300;
 
+/** Determines the roots of the machines' evidence. */
+const DEV_SEED = "demo";
+/** All measurements of a GPU count: the default of `executor.attestation.gpuMeasurements`. */
+const ALL_MEASUREMENTS = 2n ** 64n - 1n;
+const FIRMWARE_SET = stringToHex("H100", { size: 32 });
+
 /** Who is who, by account of the local chain. */
 const ACCOUNTS = ["governance", "honest", "downgrader", "bitflipper", "fisherman", "requester", "inventor"] as const;
 export type Role = (typeof ACCOUNTS)[number];
@@ -36,6 +46,8 @@ export type Role = (typeof ACCOUNTS)[number];
 export interface Serving {
   readonly url: string;
   readonly account: LocalAccount;
+  /** What it took to start and to prove the enclave's key on the chain. */
+  readonly startSeconds: number;
 }
 
 /** The chain's rules, in seconds: a lie must be found within the window, and answered within turns. On a real chain both are hours to days. */
@@ -85,6 +97,7 @@ export class Town {
         turnDuration: pace.turn,
         airGap: AIR_GAP,
         claimPeriod: TURNS * pace.turn,
+        ...devRoots(new TextEncoder().encode(DEV_SEED)),
         ...draws,
       },
     });
@@ -111,21 +124,40 @@ export class Town {
     return createTestClient({ mode: "anvil", chain: this.client.chain, transport: http(this.anvil.url) });
   }
 
-  /** Registers a model, brings its program through the on-chain validator, and accepts software enclaves for it. */
+  /** Registers a model, brings its program through the on-chain validator, and accepts the machines that the demo has for it. */
   async registerModel({ loaded }: ReadyModel): Promise<void> {
     const governance = this.actions("governance");
     const { modelId } = await governance.registerModel(loaded.manifest);
     const instructions = loaded.program.instructions.map(encodeInstruction);
     await governance.validateProgram({ modelId, instructions });
     const validUntil = Math.floor(Date.now() / 1000) + YEAR;
-    await governance.setPolicy({ modelId, measurement: SOFTWARE_MEASUREMENT, validUntil });
+    const { chain } = this.client;
+    const configuration = guestConfiguration({ chainId: chain.id, rollup: this.deployment.addresses.rollup }, [
+      modelId,
+    ]);
+    const source = await openSource(this.config.executor.attestation, { configuration });
+    if (source === undefined) throw new DemoError("There is no machine to accept.");
+    const { measurement, evidence } = await look(source);
+    const firmware = evidence.gpus.map(({ report }) => firmwareOf(report, ALL_MEASUREMENTS));
+    await governance.acceptFirmware({ set: FIRMWARE_SET, firmware, validUntil });
+    const terms = {
+      image: zeroHash,
+      sources: zeroHash,
+      firmwareSet: FIRMWARE_SET,
+      gpus: 1,
+      minAssurance: 3,
+      lifetime: 0,
+    };
+    await governance.setTerms({ modelId, measurement, terms });
+    await governance.setPolicy({ modelId, measurement, validUntil });
   }
 
-  /** Stakes, registers an enclave key, and serves the model with its engine, be it honest or not. */
+  /** Stakes, registers an enclave key with evidence of processor and GPU, and serves the model with its engine, be it honest or not. */
   async serve(role: Role, model: ReadyModel): Promise<Serving> {
     const account = this.account(role);
     const actions = this.actions(role);
     await actions.deposit({ amount: STAKE });
+    const begin = performance.now();
     const executor = await openExecutor({
       client: this.client,
       deployment: this.deployment,
@@ -134,15 +166,16 @@ export class Town {
       source: async (modelId) => (modelId.toLowerCase() === model.loaded.modelId ? model : undefined),
       config: this.config,
       path: join(this.folder, `${role}.sqlite`),
-      devRoot: this.account("governance"),
-      transactions: { pollMs: POLL_MS },
+      // A registration has many transactions, one after the other.
+      transactions: { pollMs: POLL_MS / 6 },
       random: (bytes) => new Uint8Array(randomBytes(bytes)),
       log: this.log.child({ role }),
     });
+    const startSeconds = Number(((performance.now() - begin) / 1000).toFixed(1));
     this.closers.push(() => executor.stop(2000));
     const url = await executor.start({ host: "127.0.0.1", port: 0 });
     await actions.registerExecutor({ endpoint: url, stake: STAKE });
-    return { url, account };
+    return { url, account, startSeconds };
   }
 
   /** Starts the fisherman with its own copy of the model. */
@@ -179,7 +212,7 @@ export class Town {
   private get config() {
     return configSchema.parse({
       rpc: { url: this.anvil.url, pollMs: POLL_MS },
-      executor: { batchSeconds: 1 },
+      executor: { batchSeconds: 1, attestation: { source: "dev", gpus: 1, devSeed: DEV_SEED } },
       fisherman: { retrySeconds: 1 },
       collector: { everySeconds: 1 },
     });

@@ -115,7 +115,7 @@ export async function proveEnclave(context: OtrContext, parameters: ProveEnclave
   const aux = await submitIntel(context, { contracts, quote: machine.quote, collateral, until, send });
   const notAfter = await tried(context, contracts, machine.quote, aux);
   const show = (seconds: bigint) => new Date(Number(seconds) * 1000).toISOString();
-  if (renew && latest <= sofar.expiresAt)
+  if (renew && latest < sofar.expiresAt)
     throw new PolicyError(`A renewal would end the key at ${show(latest)}, no later than now.`, "Renew it later.");
   if (renew && notAfter <= sofar.expiresAt)
     throw new CollateralStaleError("collateral", `It ends at ${show(notAfter)}, no later than the key does now.`);
