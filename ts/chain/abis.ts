@@ -1,6 +1,7 @@
 import type { Abi } from "viem";
 import {
   availabilityAbi,
+  dcapVerifierAbi,
   disputeGameAbi,
   elementVerifierAbi,
   enclaveRegistryAbi,
@@ -8,6 +9,8 @@ import {
   fraudProofsAbi,
   iEvidenceVerifierAbi,
   iJudgeAbi,
+  intelCertificatesAbi,
+  intelCollateralAbi,
   iProgramValidatorAbi,
   iRandomnessAbi,
   modelRegistryAbi,
@@ -58,6 +61,9 @@ export const errorsAbi: Abi = distinctErrors([
   iJudgeAbi,
   iProgramValidatorAbi,
   iEvidenceVerifierAbi,
+  dcapVerifierAbi,
+  intelCertificatesAbi,
+  intelCollateralAbi,
 ]);
 
 function distinctErrors(abis: readonly Abi[]): Abi {

@@ -581,6 +581,285 @@ export const availabilityAbi = [
 ] as const
 
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// DcapVerifier
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const dcapVerifierAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      {
+        name: 'collateral',
+        internalType: 'contract IntelCollateral',
+        type: 'address',
+      },
+      {
+        name: 'policy',
+        internalType: 'struct DcapVerifier.Policy',
+        type: 'tuple',
+        components: [
+          { name: 'minTcbEval', internalType: 'uint32', type: 'uint32' },
+          { name: 'promotionDelay', internalType: 'uint32', type: 'uint32' },
+          { name: 'grace', internalType: 'uint32', type: 'uint32' },
+          { name: 'maxAge', internalType: 'uint32', type: 'uint32' },
+          { name: 'acceptConfiguration', internalType: 'bool', type: 'bool' },
+        ],
+      },
+      { name: 'tee', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'ACCEPT_CONFIGURATION',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'CERTIFICATES',
+    outputs: [
+      { name: '', internalType: 'contract IntelCertificates', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'COLLATERAL',
+    outputs: [
+      { name: '', internalType: 'contract IntelCollateral', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'DEPLOYED_AT',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'GRACE',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'MAX_AGE',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'MIN_TCB_EVAL',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'PROMOTION_DELAY',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'TEE',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      {
+        name: 'claims',
+        internalType: 'struct Claims',
+        type: 'tuple',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd1', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tcbStatus', internalType: 'uint8', type: 'uint8' },
+          { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      { name: 'proof', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'isRevoked',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'kind',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'evidence', internalType: 'bytes', type: 'bytes' },
+      { name: 'aux', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'verify',
+    outputs: [
+      {
+        name: 'claims',
+        internalType: 'struct Claims',
+        type: 'tuple',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd1', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tcbStatus', internalType: 'uint8', type: 'uint8' },
+          { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'issueDate', internalType: 'uint256', type: 'uint256' },
+      { name: 'maxAge', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'CollateralTooOld',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'length', internalType: 'uint256', type: 'uint256' }],
+    name: 'DcapAux',
+  },
+  { type: 'error', inputs: [], name: 'DcapPolicy' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'end', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'FieldTruncated',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'expected', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'FieldValue',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'OtherDocument',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'OtherQuote',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'signature', internalType: 'uint256', type: 'uint256' },
+      { name: 'key', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'P256Lengths',
+  },
+  { type: 'error', inputs: [], name: 'P256Signature' },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'QeIdentityMismatch',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'QuoteAttestationKey',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'QuoteDebug',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'QuoteSeptVe',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'got', internalType: 'uint256', type: 'uint256' }],
+    name: 'QuoteVersion',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'status', internalType: 'uint8', type: 'uint8' }],
+    name: 'TcbConfigurationNeeded',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'tcbEval', internalType: 'uint256', type: 'uint256' },
+      { name: 'newer', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'TcbEvaluationTooOld',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'until', internalType: 'uint256', type: 'uint256' }],
+    name: 'TcbEvaluationUnknown',
+  },
+  { type: 'error', inputs: [], name: 'TcbLevelMissing' },
+  {
+    type: 'error',
+    inputs: [{ name: 'status', internalType: 'uint8', type: 'uint8' }],
+    name: 'TcbOutOfDate',
+  },
+  { type: 'error', inputs: [], name: 'TcbRevoked' },
+  {
+    type: 'error',
+    inputs: [{ name: 'version', internalType: 'uint256', type: 'uint256' }],
+    name: 'TdxModuleIdentity',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'version', internalType: 'uint256', type: 'uint256' }],
+    name: 'TdxModuleUnknown',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 // DisputeGame
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 
@@ -3063,6 +3342,7 @@ export const enclaveRegistryAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
       {
@@ -3608,6 +3888,37 @@ export const enclaveRegistryAbi = [
     anonymous: false,
     inputs: [
       {
+        name: 'verifier',
+        internalType: 'contract IEvidenceVerifier',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'claims',
+        internalType: 'struct Claims',
+        type: 'tuple',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd1', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tcbStatus', internalType: 'uint8', type: 'uint8' },
+          { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
+        ],
+        indexed: false,
+      },
+    ],
+    name: 'EvidenceProved',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
         name: 'version',
         internalType: 'uint64',
         type: 'uint64',
@@ -3995,6 +4306,7 @@ export const enclaveSessionsAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
       {
@@ -4011,9 +4323,11 @@ export const enclaveSessionsAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
-      { name: 'index', internalType: 'uint256', type: 'uint256' },
+      { name: 'part', internalType: 'uint256', type: 'uint256' },
+      { name: 'proof', internalType: 'bytes', type: 'bytes' },
     ],
     name: 'evict',
     outputs: [],
@@ -4052,6 +4366,7 @@ export const enclaveSessionsAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
       {
@@ -4068,6 +4383,7 @@ export const enclaveSessionsAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
       { name: 'imageConfig', internalType: 'bytes32', type: 'bytes32' },
@@ -4228,6 +4544,7 @@ export const enclaveSessionsAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
         indexed: false,
       },
@@ -4436,6 +4753,7 @@ export const enclaveSessionsAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
     ],
@@ -5509,6 +5827,7 @@ export const iEvidenceVerifierAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
     ],
@@ -5822,6 +6141,884 @@ export const iRandomnessAbi = [
     type: 'error',
     inputs: [{ name: 'round', internalType: 'uint64', type: 'uint64' }],
     name: 'ProofRejected',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// IntelCertificates
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const intelCertificatesAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      { name: 'root', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'signerSubject', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'ROOT',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'SIGNER_SUBJECT',
+    outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'der', internalType: 'bytes', type: 'bytes' }],
+    name: 'addAuthority',
+    outputs: [{ name: 'authority', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'der', internalType: 'bytes', type: 'bytes' },
+      { name: 'authority', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'addCrl',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'der', internalType: 'bytes', type: 'bytes' },
+      { name: 'authority', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'addPck',
+    outputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'der', internalType: 'bytes', type: 'bytes' }],
+    name: 'addRoot',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'der', internalType: 'bytes', type: 'bytes' }],
+    name: 'addSigner',
+    outputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'authority', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'authorityOf',
+    outputs: [
+      { name: 'x', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'y', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'subject', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'issuer', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'serial', internalType: 'uint160', type: 'uint160' },
+      { name: 'notAfter', internalType: 'uint40', type: 'uint40' },
+      { name: 'pathLength', internalType: 'uint8', type: 'uint8' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'digest', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'signature', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'checkSigned',
+    outputs: [],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'checkSignerNotRevoked',
+    outputs: [],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'authority', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'crlOf',
+    outputs: [
+      { name: 'thisUpdate', internalType: 'uint40', type: 'uint40' },
+      { name: 'nextUpdate', internalType: 'uint40', type: 'uint40' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'isPckRevoked',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'authority', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'serial', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'isRevoked',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'pckOf',
+    outputs: [
+      { name: 'x', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'y', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'ppidHash', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'authority', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'serial', internalType: 'uint160', type: 'uint160' },
+      { name: 'notAfter', internalType: 'uint40', type: 'uint40' },
+      { name: 'pceSvn', internalType: 'uint16', type: 'uint16' },
+      { name: 'pceId', internalType: 'bytes2', type: 'bytes2' },
+      { name: 'components', internalType: 'bytes16', type: 'bytes16' },
+      { name: 'fmspc', internalType: 'bytes6', type: 'bytes6' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'platform',
+    outputs: [
+      {
+        name: 'p',
+        internalType: 'struct IntelCertificates.Platform',
+        type: 'tuple',
+        components: [
+          { name: 'key', internalType: 'bytes', type: 'bytes' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'fmspc', internalType: 'bytes6', type: 'bytes6' },
+          { name: 'pceId', internalType: 'bytes2', type: 'bytes2' },
+          { name: 'pceSvn', internalType: 'uint16', type: 'uint16' },
+          { name: 'components', internalType: 'bytes16', type: 'bytes16' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'platformEver',
+    outputs: [
+      {
+        name: 'p',
+        internalType: 'struct IntelCertificates.Platform',
+        type: 'tuple',
+        components: [
+          { name: 'key', internalType: 'bytes', type: 'bytes' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'fmspc', internalType: 'bytes6', type: 'bytes6' },
+          { name: 'pceId', internalType: 'bytes2', type: 'bytes2' },
+          { name: 'pceSvn', internalType: 'uint16', type: 'uint16' },
+          { name: 'components', internalType: 'bytes16', type: 'bytes16' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'der', internalType: 'bytes', type: 'bytes' },
+      { name: 'authority', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'skipped', internalType: 'uint256', type: 'uint256' },
+      { name: 'count', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'revoke',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'signerOf',
+    outputs: [
+      { name: 'x', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'y', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'serial', internalType: 'uint160', type: 'uint160' },
+      { name: 'notAfter', internalType: 'uint40', type: 'uint40' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'signerValidity',
+    outputs: [{ name: 'notAfter', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'authority',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'serial',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+      {
+        name: 'notAfter',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'AuthorityAdded',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'authority',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'thisUpdate',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+      {
+        name: 'nextUpdate',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'CrlAdded',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32', indexed: true },
+      {
+        name: 'authority',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: true,
+      },
+      { name: 'fmspc', internalType: 'bytes6', type: 'bytes6', indexed: true },
+      {
+        name: 'serial',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'PckAdded',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'authority',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'serial',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+    ],
+    name: 'Revoked',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32', indexed: true },
+      {
+        name: 'serial',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+      {
+        name: 'notAfter',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'SignerAdded',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'notAfter', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'CertificateExpired',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'CertificateMissing',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'authority', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'known', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'CertificateNotNewer',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'authority', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'serial', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'CertificateRevoked',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'subject', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'CertificateRole',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'CrlAlgorithm',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'CrlEntries',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'authority', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'nextUpdate', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'CrlExpired',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'CrlIssuer',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'authority', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'CrlMissing',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'authority', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'known', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'CrlNotNewer',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'authority', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'thisUpdate', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'CrlNotYetIssued',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'got', internalType: 'uint256', type: 'uint256' }],
+    name: 'CrlVersion',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'DerBits',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'DerBoolean',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'most', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'DerInteger',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'DerLength',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'expected', internalType: 'uint8', type: 'uint8' },
+      { name: 'got', internalType: 'uint8', type: 'uint8' },
+    ],
+    name: 'DerTag',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'end', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'DerTrailing',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'end', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'DerTruncated',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'signature', internalType: 'uint256', type: 'uint256' },
+      { name: 'key', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'P256Lengths',
+  },
+  { type: 'error', inputs: [], name: 'P256Signature' },
+  { type: 'error', inputs: [], name: 'PckCurve' },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'PckExtension',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'keyUsage', internalType: 'uint256', type: 'uint256' }],
+    name: 'PckLeaf',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'PckRoot',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Algorithm',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'pathLength', internalType: 'uint256', type: 'uint256' },
+      { name: 'below', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'X509Authority',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Extension',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'oid', internalType: 'bytes', type: 'bytes' }],
+    name: 'X509ExtensionMissing',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'X509Issuer',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Key',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Time',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'notBefore', internalType: 'uint64', type: 'uint64' },
+      { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+      { name: 'time', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'X509Validity',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'got', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Version',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// IntelCollateral
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const intelCollateralAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      {
+        name: 'certificates',
+        internalType: 'contract IntelCertificates',
+        type: 'address',
+      },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'CERTIFICATES',
+    outputs: [
+      { name: '', internalType: 'contract IntelCertificates', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'evaluation',
+    outputs: [
+      { name: 'table', internalType: 'bytes', type: 'bytes' },
+      { name: 'issueDate', internalType: 'uint256', type: 'uint256' },
+      { name: 'nextUpdate', internalType: 'uint256', type: 'uint256' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'evaluationOf',
+    outputs: [
+      { name: 'table', internalType: 'address', type: 'address' },
+      { name: 'issueDate', internalType: 'uint40', type: 'uint40' },
+      { name: 'nextUpdate', internalType: 'uint40', type: 'uint40' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'fmspc', internalType: 'bytes6', type: 'bytes6' },
+      { name: 'tcbEval', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'newest',
+    outputs: [{ name: 'table', internalType: 'bytes', type: 'bytes' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'tcbEval', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'qeIdentityOf',
+    outputs: [
+      { name: 'table', internalType: 'address', type: 'address' },
+      { name: 'issueDate', internalType: 'uint40', type: 'uint40' },
+      { name: 'nextUpdate', internalType: 'uint40', type: 'uint40' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'json', internalType: 'bytes', type: 'bytes' },
+      { name: 'signature', internalType: 'bytes', type: 'bytes' },
+      { name: 'signer', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'submitQeIdentity',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'json', internalType: 'bytes', type: 'bytes' },
+      { name: 'signature', internalType: 'bytes', type: 'bytes' },
+      { name: 'signer', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'submitTcbEvaluation',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'json', internalType: 'bytes', type: 'bytes' },
+      { name: 'signature', internalType: 'bytes', type: 'bytes' },
+      { name: 'signer', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'submitTcbInfo',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'fmspc', internalType: 'bytes6', type: 'bytes6' },
+      { name: 'tcbEval', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'tables',
+    outputs: [
+      { name: 'tcbInfo', internalType: 'bytes', type: 'bytes' },
+      { name: 'qeIdentity', internalType: 'bytes', type: 'bytes' },
+      { name: 'issueDate', internalType: 'uint256', type: 'uint256' },
+      { name: 'notAfter', internalType: 'uint256', type: 'uint256' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'fmspc', internalType: 'bytes6', type: 'bytes6' },
+      { name: 'tcbEval', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'tcbInfoOf',
+    outputs: [
+      { name: 'table', internalType: 'address', type: 'address' },
+      { name: 'issueDate', internalType: 'uint40', type: 'uint40' },
+      { name: 'nextUpdate', internalType: 'uint40', type: 'uint40' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32', indexed: true },
+      { name: 'fmspc', internalType: 'bytes6', type: 'bytes6', indexed: true },
+      {
+        name: 'tcbEval',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+      {
+        name: 'issueDate',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+      {
+        name: 'nextUpdate',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'CollateralSubmitted',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32', indexed: true },
+      {
+        name: 'tcbEval',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+      {
+        name: 'date',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'TcbRecoveryAnnounced',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'tcbEval', internalType: 'uint256', type: 'uint256' },
+      { name: 'nextUpdate', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'CollateralExpired',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'fmspc', internalType: 'bytes6', type: 'bytes6' },
+      { name: 'tcbEval', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'CollateralMissing',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'known', internalType: 'uint256', type: 'uint256' },
+      { name: 'issueDate', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'CollateralNotNewer',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'issueDate', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'CollateralNotYetIssued',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'member', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'JsonDuplicate',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'expected', internalType: 'bytes1', type: 'bytes1' },
+    ],
+    name: 'JsonExpected',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'digits', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'JsonHex',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'expected', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'JsonMembers',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'most', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'JsonNumber',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'JsonText',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'JsonTime',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'JsonTrailing',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'JsonValue',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'QeIdentityKind',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'length', internalType: 'uint256', type: 'uint256' }],
+    name: 'StoringFailed',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'TcbEvaluationKind',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'TcbInfoKind',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'TcbInfoModule',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'status', internalType: 'bytes', type: 'bytes' }],
+    name: 'TcbStatusUnknown',
   },
 ] as const
 
@@ -6437,6 +7634,16 @@ export const nvidiaCertificatesAbi = [
   },
   {
     type: 'function',
+    inputs: [
+      { name: 'parent', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'serial', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'isRevokedUnder',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
     inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
     name: 'leafOf',
     outputs: [
@@ -6646,6 +7853,279 @@ export const nvidiaCertificatesAbi = [
     type: 'error',
     inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
     name: 'NotALeaf',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'UnknownCertificate',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Algorithm',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'pathLength', internalType: 'uint256', type: 'uint256' },
+      { name: 'below', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'X509Authority',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Extension',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'oid', internalType: 'bytes', type: 'bytes' }],
+    name: 'X509ExtensionMissing',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'X509Issuer',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Key',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Time',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'notBefore', internalType: 'uint64', type: 'uint64' },
+      { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+      { name: 'time', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'X509Validity',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'got', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Version',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// NvidiaOcsp
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const nvidiaOcspAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      {
+        name: 'certificates',
+        internalType: 'contract NvidiaCertificates',
+        type: 'address',
+      },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'CERTIFICATES',
+    outputs: [
+      {
+        name: '',
+        internalType: 'contract NvidiaCertificates',
+        type: 'address',
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'SIGNATURES',
+    outputs: [
+      { name: '', internalType: 'contract P384Verifier', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'response', internalType: 'bytes', type: 'bytes' },
+      { name: 'issuer', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'issuerName', internalType: 'bytes', type: 'bytes' },
+      { name: 'hints', internalType: 'bytes', type: 'bytes' },
+      { name: 'responderHints', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'revoke',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'issuer', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'serial', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'thisUpdateOf',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'issuer',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'serial',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+      {
+        name: 'thisUpdate',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'OcspSubmitted',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'DerBits',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'DerBoolean',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'most', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'DerInteger',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'DerLength',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'expected', internalType: 'uint8', type: 'uint8' },
+      { name: 'got', internalType: 'uint8', type: 'uint8' },
+    ],
+    name: 'DerTag',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'end', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'DerTrailing',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'end', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'DerTruncated',
+  },
+  { type: 'error', inputs: [], name: 'H100Curve' },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'OcspAlgorithm',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'OcspCertificate',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'OcspHash',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'issuer', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'OcspIssuer',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'OcspIssuerName',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'subject', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'OcspNotAResponder',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'known', internalType: 'uint256', type: 'uint256' },
+      { name: 'thisUpdate', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OcspNotNewer',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'serial', internalType: 'uint256', type: 'uint256' }],
+    name: 'OcspNotRevoked',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'OcspResponder',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'issuer', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'serial', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OcspRevoked',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'OcspStatus',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'thisUpdate', internalType: 'uint256', type: 'uint256' },
+      { name: 'nextUpdate', internalType: 'uint256', type: 'uint256' },
+      { name: 'time', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OcspValidity',
   },
   {
     type: 'error',
