@@ -11,6 +11,7 @@ const CONTRACTS = [
   "EnclaveSessions",
   "NvidiaCertificates",
   "NvidiaVerifier",
+  "NvidiaOcsp",
   "IntelCertificates",
   "IntelCollateral",
   "DcapVerifier",

@@ -15,6 +15,7 @@ import {GovernanceVerifier} from "../src/attestation/GovernanceVerifier.sol";
 import {IntelCertificates} from "../src/attestation/IntelCertificates.sol";
 import {IntelCollateral} from "../src/attestation/IntelCollateral.sol";
 import {NvidiaCertificates} from "../src/attestation/NvidiaCertificates.sol";
+import {NvidiaOcsp} from "../src/attestation/NvidiaOcsp.sol";
 import {NvidiaVerifier} from "../src/attestation/NvidiaVerifier.sol";
 import {P384Verifier} from "../src/attestation/P384Verifier.sol";
 import {IEas, IEasSchemas} from "../src/interfaces/IEas.sol";
@@ -33,7 +34,7 @@ struct AttestationConfig {
     address eas;
 }
 
-/// @notice What proves enclave keys. Zero: a vendor's three without its root, the governance's verifier without a voucher, the resolver without EAS.
+/// @notice What proves enclave keys. Zero: a vendor's contracts without its root, the governance's verifier without a voucher, the resolver without EAS.
 struct AttestationDeployment {
     EnclaveSessions sessions;
     IntelCertificates intelCertificates;
@@ -44,6 +45,7 @@ struct AttestationDeployment {
     P384Verifier signatures;
     NvidiaCertificates certificates;
     NvidiaVerifier nvidia;
+    NvidiaOcsp ocsp;
     TeeResolver resolver;
 }
 
@@ -113,6 +115,7 @@ library AttestationDeploy {
                 d.certificates = new NvidiaCertificates(address(manager), config.nvidiaRoot, d.signatures);
             }
             if (address(d.nvidia) == address(0)) d.nvidia = new NvidiaVerifier(d.certificates);
+            if (address(d.ocsp) == address(0)) d.ocsp = new NvidiaOcsp(d.certificates);
         }
         if (config.eas != address(0) && address(d.resolver) == address(0)) {
             _probe(config.eas);
@@ -136,8 +139,8 @@ library AttestationDeploy {
         _allow(manager, address(d.sessions), EnclaveSessions.withdrawFirmware.selector, guardianRole);
         if (address(d.certificates) != address(0)) {
             _allow(manager, address(d.certificates), NvidiaCertificates.revoke.selector, REVOKER_ROLE);
-            (bool isRevoker,) = manager.hasRole(REVOKER_ROLE, config.revoker);
-            if (!isRevoker) manager.grantRole(REVOKER_ROLE, config.revoker, 0);
+            _grant(manager, config.revoker);
+            _grant(manager, address(d.ocsp));
         }
         (IEas eas,) = registry.attestations();
         if (address(d.resolver) == address(0) || address(eas) != address(0)) return;
@@ -184,6 +187,9 @@ library AttestationDeploy {
         }
         if (_differs(address(found.nvidia), address(fresh.nvidia), address(0))) {
             return ("NvidiaVerifier", address(found.nvidia));
+        }
+        if (_differs(address(found.ocsp), address(fresh.ocsp), address(0))) {
+            return ("NvidiaOcsp", address(found.ocsp));
         }
         if (_differs(address(found.resolver), address(fresh.resolver), address(0))) {
             return ("TeeResolver", address(found.resolver));
@@ -250,6 +256,12 @@ library AttestationDeploy {
     function _install(EnclaveRegistry registry, IEvidenceVerifier verifier) private {
         if (address(verifier) == address(0)) return;
         if (address(registry.verifierOf(verifier.kind())) == address(0)) registry.setVerifier(verifier);
+    }
+
+    /// @dev Makes somebody a revoker.
+    function _grant(AccessManager manager, address revoker) private {
+        (bool isRevoker,) = manager.hasRole(REVOKER_ROLE, revoker);
+        if (!isRevoker) manager.grantRole(REVOKER_ROLE, revoker, 0);
     }
 
     function _allow(AccessManager manager, address target, bytes4 selector, uint64 role) private {

@@ -29,6 +29,7 @@ import {GovernanceVerifier} from "../src/attestation/GovernanceVerifier.sol";
 import {IntelCertificates} from "../src/attestation/IntelCertificates.sol";
 import {IntelCollateral} from "../src/attestation/IntelCollateral.sol";
 import {NvidiaCertificates} from "../src/attestation/NvidiaCertificates.sol";
+import {NvidiaOcsp} from "../src/attestation/NvidiaOcsp.sol";
 import {NvidiaVerifier} from "../src/attestation/NvidiaVerifier.sol";
 import {P384Verifier} from "../src/attestation/P384Verifier.sol";
 import {IEnclaveRegistry} from "../src/interfaces/IEnclaveRegistry.sol";
@@ -497,6 +498,7 @@ contract Deploy is Script {
         d.signatures = P384Verifier(_find("P384Verifier"));
         d.certificates = NvidiaCertificates(_find("NvidiaCertificates"));
         d.nvidia = NvidiaVerifier(_find("NvidiaVerifier"));
+        d.ocsp = NvidiaOcsp(_find("NvidiaOcsp"));
         d.resolver = TeeResolver(_find("TeeResolver"));
     }
 
@@ -697,6 +699,7 @@ contract Deploy is Script {
             vm.serializeAddress(json, "P384Verifier", address(d.signatures));
             vm.serializeAddress(json, "NvidiaCertificates", address(d.certificates));
             vm.serializeAddress(json, "NvidiaVerifier", address(d.nvidia));
+            vm.serializeAddress(json, "NvidiaOcsp", address(d.ocsp));
         }
         if (address(d.resolver) != address(0)) vm.serializeAddress(json, "TeeResolver", address(d.resolver));
     }

@@ -159,6 +159,9 @@ contract AttestationDeployTest is AttestationDeployBase {
         assertEq(schema, AttestationDeploy.schemaOf(d.resolver));
         vm.prank(stranger);
         d.certificates.revoke("issuer", 1);
+        vm.prank(address(d.ocsp));
+        d.certificates.revoke("issuer", 2);
+        assertEq(address(d.ocsp.CERTIFICATES()), address(d.certificates));
         vm.prank(executor);
         vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, executor));
         d.sessions.withdrawFirmware(FIRMWARE);
@@ -180,6 +183,7 @@ contract AttestationDeployTest is AttestationDeployBase {
         assertEq(address(d.nvidia), address(0));
         assertEq(address(d.intelCertificates), address(0));
         assertEq(address(d.dcap), address(0));
+        assertEq(address(d.ocsp), address(0));
         assertEq(address(d.governanceVerifier), address(0));
         assertEq(address(d.resolver), address(0));
         assertEq(registry.sessions(), address(d.sessions));
@@ -208,6 +212,8 @@ contract AttestationDeployTest is AttestationDeployBase {
         other.resolver = d.resolver;
         _config.eas = d.resolver.EAS();
         assertEq(_unknown(other), "NvidiaVerifier");
+        other.nvidia = d.nvidia;
+        assertEq(_unknown(other), "NvidiaOcsp");
         vm.etch(address(d.signatures), hex"00");
         assertEq(_unknown(d), "P384Verifier");
         vm.etch(address(d.enclaveVerifier), hex"00");

@@ -33,10 +33,10 @@ export class CertificateChainError extends BaseError {
 
 /** A chain ends in another certificate than the pinned one. */
 export class RootMismatchError extends BaseError {
-  constructor(expected: string, got: string) {
+  constructor(expected: string, got: string, hash = "SHA-256") {
     super("A chain ends in another root than the pinned one.", {
       code: "attestation.root",
-      metaMessages: [`Expected the certificate with SHA-256 ${expected}, got ${got}.`],
+      metaMessages: [`Expected the certificate with ${hash} ${expected}, got ${got}.`],
     });
   }
 }
@@ -154,6 +154,41 @@ export class OcspError extends BaseError {
     super("An OCSP answer is refused.", {
       code: "attestation.ocsp",
       metaMessages: [reason, "Ask the responder again for the certificate that you mean, by SHA-384."],
+    });
+  }
+}
+
+/** Collateral could not be had from a service. */
+export class CollateralFetchError extends BaseError {
+  /** HTTP status, where there was an answer with another one than 200. */
+  readonly status: number | undefined;
+
+  /** @param kind What failed: the last part of the code. */
+  constructor(
+    kind: "url" | "network" | "timeout" | "status" | "size" | "answer",
+    url: string,
+    reason: string,
+    fix: string,
+    { cause, status }: { cause?: unknown; status?: number } = {},
+  ) {
+    super(`Collateral cannot be fetched from ${url}.`, {
+      code: `attestation.fetch.${kind}`,
+      metaMessages: [reason, fix],
+      retryable: ["network", "timeout"].includes(kind) || status === 429 || (status ?? 0) >= 500,
+      cause,
+    });
+    this.status = status;
+  }
+}
+
+/** What proved a key is in no transaction that could be read. */
+export class ProofNotFoundError extends BaseError {
+  constructor(enclaveKey: string) {
+    super(`The claims that proved key ${enclaveKey} were not found.`, {
+      code: "attestation.proof",
+      metaMessages: [
+        "No registration of this key from that block on holds them: look from an earlier block, or at a node with history.",
+      ],
     });
   }
 }

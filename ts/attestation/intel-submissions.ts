@@ -1,4 +1,4 @@
-import { encodeAbiParameters, type Hex, keccak256 } from "viem";
+import { encodeAbiParameters, encodePacked, type Hex, keccak256, stringToHex } from "viem";
 import { concat, fromHex, toHex } from "../commit/bytes.ts";
 import { EvidenceEncodingError } from "./errors.ts";
 import { parseQuote } from "./intel/quote.ts";
@@ -13,7 +13,7 @@ import { parseCertificate, parsePem } from "./x509.ts";
 export interface Submission {
   readonly contract: "IntelCertificates" | "IntelCollateral";
   readonly functionName: string;
-  readonly args: readonly Hex[];
+  readonly args: readonly (Hex | bigint)[];
 }
 
 /** A document of Intel's with its signature. */
@@ -112,6 +112,17 @@ export function certificatesOf(quote: Uint8Array): Uint8Array[] {
 /** `aux` of a quote: which PCK certificate signed it, and the TCB evaluation data number to judge by. */
 export function dcapAux(pck: Uint8Array, tcbEval: number): Hex {
   return encodeAbiParameters([{ type: "bytes32" }, { type: "uint256" }], [certificateName(pck), BigInt(tcbEval)]);
+}
+
+/**
+ * Shows `EnclaveSessions.evict` that one of Intel's documents, which is on the chain, has a part of a quote's platform as revoked.
+ *
+ * @param document TCB info ("TDX", "SGX"), or identity of the quoting enclave ("TD_QE", "QE").
+ * @param tcbEval Its TCB evaluation data number: not below the one that the key was judged by.
+ */
+export function revokedTcbProof(document: "TDX" | "SGX" | "TD_QE" | "QE", tcbEval: number, quote: Uint8Array): Hex {
+  const head = [stringToHex(document, { size: 32 }), BigInt(tcbEval), toHex(withoutCertificates(quote))] as const;
+  return encodePacked(["bytes32", "uint256", "bytes"], head);
 }
 
 /**

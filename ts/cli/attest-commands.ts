@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { verifySnp } from "../attestation/amd/verify.ts";
 import { fingerprint } from "../attestation/chain.ts";
@@ -13,9 +12,11 @@ import { compareMeasurements, verifyRim } from "../attestation/nvidia/rim.ts";
 import { type TokenKey, verifyToken } from "../attestation/nvidia/token.ts";
 import { parseGpuEvidence, type VerifiedGpu, verifyGpu } from "../attestation/nvidia/verify.ts";
 import { verifyAttestationReport } from "../attestation/report.ts";
-import { parseCertificate, parsePem, type X509 } from "../attestation/x509.ts";
+import type { X509 } from "../attestation/x509.ts";
 import { fromHex, toHex } from "../commit/bytes.ts";
 import { BaseError } from "../errors.ts";
+import { certificatesOf, readFile, readJson, timeOf } from "./attest-files.ts";
+import { collateralCommand } from "./collateral-command.ts";
 import { NegativeResultError, UsageError } from "./errors.ts";
 import { table } from "./output.ts";
 import { integer, type Run } from "./program.ts";
@@ -81,6 +82,8 @@ export function attestCommands(program: Command, run: Run): void {
       }),
     );
 
+  collateralCommand(attest, run);
+
   attest
     .command("dev-roots")
     .description("roots of a development executor's evidence, in PEM, for --root: they prove nothing")
@@ -113,10 +116,10 @@ function contextOf(options: VerifyOptions) {
     reportData: sized(options.reportData, 64, "--report-data"),
     tlsFingerprint: sized(options.tlsFingerprint, 32, "--tls-fingerprint"),
     signingAddress: sized(options.signingAddress, 20, "--signing-address"),
-    collateral: options.collateral === undefined ? undefined : parseCollateral(json(options.collateral)),
-    chain: options.chain === undefined ? undefined : read(options.chain),
-    keys: options.jwks === undefined ? [] : ((json(options.jwks) as { keys?: TokenKey[] } | null)?.keys ?? []),
-    rims: options.rim.map((file) => new TextDecoder().decode(read(file))),
+    collateral: options.collateral === undefined ? undefined : parseCollateral(readJson(options.collateral)),
+    chain: options.chain === undefined ? undefined : readFile(options.chain),
+    keys: options.jwks === undefined ? [] : ((readJson(options.jwks) as { keys?: TokenKey[] } | null)?.keys ?? []),
+    rims: options.rim.map((file) => new TextDecoder().decode(readFile(file))),
     roots: rootsOf(options),
     accept,
     gpus: options.gpus,
@@ -126,11 +129,11 @@ function contextOf(options: VerifyOptions) {
 
 /** Fingerprints of pinned roots by vendor: each signs with another kind of key. */
 function rootsOf({ root, rimRoot }: VerifyOptions) {
-  const given = root.flatMap((file) => certificatesOf(read(file)));
+  const given = root.flatMap((file) => certificatesOf(readFile(file)));
   const of = (kind: X509["keyKind"]) =>
     given.filter(({ keyKind }) => keyKind === kind).map(({ der }) => fingerprint(der));
   const [[intel], [nvidia], amd] = [of("P-256"), of("P-384"), of("RSA")];
-  const [rim] = rimRoot === undefined ? [] : certificatesOf(read(rimRoot));
+  const [rim] = rimRoot === undefined ? [] : certificatesOf(readFile(rimRoot));
   return {
     ...(intel && { intel }),
     ...(nvidia && { nvidia }),
@@ -147,7 +150,7 @@ function resultOf(file: string, context: Context) {
   try {
     const evidence = checks.run(
       "file",
-      () => readEvidence(read(file)),
+      () => readEvidence(readFile(file)),
       (found) => found.kind,
     );
     kind = evidence.kind;
@@ -259,40 +262,10 @@ function shown(value: object): unknown {
   );
 }
 
-/** Certificates in PEM or one in DER. */
-function certificatesOf(data: Uint8Array): X509[] {
-  const text = new TextDecoder("latin1").decode(data);
-  return text.trimStart().startsWith("-----BEGIN") ? parsePem(text) : [parseCertificate(data)];
-}
-
-function timeOf(at: string | undefined): number {
-  const time = at === undefined ? Date.now() / 1000 : /^\d+$/.test(at) ? Number(at) : Date.parse(at) / 1000;
-  if (!Number.isFinite(time) || time > 8.64e12)
-    throw new UsageError(`${at} is no time.`, "Use e.g. 2026-11-22T00:00:00Z.");
-  return Math.floor(time);
-}
-
 function sized(text: string | undefined, size: number, option: string): Uint8Array | undefined {
   if (text === undefined) return undefined;
   const hex = text.replace(/^0x/, "");
   if (!/^[0-9a-fA-F]*$/.test(hex) || hex.length !== 2 * size)
     throw new UsageError(`${option} is not ${size} bytes in hexadecimal.`);
   return fromHex(`0x${hex}`);
-}
-
-function read(file: string): Uint8Array {
-  try {
-    return new Uint8Array(readFileSync(file));
-  } catch {
-    throw new UsageError(`${file} cannot be read.`);
-  }
-}
-
-function json(file: string): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(read(file)));
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(`${file} is no JSON.`);
-  }
 }

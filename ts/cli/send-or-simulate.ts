@@ -1,5 +1,6 @@
 import { DryRunError } from "../chain/dry-sender.ts";
 import type { OtrActions } from "../chain/otr-actions.ts";
+import type { Sender } from "../chain/sender.ts";
 import type { Session } from "./session.ts";
 
 /** Option of every command that sends. */
@@ -8,13 +9,26 @@ export interface Sending {
 }
 
 /** Sends what the body does, or with `--dry-run` simulates its first transaction and says so. @returns Whether it was sent. */
-export async function sendOrSimulate(
+export function sendOrSimulate(
   session: Session,
   { dryRun = false }: Sending,
   body: (actions: OtrActions) => Promise<unknown>,
 ): Promise<boolean> {
+  return unlessSimulated(session, dryRun, async () => body(await session.writer(dryRun)));
+}
+
+/** Likewise calls to contracts that no deployment names. */
+export function sendCallsOrSimulate(
+  session: Session,
+  { dryRun = false }: Sending,
+  body: (sender: Sender) => Promise<unknown>,
+): Promise<boolean> {
+  return unlessSimulated(session, dryRun, async () => body(await session.sender(dryRun)));
+}
+
+async function unlessSimulated(session: Session, dryRun: boolean, body: () => Promise<unknown>): Promise<boolean> {
   try {
-    await body(await session.writer(dryRun));
+    await body();
     return !dryRun;
   } catch (error) {
     if (!(error instanceof DryRunError)) throw error;

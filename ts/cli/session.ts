@@ -7,6 +7,7 @@ import { type Deployment, deploymentPath, readDeployment } from "../chain/deploy
 import { DrySender } from "../chain/dry-sender.ts";
 import { MemoryIntentStore } from "../chain/intent.ts";
 import { type OtrActions, otrActions } from "../chain/otr-actions.ts";
+import type { Sender } from "../chain/sender.ts";
 import { Transactor, type TransactorOptions } from "../chain/transactor.ts";
 import { cacheFolder } from "../commit/cache-folder.ts";
 import { weiOf } from "../config/amounts.ts";
@@ -70,10 +71,14 @@ export class Session {
   /** Actions that send with the configured account, one command long. @param dryRun Only simulates. */
   async writer(dryRun = false): Promise<OtrActions> {
     const [client, { addresses }] = [await this.client(), await this.deployment()];
-    if (dryRun) return otrActions({ addresses, sender: new DrySender(client, this.account()) })(client);
-    const store = new MemoryIntentStore();
-    const sender = new Transactor({ client, account: this.account(), store, ...this.transactions() });
-    return otrActions({ addresses, sender })(client);
+    return otrActions({ addresses, sender: await this.sender(dryRun) })(client);
+  }
+
+  /** What sends them, for calls to contracts that no deployment names. */
+  async sender(dryRun = false): Promise<Sender> {
+    const client = await this.client();
+    if (dryRun) return new DrySender(client, this.account());
+    return new Transactor({ client, account: this.account(), store: new MemoryIntentStore(), ...this.transactions() });
   }
 
   /** How transactors are to work. */

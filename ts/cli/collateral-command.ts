@@ -1,0 +1,125 @@
+import { writeFileSync } from "node:fs";
+import type { Command } from "commander";
+import { type Address, type Hex, stringToHex, zeroAddress } from "viem";
+import { fingerprint } from "../attestation/chain.ts";
+import { readEvidence } from "../attestation/evidence-file.ts";
+import { type FetchedCollateral, fetchCollateral, fetchEvaluations } from "../attestation/intel/fetch-collateral.ts";
+import { intelContracts, missingSubmissions, submissionCall } from "../attestation/intel/on-chain.ts";
+import { INTEL_PCS } from "../attestation/intel/pcs.ts";
+import { read as readChain } from "../chain/context.ts";
+import { certificatesOf, readFile, timeOf } from "./attest-files.ts";
+import { UsageError } from "./errors.ts";
+import { address, integer, number, type Run } from "./program.ts";
+import { type Sending, sendCallsOrSimulate } from "./send-or-simulate.ts";
+import type { Session } from "./session.ts";
+
+interface Options extends Sending {
+  readonly url?: string;
+  readonly out?: string;
+  readonly root?: string;
+  readonly at?: string;
+  readonly tcbEval?: number;
+  readonly timeout?: number;
+  readonly maxAge?: number;
+  readonly submit?: boolean;
+  readonly verifier?: Address;
+}
+
+/** `otr attest collateral` */
+export function collateralCommand(attest: Command, run: Run): void {
+  attest
+    .command("collateral <quote>")
+    .description(
+      "fetch Intel's collateral for a quote's platform, verify it, and write it for `otr attest verify --collateral`",
+    )
+    .option("--url <url>", `Intel's service, or a cache of it (PCCS); default: ${INTEL_PCS}`)
+    .option("-o, --out <file>", "where to write it; default: standard output")
+    .option("--root <file>", "root certificate to pin in place of Intel's")
+    .option("--tcb-eval <n>", "TCB evaluation data number; default: the service's standard one", integer)
+    .option("--timeout <ms>", "longest wait for one answer; default: 20000", integer)
+    .option("--max-age <seconds>", "take what was fetched less long ago; default: 3600, 0 asks again", number)
+    .option("--at <time>", "time to verify for, ISO 8601 or seconds since 1970; default: now")
+    .option("--submit", "submit what the chain lacks, for which the configured account pays")
+    .option("--verifier <address>", "contract that verifies quotes; default: the registry's", address)
+    .option("--dry-run", "with --submit: only simulate the first transaction")
+    .action(
+      run(async (session, file: string, options: Options) => {
+        const evidence = readEvidence(readFile(file));
+        if (evidence.kind !== "quote") throw new UsageError(`${file} is no quote but of kind ${evidence.kind}.`);
+        const { bytes: quote } = evidence;
+        const fetched = await fetchCollateral(quote, fetchOptionsOf(session, options));
+        if (fetched.failure !== undefined)
+          session.output.note(`${fetched.failure.shortMessage} What was fetched before still holds and is used.`);
+        if (options.out !== undefined) writeFileSync(options.out, JSON.stringify(fetched.collateral));
+        const submitted = options.submit ? await submit(session, { quote, fetched, options }) : undefined;
+        if (options.submit && submitted === undefined) return;
+        const { collateral, platform, evaluation, notAfter, source } = fetched;
+        const summary = { ...platform, evaluation, notAfter, source, ...(submitted && { submitted }) };
+        session.output.result(
+          { ...summary, ...(options.out === undefined ? { collateral } : { file: options.out }) },
+          () =>
+            options.out === undefined && submitted === undefined
+              ? JSON.stringify(collateral)
+              : textOf(fetched, submitted),
+        );
+      }),
+    );
+}
+
+function fetchOptionsOf(session: Session, options: Options) {
+  const { url, root, tcbEval, timeout, maxAge } = options;
+  const [pinned] = root === undefined ? [] : certificatesOf(readFile(root));
+  return {
+    time: timeOf(options.at),
+    cacheDir: session.cacheDir,
+    ...(url === undefined ? {} : { url }),
+    ...(pinned && { root: fingerprint(pinned.der) }),
+    ...(tcbEval === undefined ? {} : { evaluation: tcbEval }),
+    ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+    ...(maxAge === undefined ? {} : { maxAge }),
+  };
+}
+
+/** Names and transactions of what was submitted; undefined if it was only simulated. */
+async function submit(
+  session: Session,
+  { quote, fetched, options }: { quote: Uint8Array; fetched: FetchedCollateral; options: Options },
+): Promise<{ name: string; transaction: Hex }[] | undefined> {
+  const client = await session.client();
+  const kind = stringToHex(`${fetched.platform.tee.toUpperCase()}_DCAP`, { size: 32 });
+  let { verifier } = options;
+  if (verifier === undefined) {
+    const { addresses } = await session.deployment();
+    verifier = await readChain({ client, addresses }, "enclaves", "verifierOf", [kind]);
+    if (verifier === zeroAddress)
+      throw new UsageError("The registry has no verifier for this kind of quote.", "Name one: --verifier.");
+  }
+  const contracts = await intelContracts(client, verifier);
+  const fetchOptions = fetchOptionsOf(session, options);
+  const evaluations = await fetchEvaluations(fetched.platform.tee, fetchOptions);
+  const missing = await missingSubmissions(client, contracts, {
+    ...{ quote, time: fetchOptions.time, collateral: fetched.collateral },
+    ...(evaluations && { evaluations }),
+  });
+  const done: { name: string; transaction: Hex }[] = [];
+  const sent = await sendCallsOrSimulate(session, options, async (sender) => {
+    for (const one of missing) {
+      const call = submissionCall(contracts, one);
+      const { transactionHash } = await sender.send(call);
+      session.output.note(`${call.name} ${transactionHash}`);
+      done.push({ name: call.name, transaction: transactionHash });
+    }
+  });
+  return sent || missing.length === 0 ? done : undefined;
+}
+
+function textOf(
+  { platform, evaluation, notAfter, source }: FetchedCollateral,
+  submitted?: readonly { name: string }[],
+) {
+  const { tee, fmspc } = platform;
+  const until = new Date(1000 * notAfter).toISOString();
+  const lines = [`${tee.toUpperCase()} ${fmspc}, number ${evaluation}, from the ${source}: holds until ${until}`];
+  if (submitted?.length === 0) lines.push("the chain has all of it");
+  return [...lines, ...(submitted ?? []).map(({ name }) => `submitted ${name}`)].join("\n");
+}
