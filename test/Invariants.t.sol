@@ -474,10 +474,19 @@ contract InvariantsTest is OtrTest {
         if (_batches.length == 0 || (seed >> 8) % 4 != 0) return;
         BatchId id = _batches[_batches.length - 1 - (seed >> 16) % _batches.length % 8];
         address account = rollup.batchOf(id).executor;
-        if (account == address(0) || account == _actors[0].executor || _isSettled(id)) return;
-        if (vault.convictedAt(account).isSet()) return;
+        if (account == address(0) || _isSettled(id) || vault.convictedAt(account).isSet()) return;
+        if (rollup.inRefundMode(rollup.batchOf(id).rules)) return _refuseMiss(id);
+        if (account == _actors[0].executor) return;
         _draws.convict(id);
         ++_count["missDraw"];
+    }
+
+    /// @dev In refund mode nobody misses a draw, the honest executor neither, which then need not answer.
+    function _refuseMiss(BatchId id) private {
+        RulesVersion version = rollup.batchOf(id).rules;
+        vm.expectRevert(abi.encodeWithSelector(IOtrRollup.RefundMode.selector, version));
+        _draws.convict(id);
+        ++_count["missDrawRefund"];
     }
 
     function _isSettled(BatchId id) private view returns (bool) {
@@ -589,6 +598,11 @@ contract InvariantsTest is OtrTest {
         rollup.setRefundMode(version);
         rollup.addRules(rollup.rulesOf(version));
         vm.stopPrank();
+        for (uint256 i; i < _batches.length; ++i) {
+            Batch memory batch = rollup.batchOf(_batches[i]);
+            bool refunds = RulesVersion.unwrap(batch.rules) == RulesVersion.unwrap(version);
+            if (batch.executor != address(0) && refunds) _refuseMiss(_batches[i]);
+        }
         ++_count["refundMode"];
     }
 
@@ -685,7 +699,7 @@ contract InvariantsTest is OtrTest {
             _act(uint256(keccak256(abi.encode(i))));
             if (i % 100 == 99) invariant_all();
         }
-        string[40] memory names = [
+        string[41] memory names = [
             "deposit",
             "commit",
             "paused",
@@ -723,6 +737,7 @@ contract InvariantsTest is OtrTest {
             "refundMode",
             "settleDraws",
             "missDraw",
+            "missDrawRefund",
             "undrawn",
             "waitsForDraws",
             "finalOfConvicted"
