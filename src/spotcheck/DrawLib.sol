@@ -18,7 +18,6 @@ library DrawLib {
     bytes32 private constant PAIR = keccak256("OTR/draw-pair/1");
     bytes32 private constant ELEMENT = keccak256("OTR/draw-element/1");
     bytes32 private constant BLOCK = keccak256("OTR/draw-block/1");
-    bytes32 private constant CONTEXT = keccak256("OTR/draw-context/1");
 
     // ---------------------------------------------------------------- draw 1: receipts and steps
 
@@ -106,20 +105,6 @@ library DrawLib {
         returns (uint256)
     {
         return _below(keccak256(abi.encode(BLOCK, value, receipt, pair, number)), blocks);
-    }
-
-    // ---------------------------------------------------------------- what a proof is about
-
-    /// @notice A public input that binds a proof to chain, rollup, receipt, step and pair (and by the rounds' values to this draw): 248 bits, so
-    ///         that it is below the field's order.
-    /// @param value Of the round that drew what is proven.
-    /// @param number The block's number in its draw; 0 where no block is drawn.
-    function contextOf(bytes32 value, address rollup, ReceiptHash receipt, uint256 step, uint256 pair, uint256 number)
-        internal
-        view
-        returns (uint256)
-    {
-        return uint256(keccak256(abi.encode(CONTEXT, value, block.chainid, rollup, receipt, step, pair, number))) >> 8;
     }
 
     function _below(bytes32 hash, uint256 n) private pure returns (uint256) {

@@ -33,7 +33,7 @@ contract Groth16Test is Test {
 
     function setUp() public {
         _harness = new Groth16Harness();
-        string memory json = vm.readFile("test/vectors/groth16.json");
+        string memory json = vm.readFile(_file("groth16.json"));
         for (uint256 c; c < 2; ++c) {
             string memory at = string.concat(".circuits[", vm.toString(c), "]");
             Circuit storage circuit = _circuits.push();
@@ -57,6 +57,11 @@ contract Groth16Test is Test {
         return KeyStore.write(key);
     }
 
+    /// @dev `OTR_GROTH16_VECTORS`: a folder with more of them (ts/circuits/groth16-vectors.ts).
+    function _file(string memory name) private view returns (string memory) {
+        return string.concat(vm.envOr("OTR_GROTH16_VECTORS", string("test/vectors")), "/", name);
+    }
+
     // ---------------------------------------------------------------- one proof
 
     function test_verify_valid_succeeds() public view {
@@ -70,8 +75,7 @@ contract Groth16Test is Test {
     /// @dev snarkjs's verdict on every mutated proof: bits, words, encodings, points beside curve and group, infinity, parts of other
     ///      proofs, other inputs; and valid ones, which anybody can make of a valid proof.
     function testDiff_verify_mutated_asSnarkjs() public view {
-        bytes[] memory mutations =
-            vm.parseJsonBytesArray(vm.readFile("test/vectors/groth16-mutations.json"), ".mutations");
+        bytes[] memory mutations = vm.parseJsonBytesArray(vm.readFile(_file("groth16-mutations.json")), ".mutations");
         assertGe(mutations.length, 2000);
         uint256 accepted;
         for (uint256 i; i < mutations.length; ++i) {

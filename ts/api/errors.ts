@@ -8,6 +8,7 @@ import {
   OperatorSignerError,
   OverloadedError,
   PromptTooLongError,
+  TooLongToProveError,
 } from "../executor/errors.ts";
 import { ChatTemplateError } from "../model/errors.ts";
 import { InvalidChatError } from "../sdk/errors.ts";
@@ -88,6 +89,7 @@ export function apiErrorOf(error: unknown): ApiError {
   if (error instanceof ChatTemplateError) return make({ ...invalid, param: "messages", code: "invalid_messages" });
   if (error instanceof EnclaveOrderError) return make({ ...invalid, param: error.field, code: "invalid_order" });
   if (error instanceof PromptTooLongError) return make({ ...invalid, param: "messages", code: "prompt_too_long" });
+  if (error instanceof TooLongToProveError) return make({ ...invalid, param: "max_tokens", code: "too_long_to_prove" });
   if (error instanceof OverloadedError)
     return make({ status: 429, type: "rate_limit_error", code: "overloaded", shouldRetry: true, retryAfterSeconds: 1 });
   if (error instanceof NotServingError)

@@ -1,4 +1,4 @@
-import type { Abi, Address, Hex } from "viem";
+import { type Abi, type Address, type Hex, zeroAddress } from "viem";
 import { getBlock, getBlockNumber } from "viem/actions";
 import type { ChainPort, CommittedBatch, ExecutorStanding, OwnBatch } from "../executor/ports.ts";
 import type { ChainFacts, ChainFactsSource, FactsSubject } from "../sdk/chain-facts.ts";
@@ -109,13 +109,14 @@ export class ExecutorPort implements ChainPort {
 
   async standing(enclaveKey: Hex, modelId: Hex): Promise<ExecutorStanding> {
     const { context, executor } = this.#o;
-    const [facts, { availability }] = await Promise.all([
+    const [facts, { availability, spotChecks }] = await Promise.all([
       chainFacts(context, { executor, enclaveKey, modelId }),
       getRules(context),
     ]);
     const promptLimit = this.#promptLimits.get(availability) ?? (await getPromptLimit(context, availability));
     this.#promptLimits.set(availability, promptLimit);
-    return { ...facts, promptLimit };
+    const drawCourt = sameAddress(spotChecks, zeroAddress) ? undefined : spotChecks;
+    return { ...facts, promptLimit, drawCourt };
   }
 
   close(): Promise<void> {

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-3.0-only
-// Writes test/vectors/groth16.json, keys and proofs of two circuits of this repository, and groth16-mutations.json, thousands of mutated
-// proofs, each with snarkjs's verdict. `tsx ts/circuits/groth16-vectors.ts PTAU`, where PTAU is a phase-1 file prepared for
-// phase 2; a few minutes. Proofs are randomised: each run writes other ones.
-import { writeFileSync } from "node:fs";
+// Writes groth16.json, keys and proofs of two circuits of this repository, and groth16-mutations.json, thousands of mutated proofs, each with
+// snarkjs's verdict. `tsx ts/circuits/groth16-vectors.ts [PTAU]`, where PTAU is a phase-1 file prepared for phase 2; without one the keys
+// come from the public seed. A few minutes. Proofs are randomised: each run writes other ones. They lie in test/vectors; with `OTR_FUZZ=10`,
+// for ten times as many, in test/vectors/campaign, where `OTR_GROTH16_VECTORS=test/vectors/campaign FOUNDRY_GAS_LIMIT=max forge test` reads them.
+import { mkdirSync, writeFileSync } from "node:fs";
 import { buildBn128, type Curve } from "ffjavascript";
 import { type Groth16Key, type Groth16Proof, groth16, type MemoryFile, wtns, zKey } from "snarkjs";
 import { limbsOf } from "../commit/poseidon.ts";
+import { FUZZ } from "../machine/testing/fuzz.ts";
 import { compileCircuit } from "./compile.ts";
+import { developmentKey } from "./development-key.ts";
+import { FixedBase } from "./fixed-base.ts";
 import { keyWords, proofWords } from "./wire.ts";
 
 const P = 21888242871839275222246405745257275088696311157297823662689037894645226208583n;
 const R = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
 /** Mutated proofs. */
-const MUTATIONS = 2400;
+const MUTATIONS = 2400 * FUZZ;
+const FOLDER = new URL(`../../test/vectors/${FUZZ > 1 ? "campaign/" : ""}`, import.meta.url);
 const PROOFS = 4;
 /** Words of a proof: A, B with imaginary parts first, C. Inputs follow. */
 const PROOF_WORDS = 8;
@@ -63,7 +68,8 @@ function proofOf(words: Words): { proof: Groth16Proof; inputs: string[] } {
 const hex = (words: Words): string => `0x${words.map((word) => word.toString(16).padStart(64, "0")).join("")}`;
 
 function write(name: string, content: unknown): void {
-  writeFileSync(new URL(`../../test/vectors/${name}`, import.meta.url), `${JSON.stringify(content, null, 2)}\n`);
+  mkdirSync(FOLDER, { recursive: true });
+  writeFileSync(new URL(name, FOLDER), `${JSON.stringify(content, null, 2)}\n`);
 }
 
 /** Places and values that differ from the original. */
@@ -163,11 +169,17 @@ function mutate(curve: Curve, words: Words, others: readonly Words[], key: Groth
 }
 
 const ptau = process.argv[2];
-if (ptau === undefined) {
-  console.error("usage: tsx ts/circuits/groth16-vectors.ts PTAU");
-  process.exit(1);
-}
 const curve = await buildBn128();
+const generators = { g1: new FixedBase(curve, "G1"), g2: new FixedBase(curve, "G2") };
+/** The key of a circuit. */
+async function keyOf(name: string, r1cs: Uint8Array): Promise<MemoryFile> {
+  if (ptau === undefined) return { type: "mem", data: developmentKey(name, r1cs, curve, generators) };
+  const first: MemoryFile = { type: "mem" };
+  const final: MemoryFile = { type: "mem" };
+  await zKey.newZKey({ type: "mem", data: r1cs }, ptau, first);
+  await zKey.contribute(first, final, "vectors", "known to everybody");
+  return final;
+}
 const bytes = (length: number) => Uint8Array.from({ length }, () => below(256));
 const circuits = [];
 for (const [main, length] of [
@@ -175,10 +187,7 @@ for (const [main, length] of [
   ["component main = Sample(2);", 2],
 ] as const) {
   const circuit = await compileCircuit({ main, include: ["sample.circom"], optimisation: "O2" });
-  const first: MemoryFile = { type: "mem" };
-  const final: MemoryFile = { type: "mem" };
-  await zKey.newZKey({ type: "mem", data: circuit.r1cs }, ptau, first);
-  await zKey.contribute(first, final, "vectors", "known to everybody");
+  const final = await keyOf(`sample ${length}`, circuit.r1cs);
   const key = await zKey.exportVerificationKey(final);
   const proofs: Words[] = [];
   for (let i = 0; i < PROOFS; i++) {

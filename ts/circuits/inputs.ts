@@ -7,15 +7,15 @@ import type { CircuitInputs } from "./calculator.ts";
 import { type ClaimedStep, type Statement, segmentCount, statementOf } from "./statement.ts";
 import {
   chunkDigest,
-  FEW_LEVELS,
   type GroupOpening,
-  LEVELS,
   NO_PATH,
   noOpening,
   noPair,
+  ROOM,
   type RowOpener,
   type StepCommitment,
   stateCommitment,
+  WEIGHT_LEVELS,
 } from "./step-commitment.ts";
 import { type CircuitRead, packBits, packReads, readBits } from "./words.ts";
 
@@ -39,9 +39,6 @@ export type ProverStep = {
 
 /** Everything that `element` of an instruction takes to prove: one per segment. */
 export type ElementProofInputs = { readonly statement: Statement; readonly inputs: CircuitInputs };
-
-/** Binary levels over the weight rows. */
-const WEIGHT_LEVELS = 24;
 
 /** Inputs of the proofs of one element of the row that `instruction`, number `at` of the program, made. */
 export function elementInputs(
@@ -121,11 +118,12 @@ const column = <K extends string>(
 
 function mapInputs(prover: ProverStep, statement: Statement): CircuitInputs {
   const { weights } = prover;
-  const parts = [statement.out, statement.a, statement.b].map((read) => stepElement(prover, read, LEVELS));
+  const room = ROOM.map;
+  const parts = (["out", "a", "b"] as const).map((name) => stepElement(prover, statement[name], room[name]));
   const { c } = statement;
   const place = c.length === 0 ? 0 : c.first + tableIndex(prover, statement);
   const row = c.length === 0 ? undefined : weights.row(c.row);
-  const entry = row?.element(place, LEVELS) ?? noOpening(LEVELS);
+  const entry = row?.element(place, room.c) ?? noOpening(room.c);
   return {
     ...publicWords(prover, statement),
     limbs: column("limbs", parts),
@@ -162,10 +160,11 @@ function gatherInputs(prover: ProverStep, statement: Statement): CircuitInputs {
   const { step, weights } = prover;
   const embed = statement.c.length > 0;
   const [x, y] = embed ? [statement.b, statement.c] : [statement.a, statement.b];
-  const out = stepElement(prover, statement.out, FEW_LEVELS);
+  const out = stepElement(prover, statement.out, ROOM.gather.out);
   const second = [0, 1].map((i) => Number((statement.params >> BigInt(28 * i)) & 0xfffffffn));
   const rows = [embed ? weights.row(x.row) : step.row(x.row), weights.row(y.row)];
-  const pairs = [x, y].map((read, i) => rows[i].pair([read.first, second[i]], FEW_LEVELS));
+  const room = embed ? [ROOM.gather.b, ROOM.gather.c] : [ROOM.gather.a, ROOM.gather.b];
+  const pairs = [x, y].map((read, i) => rows[i].pair([read.first, second[i]], room[i]));
   return {
     ...publicWords(prover, statement),
     outLimbs: out.limbs,
@@ -191,11 +190,11 @@ function groups(row: RowOpener, first: number, count: number, levels: number) {
 function dotInputs(prover: ProverStep, statement: Statement): CircuitInputs {
   const { step, weights } = prover;
   const { a, b, segment } = statement;
-  const openedA = groups(step.row(a.row), segment.index * 2 * ELEMENT_BYTES[a.type], 4, FEW_LEVELS);
-  const openedB = groups(weights.row(b.row), segment.index * 2, 2, FEW_LEVELS);
+  const openedA = groups(step.row(a.row), segment.index * 2 * ELEMENT_BYTES[a.type], 4, ROOM.dot.a);
+  const openedB = groups(weights.row(b.row), segment.index * 2, 2, ROOM.dot.b);
   return {
     ...publicWords(prover, statement),
-    ...stepElement(prover, statement.out, FEW_LEVELS),
+    ...stepElement(prover, statement.out, ROOM.dot.out),
     aLimbs: openedA.limbs,
     aChildren: openedA.children,
     aAbove: step.path(a.row),
@@ -209,12 +208,12 @@ function dotInputs(prover: ProverStep, statement: Statement): CircuitInputs {
 function foldInputs(prover: ProverStep, statement: Statement): CircuitInputs {
   const { step } = prover;
   const { a, b, params } = statement;
-  const openedA = groups(step.row(a.row), 2 * Number(params & 0xfffn), 2, LEVELS);
-  const openedB = stepElement(prover, b, FEW_LEVELS);
+  const openedA = groups(step.row(a.row), 2 * Number(params & 0xfffn), 2, ROOM.fold.a);
+  const openedB = stepElement(prover, b, ROOM.fold.b);
   const { weightsRoot: _, ...words } = publicWords(prover, statement);
   return {
     ...words,
-    ...stepElement(prover, statement.out, FEW_LEVELS),
+    ...stepElement(prover, statement.out, ROOM.fold.out),
     aLimbs: openedA.limbs,
     aChildren: openedA.children,
     aAbove: step.path(a.row),
@@ -228,12 +227,12 @@ function attentionInputs(prover: ProverStep, statement: Statement): CircuitInput
   const { step } = prover;
   const { a, segment } = statement;
   const bytes = chunkOf(prover, statement);
-  const openedA = step.row(a.row).bytes32(a.first * ELEMENT_BYTES.i16, LEVELS);
+  const openedA = step.row(a.row).bytes32(a.first * ELEMENT_BYTES.i16, ROOM.attention.a);
   const { weightsRoot: _, ...words } = publicWords(prover, statement);
   return {
     ...words,
     chunk: segment.chunk === undefined ? 0n : chunkDigest(bytes, step.salt),
-    ...stepElement(prover, statement.out, LEVELS),
+    ...stepElement(prover, statement.out, ROOM.attention.out),
     aLimbs: openedA.limbs,
     aChildren: openedA.children,
     aHighest: openedA.highest,
@@ -269,7 +268,7 @@ export function linkInputs(
     length: opener?.row.data.length ?? 0,
     first: row?.first ?? 0,
   };
-  const opened = opener?.bytes32(CHUNK * read.first, FEW_LEVELS) ?? noPair(FEW_LEVELS);
+  const opened = opener?.bytes32(CHUNK * read.first, ROOM.link.row) ?? noPair(ROOM.link.row);
   const chunk = chunkDigest(bytes, step.salt);
   const target = packBits([[big(leaf.subarray(0, 16)), 128], ...readBits(read), [opener === undefined ? 0 : 1, 1]]);
   return {

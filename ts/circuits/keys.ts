@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { buildBn128, type Curve } from "ffjavascript";
 import { type Groth16Key, groth16, zKey } from "snarkjs";
 import { cacheFolder } from "../commit/cache-folder.ts";
-import { type CircuitName, MOST_CONSTRAINTS, optionsOf } from "./catalogue.ts";
+import { CIRCUIT_NAMES, type CircuitName, MOST_CONSTRAINTS, optionsOf } from "./catalogue.ts";
 import { compileCircuit } from "./compile.ts";
 import { developmentKey, type Generators } from "./development-key.ts";
 import { CircuitKeyError, CircuitLimitError } from "./errors.ts";
@@ -107,6 +107,17 @@ export async function provingKey(name: CircuitName, cacheDir = cacheFolder()): P
   else if (development) check((await makeKeys(name, cacheDir)).zkeySha256);
   else throw new CircuitKeyError(name, `its proving key belongs to ${path}`);
   return path;
+}
+
+/**
+ * Holds the proving keys against the committed hashes. A development key that the cache lacks is none to miss: it is made when it is first used.
+ * @throws CircuitKeyError
+ */
+export async function requireProvingKeys(cacheDir = cacheFolder()): Promise<void> {
+  for (const name of CIRCUIT_NAMES) {
+    const { zkeySha256, development } = circuitKey(name);
+    if (!development || existsSync(provingKeyPath(name, zkeySha256, cacheDir))) await provingKey(name, cacheDir);
+  }
 }
 
 /** What proves a circuit; it keeps the key in memory. @throws CircuitKeyError */

@@ -9,6 +9,23 @@ import { CircuitLimitError } from "./errors.ts";
 export const LEVELS = 3;
 /** Levels that circuits have room for where no row has an element a position. */
 export const FEW_LEVELS = 2;
+/**
+ * Levels that each circuit has room for above the groups of the rows that it opens: the contract knows their lengths, and whoever serves a
+ * model whether they fit.
+ */
+export const ROOM = {
+  map: { out: LEVELS, a: LEVELS, b: LEVELS, c: LEVELS },
+  gather: { out: FEW_LEVELS, a: FEW_LEVELS, b: FEW_LEVELS, c: FEW_LEVELS },
+  dot: { out: FEW_LEVELS, a: FEW_LEVELS, b: FEW_LEVELS },
+  fold: { out: FEW_LEVELS, a: LEVELS, b: FEW_LEVELS },
+  attention: { out: LEVELS, a: LEVELS },
+  link: { row: FEW_LEVELS },
+} as const;
+/** Binary levels over the weight rows. */
+export const WEIGHT_LEVELS = 24;
+/** Most weight rows. */
+export const MOST_WEIGHT_ROWS = 2 ** WEIGHT_LEVELS;
+
 /** Levels of the tree over a step's rows. */
 const STEP_LEVELS = 3;
 /** Most rows of a step. */

@@ -1,4 +1,6 @@
 #!/usr/bin/env -S npx tsx
 import { main } from "./program.ts";
 
-process.exitCode = await main(process.argv.slice(2), process.env);
+const code = await main(process.argv.slice(2), process.env);
+// What verifies proofs leaves snarkjs's threads behind, which would keep the process for ever.
+process.exit(code);

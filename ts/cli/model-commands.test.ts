@@ -54,7 +54,11 @@ describe("otr model", () => {
     expect(JSON.parse(again.error).error.code).toBe("model.exists");
     expect((await otr("model", "import", file, "--out", out, "--replace", "--context", "40")).code).toBe(0);
     expect((await otr("model", "verify", out, "--deep")).result).toMatchObject({ ok: true, modelId: result.modelId });
-    expect((await otr("model", "inspect", out)).result).toMatchObject({ kind: "package", name: "small-model" });
+    expect((await otr("model", "inspect", out)).result).toMatchObject({
+      kind: "package",
+      name: "small-model",
+      spotChecks: { provable: true, provablePositions: 40 },
+    });
     // The same commitments, from the package and from the file.
     const committed = await otr("model", "commit", out);
     expect(committed.result).toMatchObject({ modelId: result.modelId, ...result.manifest });

@@ -3,14 +3,16 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { SOFTWARE_MEASUREMENT } from "../chain/dev-evidence.ts";
 import { systemClock, unixSeconds } from "../chain/time.ts";
+import { obstacleAt, provablePositions as provablePositionsOf } from "../circuits/provable.ts";
 import { parseLlamaConfig } from "../compiler/config.ts";
 import { encodeInstruction } from "../machine/instruction.ts";
+import type { Program } from "../machine/program.ts";
 import { CALIBRATION_TOKENS } from "../model/calibrate.ts";
 import type { CommitOptions } from "../model/commitment.ts";
 import { ModelExistsError } from "../model/errors.ts";
 import { DEFAULT_INDEX, FETCHABLE, fetchModel } from "../model/fetch.ts";
 import { type ImportOptions, type ImportParameters, importModel } from "../model/import.ts";
-import { loadModel, readDescription, verifyDeep } from "../model/load.ts";
+import { loadModel, readDescription, readProgram, verifyDeep } from "../model/load.ts";
 import { writePackage } from "../model/pack.ts";
 import { isPackage, packageName } from "../model/package.ts";
 import { openModelSource } from "../model/source.ts";
@@ -202,8 +204,23 @@ async function committedSource(parameters: ImportParameters) {
 }
 
 async function packageFacts(folder: string) {
-  const { name, modelId, manifest, about } = await readDescription(folder);
-  return { kind: "package", name, modelId, licence: about.licence, source: about.source, manifest };
+  const description = await readDescription(folder);
+  const { name, modelId, manifest, about } = description;
+  const spotChecks = provability(await readProgram(folder, description));
+  return { kind: "package", name, modelId, licence: about.licence, source: about.source, spotChecks, manifest };
+}
+
+/** Whether executors can serve the program under rules with draws, and what is in the way. */
+function provability(program: Program) {
+  const provablePositions = provablePositionsOf(program);
+  const obstacle = obstacleAt(program, Math.min(provablePositions, program.contextLength - 1));
+  return {
+    provable: provablePositions > 0,
+    provablePositions,
+    ...(obstacle === undefined
+      ? {}
+      : { obstacle: `instruction ${obstacle.instruction ?? "count"}: ${obstacle.reason}` }),
+  };
 }
 
 async function sourceFacts(path: string) {

@@ -317,7 +317,9 @@ function summary(screen: Screen, disputes: readonly DisputeResult[]): void {
   for (const line of table(head, rows)) screen.line(line);
 }
 
-main().catch((error: unknown) => {
+await main().catch((error: unknown) => {
   console.error(error instanceof BaseError ? `${error.name}: ${error.message}` : error);
   process.exitCode = 1;
 });
+// What verifies proofs leaves snarkjs's threads behind, which would keep the process for ever.
+process.exit();

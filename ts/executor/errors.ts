@@ -57,6 +57,7 @@ const NOT_SERVING = {
   enclave_key_inactive: "its enclave key is not active",
   quarantined: "another backend computes other bytes than the one that serves",
   database_outdated: "its database does not know all of its batches on the chain",
+  unprovable: "it could not answer for what the rules draw",
   insufficient_stake: "its free stake, less the reserve, covers no more receipts",
 } as const;
 
@@ -74,6 +75,46 @@ export class PromptTooLongError extends BaseError {
       metaMessages: [
         `Tokens: ${tokens}, at most ${limit}`,
         "Shorten it: if its data were demanded on the chain, posting it would cost more than the bond pays.",
+      ],
+    });
+  }
+}
+
+/** The rules draw, and a drawn element of this model could not be proven: its honest receipts would convict. */
+export class UnprovableModelError extends BaseError {
+  constructor(modelId: string, reason: string) {
+    super("The model cannot be served under rules with draws: not all of its elements can be proven.", {
+      code: "executor.unprovable",
+      metaMessages: [
+        modelId,
+        reason,
+        "Serve another model: `otr model inspect` says which can be proven. Limits: docs/spotchecks.md, section 3.",
+      ],
+    });
+  }
+}
+
+/** The verifier of the rules' court takes other proofs than those that are made here. */
+export class VerifierMismatchError extends BaseError {
+  constructor(verifier: string, reason: string) {
+    super("The chain's verifier of drawn elements does not take the proofs that are made here.", {
+      code: "executor.verifier",
+      metaMessages: [
+        `Verifier ${verifier}: ${reason}.`,
+        "Run the release whose circuits/keys the deployment has: what cannot be proven convicts.",
+      ],
+    });
+  }
+}
+
+/** An answer could become longer than what can be proven of it. Confidential ones are not proven. */
+export class TooLongToProveError extends BaseError {
+  constructor(positions: number, limit: number) {
+    super("The answer might become longer than what can be proven of it.", {
+      code: "executor.too-long-to-prove",
+      metaMessages: [
+        `Positions of prompt and answer: ${positions}, at most ${limit}`,
+        "Ask for fewer tokens (max_tokens), or shorten the prompt.",
       ],
     });
   }

@@ -17,7 +17,15 @@ import { Batcher } from "./batcher.ts";
 import type { CrossCheck } from "./cross-check.ts";
 import type { Enclave } from "./enclave.ts";
 import { requireHistory } from "./history.ts";
-import type { ChainPort, DisputeResponder, EvidenceSource, OperatorSigner, Random, RequestServer } from "./ports.ts";
+import type {
+  ChainPort,
+  DisputeResponder,
+  EvidenceSource,
+  OperatorSigner,
+  ProvabilityPort,
+  Random,
+  RequestServer,
+} from "./ports.ts";
 import { ReceiptIssuer, type TermsPolicy } from "./receipts.ts";
 import { StandingMonitor } from "./standing.ts";
 
@@ -60,6 +68,8 @@ export interface ExecutorOptions {
     readonly pollMs?: number;
     readonly maxBackoffMs?: number;
   };
+  /** Whether what may be drawn can be proven; left out, everything counts as provable. */
+  readonly provability?: ProvabilityPort;
   /** Evidence of the machine, for clients that ask for it. */
   readonly attestation?: AttestationService;
   /** Serve although the chain has batches of this executor that the store does not know. */
@@ -113,6 +123,7 @@ export class Executor implements Health {
       pollMs: options.standingPollMs ?? 5000,
       requireHistory: () => this.#requireHistory(),
       distrusts: (modelId) => options.crossCheck?.distrusts(modelId) ?? false,
+      provability: options.provability,
       maxSilenceMs: terms.commitWithinSeconds * 1000,
     });
     this.#issuer = new ReceiptIssuer({
@@ -157,12 +168,15 @@ export class Executor implements Health {
   /**
    * Takes up what an earlier process left, and listens. Resolves to the server's URL.
    *
+   * @throws UnprovableModelError, VerifierMismatchError, CircuitKeyError if it could not answer for what the rules draw. Where it has answers to
+   *   defend, it starts all the same and takes no requests.
    * @throws DatabaseOutdatedError if the chain knows more of this executor than the database. While the chain is away nothing is served.
    */
   async start(listen: { host: string; port: number }): Promise<string> {
     const { store, log, responders = [], requests, upkeep = [] } = this.#options;
     await this.#standing.refresh();
     this.#standing.requireWhole();
+    if (Object.keys(store.counts().answers).length === 0) this.#standing.requireProvable();
     const lost = store.loseSealed();
     if (lost > 0) log.warn({ answers: lost }, "answers were lost with the enclave that made them");
     this.#standing.start();

@@ -26,6 +26,7 @@ import {
   NotServingError,
   OverloadedError,
   PromptTooLongError,
+  TooLongToProveError,
 } from "./errors.ts";
 import { type Offer, refusalOf } from "./offer.ts";
 import type { AnswerSource, ChainPort, RequestServer } from "./ports.ts";
@@ -158,7 +159,8 @@ export class OnChainRequests implements RequestServer {
     const { log } = this.#o;
     if (err instanceof ContractRevertError && err.errorName !== undefined && FOR_GOOD.has(err.errorName))
       this.#leave(requestHash, `the coordinator refuses: ${err.errorName}`);
-    else if (err instanceof PromptTooLongError) this.#leave(requestHash, err.message.replaceAll("\n", " "));
+    else if (err instanceof PromptTooLongError || err instanceof TooLongToProveError)
+      this.#leave(requestHash, err.message.replaceAll("\n", " "));
     else if (err instanceof NotServingError || err instanceof OverloadedError)
       log.debug({ requestHash, err }, "a request waits for this executor");
     else log.warn({ requestHash, err }, "a request waits");

@@ -34,6 +34,7 @@ import type { Offer } from "./offer.ts";
 import { OnChainRequests } from "./on-chain-requests.ts";
 import { accountSigner } from "./operator.ts";
 import type { Random } from "./ports.ts";
+import { Provability } from "./provability.ts";
 import { softwareProver } from "./register-software-enclave.ts";
 import { Responder } from "./responder.ts";
 import { sessionProver } from "./session-prover.ts";
@@ -186,6 +187,11 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
           }),
         }),
     acceptUnknownBatches: config.executor.acceptUnknownBatches,
+    provability: new Provability({
+      context,
+      programs: new Map(models.map(({ loaded }) => [loaded.modelId, loaded.program])),
+      cacheDir: config.cacheDir,
+    }),
     store,
     upkeep: keys === undefined ? [pulse] : [pulse, keys],
     metrics: () => [

@@ -24,6 +24,8 @@ export interface ExecutorStanding {
   readonly keyActive: boolean;
   /** Tokens of the longest prompt whose data half of a demand's bond pays for posting, by the rules that new batches get. */
   readonly promptLimit: number;
+  /** The court that draws from new batches; undefined if none does. */
+  readonly drawCourt?: Hex | undefined;
 }
 
 /** A batch that the chain has. */
@@ -59,6 +61,16 @@ export interface ChainPort {
   standing(enclaveKey: Hex, modelId: Hex): Promise<ExecutorStanding>;
   /** Stops waiting; nothing is sent any more. Calls under way reject. */
   close(): Promise<void>;
+}
+
+/** Whether what may be drawn of this executor's answers can be proven. */
+export interface ProvabilityPort {
+  /**
+   * At how many positions of a model, from the first on, all elements can be proven under a court of draws.
+   * @throws UnprovableModelError if at none
+   * @throws VerifierMismatchError, CircuitKeyError if nothing can be proven here
+   */
+  positions(court: Hex, modelId: Hex): Promise<number>;
 }
 
 /** The operator's key, which never is where the enclave is. */

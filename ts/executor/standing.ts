@@ -2,10 +2,17 @@ import type { Clock } from "../chain/time.ts";
 import type { Hex } from "../commit/bytes.ts";
 import type { Request } from "../commit/typed-data.ts";
 import type { Logger } from "../config/logger.ts";
+import { BaseError } from "../errors.ts";
 import type { ExecutorStore } from "../store/executor-store.ts";
 import type { Enclave } from "./enclave.ts";
-import { DatabaseOutdatedError, NotServingError, type NotServingReason, PromptTooLongError } from "./errors.ts";
-import type { ChainPort, ExecutorStanding } from "./ports.ts";
+import {
+  DatabaseOutdatedError,
+  NotServingError,
+  type NotServingReason,
+  PromptTooLongError,
+  TooLongToProveError,
+} from "./errors.ts";
+import type { ChainPort, ExecutorStanding, ProvabilityPort } from "./ports.ts";
 
 export interface StandingMonitorOptions {
   readonly chain: ChainPort;
@@ -19,14 +26,24 @@ export interface StandingMonitorOptions {
   readonly requireHistory: () => Promise<void>;
   /** Whether an answer of this model is in doubt. */
   readonly distrusts: (modelId: Hex) => boolean;
+  /** Left out, everything counts as provable. */
+  readonly provability?: ProvabilityPort | undefined;
   /** After this long without an answer from the chain no new work is taken, in milliseconds. */
   readonly maxSilenceMs: number;
 }
 
+/** Errors that say that something cannot be proven. */
+const UNPROVABLE: ReadonlySet<string> = new Set(["executor.unprovable", "executor.verifier", "circuit.key"]);
+
 /** Receipts for which the free stake is still enough when the operator is warned. */
 const LOW_RECEIPTS = 100n;
 
-type Known = { readonly standing: ExecutorStanding; readonly at: number };
+type Known = {
+  readonly standing: ExecutorStanding;
+  readonly at: number;
+  /** At how many positions everything can be proven, if the rules draw; or why nothing can. */
+  readonly provable: number | BaseError;
+};
 
 /** Keeps what the chain says of this executor, and refuses work that it could not stand for. */
 export class StandingMonitor {
@@ -63,12 +80,21 @@ export class StandingMonitor {
     for (const { address, modelId } of enclaves) {
       try {
         const standing = await chain.standing(address, modelId);
-        this.#known.set(address, { standing, at: clock.now() });
+        const provable = await this.#provable(standing, modelId);
+        const before = this.#known.get(address)?.provable;
+        if (typeof provable !== "number" && (before === undefined || typeof before === "number"))
+          log.error({ err: provable }, "what the rules draw could not be answered for");
+        this.#known.set(address, { standing, at: clock.now(), provable });
         this.#warn(standing);
       } catch (err) {
         log.warn({ err }, "the chain does not answer");
       }
     }
+  }
+
+  /** @throws UnprovableModelError, VerifierMismatchError, CircuitKeyError if what the rules draw could not be answered for. */
+  requireProvable(): void {
+    for (const { provable } of this.#known.values()) if (typeof provable !== "number") throw provable;
   }
 
   /** Last known standing of an enclave's key. */
@@ -86,10 +112,11 @@ export class StandingMonitor {
       return { reason: "quarantined", detail: "Use another executor, until this one's operator has looked into it." };
     if (known === undefined || this.#history === "unknown")
       return { reason: "chain_unreachable", detail: "The chain has not answered since the start." };
-    const { standing, at } = known;
+    const { standing, at, provable } = known;
     if (standing.suspended) return { reason: "executor_suspended", detail: "It was convicted; use another executor." };
     if (standing.exiting) return { reason: "executor_exiting", detail: "Use another executor." };
     if (!standing.keyActive) return { reason: "enclave_key_inactive", detail: `Enclave key: ${enclave.address}` };
+    if (typeof provable !== "number") return { reason: "unprovable", detail: provable.metaMessages.join(" ") };
     const silence = clock.now() - at;
     // Beyond this, receipts could not be committed in the time that they promise.
     if (silence > maxSilenceMs)
@@ -107,15 +134,34 @@ export class StandingMonitor {
   }
 
   /**
-   * @throws PromptTooLongError if nobody should answer such a request.
+   * @throws PromptTooLongError, TooLongToProveError if nobody should answer such a request.
    * @throws NotServingError if a further request would be refused.
    */
-  admit(enclave: Enclave, active: number, request: Pick<Request, "nIn" | "confidential">): void {
-    const limit = this.standing(enclave)?.promptLimit;
-    if (limit !== undefined && !request.confidential && request.nIn > limit)
-      throw new PromptTooLongError(request.nIn, limit);
+  admit(enclave: Enclave, active: number, request: Pick<Request, "nIn" | "maxOut" | "confidential">): void {
+    const known = this.#known.get(enclave.address);
+    const { nIn, maxOut, confidential } = request;
+    if (known !== undefined && !confidential) {
+      const { promptLimit } = known.standing;
+      if (nIn > promptLimit) throw new PromptTooLongError(nIn, promptLimit);
+      // The last token is none that a step reads.
+      const positions = nIn + maxOut - 1;
+      if (typeof known.provable === "number" && positions > known.provable)
+        throw new TooLongToProveError(positions, known.provable);
+    }
     const refusal = this.refusal(enclave, active);
     if (refusal !== undefined) throw new NotServingError(refusal.reason, refusal.detail);
+  }
+
+  /** @throws what keeps the answer from being known, e.g. a chain that is silent */
+  async #provable({ drawCourt }: ExecutorStanding, modelId: Hex): Promise<number | BaseError> {
+    const { provability } = this.#options;
+    if (provability === undefined || drawCourt === undefined) return Number.POSITIVE_INFINITY;
+    try {
+      return await provability.positions(drawCourt, modelId);
+    } catch (err) {
+      if (!(err instanceof BaseError) || !UNPROVABLE.has(err.code)) throw err;
+      return err;
+    }
   }
 
   async #compareHistory(): Promise<void> {

@@ -43,6 +43,18 @@ export async function readDescription(dir: string): Promise<ModelDescription> {
   return parseDescription(new TextDecoder().decode(await readModelFile(dir, MODEL_JSON)));
 }
 
+/** The program of a package: valid, but nothing says that it is the one that the manifest commits to. */
+export async function readProgram(dir: string, { manifest }: ModelDescription): Promise<Program> {
+  return programOf(cut(await readModelFile(dir, "program.bin"), INSTRUCTION_BYTES), manifest);
+}
+
+/** @throws InvalidProgramError */
+function programOf(encoded: readonly Uint8Array[], { weightRows, contextLength }: Manifest): Program {
+  const program: Program = { instructions: encoded.map(decodeInstruction), weightRows, contextLength };
+  validateProgram(program);
+  return program;
+}
+
 /**
  * Loads a package and verifies it, always: sizes and SHA-256 of all files, then every root of the manifest and the
  * `modelId` recomputed from the loaded content, but for `weightsRootP` (see `verifyDeep`).
@@ -66,12 +78,7 @@ export async function loadModel(dir: string, options: LoadModelOptions = {}): Pr
   requireSame("instructions", manifest.instructions, encoded.length);
   const instructionTree = programTree(encoded);
   requireSame("programRoot", manifest.programRoot, toHex(instructionTree.root(TAGS.program)));
-  const program: Program = {
-    instructions: encoded.map(decodeInstruction),
-    weightRows: manifest.weightRows,
-    contextLength: manifest.contextLength,
-  };
-  validateProgram(program);
+  const program = programOf(encoded, manifest);
   requireSame("cacheRows", manifest.cacheRows, cacheRowCount(program));
 
   const weights = decodeWeights(files["weights.bin"], description.weights);

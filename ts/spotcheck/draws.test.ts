@@ -3,7 +3,6 @@ import { type Hex, hashWords, toHex, word } from "../commit/bytes.ts";
 import {
   batchSeed,
   blockOf,
-  contextOf,
   type DrawDomain,
   drawnIn,
   drawnOf,
@@ -157,26 +156,6 @@ describe("steps, pairs and blocks", () => {
   });
 });
 
-describe("contexts", () => {
-  const place = { receipt: receiptHash(1), step: 3, pair: 2, number: 0 };
-  const context = contextOf(DOMAIN, roundValue(1), place);
-
-  it("are below the field's order and differ in everything that they bind", () => {
-    const all = [
-      context,
-      contextOf({ ...DOMAIN, chainId: 1n }, roundValue(1), place),
-      contextOf({ ...DOMAIN, rollup: `0x${"a8".repeat(20)}` }, roundValue(1), place),
-      contextOf(DOMAIN, roundValue(2), place),
-      contextOf(DOMAIN, roundValue(1), { ...place, receipt: receiptHash(2) }),
-      contextOf(DOMAIN, roundValue(1), { ...place, step: 4 }),
-      contextOf(DOMAIN, roundValue(1), { ...place, pair: 3 }),
-      contextOf(DOMAIN, roundValue(1), { ...place, number: 1 }),
-    ];
-    expect(new Set(all).size).toBe(all.length);
-    expect(all.every((value) => value < 1n << 248n)).toBe(true);
-  });
-});
-
 /** What `DrawLib` must draw; test/spotcheck/DrawLib.t.sol reads the file. */
 function vector(i: number) {
   const value = roundValue(100 + i);
@@ -205,7 +184,6 @@ function vector(i: number) {
     instruction: instructionOf(value, receipt, place.pair, size),
     element: elementOf(value, receipt, place.pair, size),
     block: blockOf(value, receipt, place.pair, place.number, size),
-    context: `0x${contextOf(DOMAIN, value, place).toString(16).padStart(64, "0")}`,
   };
 }
 

@@ -9,7 +9,6 @@ const TAGS = {
   pair: tag("OTR/draw-pair/1"),
   element: tag("OTR/draw-element/1"),
   block: tag("OTR/draw-block/1"),
-  context: tag("OTR/draw-context/1"),
 } as const;
 
 /** Chain and rollup that draw. */
@@ -67,21 +66,6 @@ export function elementOf(value: Hex, receipt: Hex, pair: number, elements: numb
 /** A block of the fold that makes a pair's element, by the first round after its accumulators were posted and Delta. */
 export function blockOf(value: Hex, receipt: Hex, pair: number, number: number, blocks: number): number {
   return below(hashWords(TAGS.block, fromHex(value), fromHex(receipt), pair, number), blocks);
-}
-
-/** What a proof is about: a drawn block, or a drawn element, then `number` is 0. */
-export type DrawnPlace = {
-  readonly receipt: Hex;
-  readonly step: number;
-  readonly pair: number;
-  readonly number: number;
-};
-
-/** The public input that binds a proof to chain, rollup, round, receipt, step and pair: 248 bits. */
-export function contextOf({ chainId, rollup }: DrawDomain, value: Hex, place: DrawnPlace): bigint {
-  const { receipt, step, pair, number } = place;
-  const words = [fromHex(value), chainId, addressWord(rollup), fromHex(receipt), step, pair, number] as const;
-  return BigInt(toHex(hashWords(TAGS.context, ...words))) >> 8n;
 }
 
 function below(hash: Uint8Array, n: number): number {
