@@ -214,7 +214,7 @@ void dequant(const Step& s, const T* a, int first, int last) {
   const int64_t scale = s.row<int32_t>(OP_B)[0];
   const int32_t* channel = s.row<int32_t>(OP_C) + first;
   const int k = s.p(0), mbits = s.p(1), abits = s.p(2), shift = s.p(3), bits = s.p(4), count = last - first;
-  int32_t* out = s.result<int32_t>() + first;
+  int32_t* __restrict out = s.result<int32_t>() + first;
   // |scale * channel| <= 2^62.
   if (mbits + abits <= 62) {
     for (int e = 0; e < count; e++) {
@@ -266,16 +266,22 @@ void rescale(const Step& s) {
 // Elements of a loop that is done in parts: what is between two parts stays in the nearest cache.
 constexpr int BLOCK = 64;
 
-// out[j] = 2^-steps[j], of steps of the table, shifted right by s more: 0 from 2^-62 on. At most BLOCK of them.
+// out[j] = 2^-steps[j], of steps of the table, shifted right by s more. At most BLOCK of them.
 template <typename T>
 void powers(const uint64_t* steps, int count, const int32_t* table, int tb, int s, int bits, T* out) {
   // Loops with a look-up do not become vectors: it is done by itself.
-  int32_t entries[BLOCK];
-  for (int j = 0; j < count; j++) entries[j] = table[steps[j] & ((uint64_t(1) << tb) - 1)];
+  int32_t entries[BLOCK], shifts[BLOCK];
   for (int j = 0; j < count; j++) {
-    const uint64_t n = (steps[j] >> tb) + uint64_t(s);
-    const int64_t x = sat(rshr(entries[j], int64_t(std::min<uint64_t>(n, 62))), bits);
-    out[j] = T(n > 62 ? 0 : x);
+    entries[j] = int32_t(steps[j] & ((uint64_t(1) << tb) - 1));
+    shifts[j] = int32_t(std::min<uint64_t>((steps[j] >> tb) + uint64_t(s), 32));
+  }
+  for (int j = 0; j < count; j++) entries[j] = table[entries[j]];
+  const int32_t bound = int32_t((int64_t(1) << bits) - 1);
+  for (int j = 0; j < count; j++) {
+    // Rounded by the last bit that is lost; 32 bits or more leave nothing of an i32.
+    const int32_t n = shifts[j], last = (entries[j] >> (std::max(n, 1) - 1)) & (n > 0);
+    const int32_t x = n > 31 ? 0 : (entries[j] >> (n & 31)) + last;
+    out[j] = T(std::min(std::max(x, -bound), bound));
   }
 }
 
@@ -368,21 +374,30 @@ void draw(const Step& s) {
   s.result<int64_t>()[1] = greedy ? 0 : int64_t(((unsigned __int128)field<uint64_t>(s.lane, LANE_RANDOM) * uint64_t(total)) >> 64);
 }
 
-// A row of at most 256 i16 in two halves, x = 256 high + low, so that sums of their products with i16 fit 32 bits.
+// Whether sums of products of these i16 with any others, or of some of them, stay below 2^31.
+bool is_light(const int16_t* x, int count) {
+  uint32_t sum = 0;
+  for (int i = 0; i < count; i++) sum += uint32_t(std::abs(int32_t(x[i])));
+  return sum < 1u << 16;
+}
+
+// A row of at most 256 i16 for sums of its products with i16 that fit 32 bits: as it is if it is light, as the rows of models are, else in two
+// halves, x = 256 high + low.
 struct Halves {
   alignas(64) int16_t high[256];
   alignas(64) int16_t low[256];
+  const bool light;
 
-  Halves(const int16_t* x, int size) {
+  Halves(const int16_t* x, int size) : light(is_light(x, size)) {
     for (int i = 0; i < size; i++) {
-      high[i] = int16_t(x[i] >> 8);
-      low[i] = int16_t(x[i] & 255);
+      high[i] = light ? 0 : int16_t(x[i] >> 8);
+      low[i] = light ? x[i] : int16_t(x[i] & 255);
     }
   }
 };
 
 // Sums of at most 256 products of 2^30, with COUNT rows that are `stride` elements apart: halves of at most 2^24 a pair, and 128 pairs.
-template <int COUNT>
+template <int COUNT, bool LIGHT>
 void products(const Halves& a, const int16_t* b, int64_t stride, int size, int64_t sums[COUNT]) {
   Sum high[COUNT], low[COUNT];
   for (int j = 0; j < COUNT; j++) high[j] = low[j] = zero();
@@ -391,22 +406,30 @@ void products(const Halves& a, const int16_t* b, int64_t stride, int size, int64
     const auto h = load_activations(a.high + i), l = load_activations(a.low + i);
     for (int j = 0; j < COUNT; j++) {
       const auto x = load_activations(b + j * stride + i);
-      high[j] = add_dot(high[j], h, x);
+      if constexpr (!LIGHT) high[j] = add_dot(high[j], h, x);
       low[j] = add_dot(low[j], l, x);
     }
   }
-  int64_t tops[COUNT];
+  int64_t tops[COUNT] = {};
   if constexpr (COUNT == 4) {
-    totals(high, tops);
+    if constexpr (!LIGHT) totals(high, tops);
     totals(low, sums);
   } else {
-    tops[0] = total(high[0]);
+    if constexpr (!LIGHT) tops[0] = total(high[0]);
     sums[0] = total(low[0]);
   }
   for (int j = 0; j < COUNT; j++) {
     sums[j] += 256 * tops[j];
     for (int k = i; k < size; k++) sums[j] += (256 * a.high[k] + a.low[k]) * int64_t(b[j * stride + k]);
   }
+}
+
+// The same with `count` rows.
+template <bool LIGHT>
+void products_of(const Halves& a, const int16_t* b, int64_t stride, int size, int count, int64_t* sums) {
+  int j = 0;
+  for (; j + 4 <= count; j += 4) products<4, LIGHT>(a, b + j * stride, stride, size, sums + j);
+  for (; j < count; j++) products<1, LIGHT>(a, b + j * stride, stride, size, sums + j);
 }
 
 constexpr int32_t MASKED = -INT32_MAX;
@@ -424,10 +447,8 @@ void fold_scores(const Step& s, int first, int last) {
     int64_t sums[BLOCK];
     for (int from = open; from < positions; from += BLOCK) {
       const int count = std::min(BLOCK, positions - from);
-      const int16_t* key = keys + from * row;
-      int j = 0;
-      for (; j + 4 <= count; j += 4) products<4>(q, key + j * row, row, size, sums + j);
-      for (; j < count; j++) products<1>(q, key + j * row, row, size, sums + j);
+      if (q.light) products_of<true>(q, keys + from * row, row, size, count, sums);
+      else products_of<false>(q, keys + from * row, row, size, count, sums);
       for (int i = 0; i < count; i++) out[from + i] = int32_t(sat(rshr(sums[i] * mul, shift), 31));
     }
   }
@@ -439,22 +460,23 @@ constexpr int MIX = 32;
 void mix(const int16_t* weights, const int16_t* values, int64_t row, int positions, int64_t* sums) {
   for (int i = 0; i < MIX; i++) sums[i] = 0;
 #if defined(__AVX512VNNI__)
-  // Two positions at a time, weights in halves of 8 bits: a pair gives at most 2^24, and 64 pairs fit 32 bits.
+  // Two positions at a time. Weights that are not light in halves of 8 bits: a pair gives at most 2^24, and 64 pairs fit 32 bits.
   for (int from = 0; from < positions; from += 128) {
     const int to = std::min(from + 128, positions);
-    __m512i high[2] = {zero(), zero()}, low[2] = {zero(), zero()};
+    const bool light = is_light(weights + from, to - from);
+    Sum high[2] = {zero(), zero()}, low[2] = {zero(), zero()};
     for (int p = from; p < to; p += 2) {
       const bool pair = p + 1 < to;
       const __m512i x = _mm512_loadu_si512(values + p * row);
       const __m512i y = pair ? _mm512_loadu_si512(values + (p + 1) * row) : zero();
+      const auto both = [](int32_t w0, int32_t w1) { return _mm512_set1_epi32(int32_t(uint32_t(w1) << 16 | (uint32_t(w0) & 0xffff))); };
       const int32_t w0 = weights[p], w1 = pair ? weights[p + 1] : 0;
-      const __m512i h = _mm512_set1_epi32(int32_t(uint32_t(w1 >> 8) << 16 | (uint32_t(w0 >> 8) & 0xffff)));
-      const __m512i l = _mm512_set1_epi32((w1 & 255) << 16 | (w0 & 255));
+      const __m512i l = light ? both(w0, w1) : both(w0 & 255, w1 & 255);
       const __m512i pairs[2] = {_mm512_unpacklo_epi16(x, y), _mm512_unpackhi_epi16(x, y)};
-      for (int k = 0; k < 2; k++) {
-        high[k] = add_dot(high[k], pairs[k], h);
-        low[k] = add_dot(low[k], pairs[k], l);
-      }
+      for (int k = 0; k < 2; k++) low[k] = add_dot(low[k], pairs[k], l);
+      if (light) continue;
+      const __m512i h = both(w0 >> 8, w1 >> 8);
+      for (int k = 0; k < 2; k++) high[k] = add_dot(high[k], pairs[k], h);
     }
     // Unpacking took four values of each 128 bits, then the other four.
     alignas(64) int32_t parts[2][2][16];

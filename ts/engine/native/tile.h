@@ -182,37 +182,39 @@ static inline void add_sums(int64_t* to, const Sum sums[VECTORS], bool add) {
   }
 }
 
-// Elements `first .. last - 1` of all lanes: calls `put(lane, e, count, sums)` with each lane's sums of a tile.
+// Elements `first .. last - 1` of all lanes: calls `put(lane, e, count, sums)` with each lane's sums of some tiles.
 template <typename Put>
 static void multiply_tiles(const int8_t* weights, int64_t size, const std::vector<TileRow>& rows, int first, int last, Put put) {
   struct alignas(64) Sums {
-    int64_t of[TILE_ROWS];
+    int64_t of[4 * TILE_ROWS];
   };
   thread_local WeightTile tile;
   thread_local std::vector<Sums> all;
   const int lanes = int(rows.size());
   all.resize(lanes);
-  for (int e = first; e < last; e += TILE_ROWS) {
-    const int count = std::min(TILE_ROWS, last - e);
-    const int8_t* w = weights + e * size;
-    // What comes next is fetched while this tile is in use: processors do not see it coming.
-    const int8_t* ahead = w + TILE_ROWS * size;
-    const int8_t* const end = weights + std::min<int64_t>(e + 2 * TILE_ROWS, last) * size;
-    for (int64_t from = 0; from < size; from += RUN) {
-      const int length = int(std::min<int64_t>(RUN, size - from));
-      tile.fill(w + from, size, count, length);
-      for (int lane = 0; lane < lanes; lane += TILE_LANES) {
-        const int8_t* const part = ahead + TILE_ROWS * length * TILE_LANES / lanes;
-        for (; ahead < part && ahead < end; ahead += 64) _mm_prefetch(ahead, _MM_HINT_T1);
-        // Lanes that are missing are the last one again.
-        const TileRow* group[TILE_LANES];
-        for (int l = 0; l < TILE_LANES; l++) group[l] = &rows[std::min(lane + l, lanes - 1)];
-        Sum sums[TILE_LANES][VECTORS];
-        tile.multiply(group, from, length, sums);
-        for (int l = 0; l < TILE_LANES && lane + l < lanes; l++) add_sums(all[lane + l].of, sums[l], from > 0);
+  for (int begin = first; begin < last; begin += 4 * TILE_ROWS) {
+    const int end = std::min(begin + 4 * TILE_ROWS, last);
+    for (int e = begin; e < end; e += TILE_ROWS) {
+      const int8_t* w = weights + e * size;
+      // What comes next is fetched while this tile is in use: processors do not see it coming.
+      const int8_t* ahead = w + TILE_ROWS * size;
+      const int8_t* const known = weights + std::min(e + 2 * TILE_ROWS, last) * size;
+      for (int64_t from = 0; from < size; from += RUN) {
+        const int length = int(std::min<int64_t>(RUN, size - from));
+        tile.fill(w + from, size, std::min(TILE_ROWS, end - e), length);
+        for (int lane = 0; lane < lanes; lane += TILE_LANES) {
+          const int8_t* const part = ahead + TILE_ROWS * length * TILE_LANES / lanes;
+          for (; ahead < part && ahead < known; ahead += 64) _mm_prefetch(ahead, _MM_HINT_T0);
+          // Lanes that are missing are the last one again.
+          const TileRow* group[TILE_LANES];
+          for (int l = 0; l < TILE_LANES; l++) group[l] = &rows[std::min(lane + l, lanes - 1)];
+          Sum sums[TILE_LANES][VECTORS];
+          tile.multiply(group, from, length, sums);
+          for (int l = 0; l < TILE_LANES && lane + l < lanes; l++) add_sums(all[lane + l].of + (e - begin), sums[l], from > 0);
+        }
       }
     }
-    for (int lane = 0; lane < lanes; lane++) put(lane, e, count, all[lane].of);
+    for (int lane = 0; lane < lanes; lane++) put(lane, begin, end - begin, all[lane].of);
   }
 }
 

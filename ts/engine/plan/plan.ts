@@ -78,6 +78,7 @@ export function planProgram(program: Program, { capacity, keep, weightAt, dotCop
   const bytesOf = ({ outType, outMode, outLength }: Instruction) =>
     outLength * (outMode === 1 ? capacity : 1) * ELEMENT_BYTES[outType];
 
+  // For a fine trace every row is stored.
   const fused = instructions.map((_, i) => !keep && lastUse[i] === i + 1 && canFuse(instructions, i));
 
   instructions.forEach((instruction, i) => {
@@ -85,13 +86,14 @@ export function planProgram(program: Program, { capacity, keep, weightAt, dotCop
     // Heads are shared only if there are few lanes, and steps whose token nobody wants are no lanes of every instruction.
     const sharers = share === L.SHARE_HEADS ? `${share}:${heads}:${needed[i]}` : `${share}`;
     const operands = [instruction.a, instruction.b, instruction.c];
-    // What is fused with the instruction before has waited with it.
     if (fused[i]) operands.push(instructions[i + 1]!.b);
-    const waits = !fused[i - 1] && operands.some(
+    const unmade = operands.some(
       ({ kind, index }) =>
         (kind === "cache" && fresh.has(index)) ||
         (kind === "row" && fresh.has(index) && (share === L.SHARE_ELEMENTS || fresh.get(index) !== sharers)),
     );
+    // What is fused with the instruction before has waited with it.
+    const waits = unmade && !fused[i - 1];
     if (waits) {
       fresh.clear();
       for (const row of dead) {
