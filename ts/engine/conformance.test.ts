@@ -5,7 +5,14 @@ import { compileLlama } from "../compiler/llama.ts";
 import { type Prng, prng } from "../compiler/prng.ts";
 import { randomConfig, randomTensors } from "../compiler/random.ts";
 import { StepInputError } from "../machine/errors.ts";
-import { decodeInstruction } from "../machine/instruction.ts";
+import {
+  decodeInstruction,
+  type Instruction,
+  NO_OPERAND,
+  type Operand,
+  type Parameters8,
+  TOKEN_OPERAND,
+} from "../machine/instruction.ts";
 import { type Program, validateProgram } from "../machine/program.ts";
 import { SEMANTICS } from "../machine/registry.ts";
 import { INSTRUCTIONS, type InstructionName } from "../machine/table.ts";
@@ -13,7 +20,7 @@ import { caseInputs } from "../machine/testing/cases.ts";
 import { FUZZ } from "../machine/testing/fuzz.ts";
 import { randomCase } from "../machine/testing/random-case.ts";
 import { randomProgram } from "../machine/testing/random-program.ts";
-import { ELEMENT_BYTES, rowsEqual } from "../machine/types.ts";
+import { ELEMENT_BYTES, type ElementType, rowsEqual } from "../machine/types.ts";
 import { type WeightSection, WeightStore } from "../machine/weights.ts";
 import { batchEngine } from "./batch-engine.ts";
 import type { Machine, MachineCache } from "./machine.ts";
@@ -181,6 +188,79 @@ describe.each(BACKENDS)("$name", (backend) => {
     }
     expect(ran).toBe(NAMES.length * 3 * FUZZ);
   });
+
+  it.each([
+    ["i16", 397, 75],
+    ["i8", 130, 33],
+    ["i16", 3, 5],
+  ] as const)(
+    "multiplies activations of %s that saturate with %i weights, many positions at once",
+    async (type, size, outs) => {
+      const weights = (index: number, type: ElementType, length: number, count: number): Operand => ({
+        ...NO_OPERAND,
+        kind: "weights",
+        type,
+        index,
+        length,
+        count,
+      });
+      const row = (index: number, type: ElementType, length: number): Operand => ({
+        ...NO_OPERAND,
+        kind: "row",
+        type,
+        index,
+        length,
+      });
+      const make = (name: InstructionName, outType: ElementType, outLength: number, more: Partial<Instruction>) => ({
+        opcode: INSTRUCTIONS[name].opcode,
+        outType,
+        outLength,
+        outMode: 0 as const,
+        role: 0 as const,
+        cacheSlot: 0,
+        a: NO_OPERAND,
+        b: NO_OPERAND,
+        c: NO_OPERAND,
+        p: parameters(),
+        ...more,
+      });
+      const parameters = (...p: number[]) => [...p, ...Array(8 - p.length).fill(0)] as unknown as Parameters8;
+      const sums = type === "i8" ? "i32" : "i64";
+      const program: Program = {
+        instructions: [
+          make("embed", "i32", size, {
+            a: TOKEN_OPERAND,
+            b: weights(0, "i8", size, 50),
+            c: weights(50, "i32", 50, 1),
+            p: parameters(20, 31),
+          }),
+          make("rescale", type, size, { a: row(0, "i32", size), p: parameters(1, 0) }),
+          make("fold_amax", "i32", 1, { a: row(0, "i32", size) }),
+          make("fold_dot", sums, outs, { a: row(1, type, size), b: weights(51, "i8", size, outs) }),
+          // The scale is 1 or -1 almost always: sums come out as they are.
+          make("dequant", "i32", outs, {
+            a: row(3, sums, outs),
+            b: row(2, "i32", 1),
+            c: weights(51 + outs, "i32", outs, 1),
+            p: parameters(0, 1, 40, 0, 31),
+          }),
+          make("rescale", "i32", outs, { role: 1, a: row(4, "i32", outs), p: parameters(1, 0) }),
+          make("fold_sumsq", "i64", 1, { a: row(5, "i32", outs) }),
+          make("draw", "i64", 2, { role: 2, a: row(6, "i64", 1) }),
+        ],
+        weightRows: 52 + outs,
+        contextLength: 40,
+      };
+      validateProgram(program);
+      const random = prng(size);
+      const store = randomWeights(program, random);
+      const input = ask(random, 50, 37);
+      const expected = answer(await replayed(referenceEngine(program, store), input, [4, 2]));
+      const engine = batchEngine(await backend.machine(program, store, { threads: 2 }), program);
+      expect(answer(await replayed(engine, input, [4, 2]))).toEqual(expected);
+      engine.close();
+    },
+  );
 
   it("starts from the cached rows of earlier conversations, and gives the same", async () => {
     const { program, weights, vocabSize } = model(6);

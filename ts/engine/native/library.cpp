@@ -82,6 +82,8 @@ bool otr_supported() {
 #endif
 }
 
+int64_t otr_dot_copy_bytes(int type, int64_t length) { return dot_copy_bytes(type, length); }
+
 void* otr_open(int threads) { return new Pool(threads); }
 
 // Runs the job at an address (ts/engine/plan/layout.ts); returns when it is done.

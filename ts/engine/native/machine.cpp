@@ -9,6 +9,7 @@
 #include "layout.h"
 #include "numbers.h"
 #include "opcodes.h"
+#include "tile.h"
 
 namespace {
 
@@ -207,12 +208,13 @@ void quantize(const Step& s) {
   });
 }
 
+// Elements `first .. last - 1`, of which `a` are the sums.
 template <typename T>
-void dequant_of(const Step& s, const T* a) {
+void dequant(const Step& s, const T* a, int first, int last) {
   const int64_t scale = s.row<int32_t>(OP_B)[0];
-  const int32_t* channel = s.row<int32_t>(OP_C);
-  const int k = s.p(0), mbits = s.p(1), abits = s.p(2), shift = s.p(3), bits = s.p(4), count = s.out_length();
-  int32_t* out = s.result<int32_t>();
+  const int32_t* channel = s.row<int32_t>(OP_C) + first;
+  const int k = s.p(0), mbits = s.p(1), abits = s.p(2), shift = s.p(3), bits = s.p(4), count = last - first;
+  int32_t* __restrict out = s.result<int32_t>() + first;
   // |scale * channel| <= 2^62.
   if (mbits + abits <= 62) {
     for (int e = 0; e < count; e++) {
@@ -225,9 +227,9 @@ void dequant_of(const Step& s, const T* a) {
   }
 }
 
-void dequant(const Step& s) {
-  if (s.type(OP_A) == I32) dequant_of(s, s.row<int32_t>(OP_A));
-  else dequant_of(s, s.row<int64_t>(OP_A));
+void dequant(const Step& s, int first, int last) {
+  if (s.type(OP_A) == I32) dequant(s, s.row<int32_t>(OP_A) + first, first, last);
+  else dequant(s, s.row<int64_t>(OP_A) + first, first, last);
 }
 
 void add(const Step& s) {
@@ -261,11 +263,26 @@ void rescale(const Step& s) {
   });
 }
 
-// 2^-i of i in table steps, shifted right by s more: 0 from 2^-62 on. Without a branch, so that loops of it become vectors.
-int64_t power(const int32_t* table, uint64_t i, int tb, int s, int bits) {
-  const uint64_t n = (i >> tb) + uint64_t(s);
-  const int64_t x = sat(rshr(table[i & ((uint64_t(1) << tb) - 1)], int(std::min<uint64_t>(n, 62))), bits);
-  return n > 62 ? 0 : x;
+// Elements of a loop that is done in parts: what is between two parts stays in the nearest cache.
+constexpr int BLOCK = 64;
+
+// out[j] = 2^-steps[j], of steps of the table, shifted right by s more. At most BLOCK of them.
+template <typename T>
+void powers(const uint64_t* steps, int count, const int32_t* table, int tb, int s, int bits, T* out) {
+  // Loops with a look-up do not become vectors: it is done by itself.
+  int32_t entries[BLOCK], shifts[BLOCK];
+  for (int j = 0; j < count; j++) {
+    entries[j] = int32_t(steps[j] & ((uint64_t(1) << tb) - 1));
+    shifts[j] = int32_t(std::min<uint64_t>((steps[j] >> tb) + uint64_t(s), 32));
+  }
+  for (int j = 0; j < count; j++) entries[j] = table[entries[j]];
+  const int32_t bound = int32_t((int64_t(1) << bits) - 1);
+  for (int j = 0; j < count; j++) {
+    // Rounded by the last bit that is lost; 32 bits or more leave nothing of an i32.
+    const int32_t n = shifts[j], last = (entries[j] >> (std::max(n, 1) - 1)) & (n > 0);
+    const int32_t x = n > 31 ? 0 : (entries[j] >> (n & 31)) + last;
+    out[j] = T(std::min(std::max(x, -bound), bound));
+  }
 }
 
 void exp2(const Step& s, int first, int last) {
@@ -275,9 +292,11 @@ void exp2(const Step& s, int first, int last) {
   const int size = s.out_length() / s.length(OP_B), tb = s.p(1), shift = s.p(0) - tb, more = s.p(2);
   for_type(s, [&](auto* out, int bits) {
     for (int g = first; g < last; g++) {
-      for (int e = g * size; e < (g + 1) * size; e++) {
-        const int64_t x = std::max<int64_t>(int64_t(b[g]) - a[e], 0);
-        out[e] = power(table, uint64_t(rshr(x, shift)), tb, more, bits);
+      uint64_t steps[BLOCK];
+      for (int from = g * size; from < (g + 1) * size; from += BLOCK) {
+        const int count = std::min(BLOCK, (g + 1) * size - from);
+        for (int j = 0; j < count; j++) steps[j] = uint64_t(rshr(std::max<int64_t>(int64_t(b[g]) - a[from + j], 0), shift));
+        powers(steps, count, table, tb, more, bits, out + from);
       }
     }
   });
@@ -303,9 +322,6 @@ void divide(const Step& s) {
     }
   }
 }
-
-// Elements of a loop that is done in parts: what is between two parts stays in the nearest cache.
-constexpr int BLOCK = 64;
 
 void gate(const Step& s) {
   const int32_t* a = s.row<int32_t>(OP_A);
@@ -341,10 +357,13 @@ void weigh(const Step& s) {
     return;
   }
   const uint64_t inverse = uint64_t(std::min<int64_t>((int64_t(s.p(0)) << 16) / temperature, INT32_MAX));
-  for (int e = 0; e < count; e++) {
+  uint64_t steps[BLOCK];
+  for (int from = 0; from < count; from += BLOCK) {
+    const int size = std::min(BLOCK, count - from);
     // Below 2^32 times 2^31, and half of 2^16 more.
-    const uint64_t i = (uint64_t(std::max<int64_t>(int64_t(top) - a[e], 0)) * inverse + 0x8000) >> 16;
-    out[e] = int32_t(power(table, i, tb, more, 31));
+    for (int j = 0; j < size; j++)
+      steps[j] = (uint64_t(std::max<int64_t>(int64_t(top) - a[from + j], 0)) * inverse + 0x8000) >> 16;
+    powers(steps, size, table, tb, more, 31, out + from);
   }
 }
 
@@ -355,21 +374,30 @@ void draw(const Step& s) {
   s.result<int64_t>()[1] = greedy ? 0 : int64_t(((unsigned __int128)field<uint64_t>(s.lane, LANE_RANDOM) * uint64_t(total)) >> 64);
 }
 
-// A row of at most 256 i16 in two halves, x = 256 high + low, so that sums of their products with i16 fit 32 bits.
+// Whether sums of products of these i16 with any others, or of some of them, stay below 2^31.
+bool is_light(const int16_t* x, int count) {
+  uint32_t sum = 0;
+  for (int i = 0; i < count; i++) sum += uint32_t(std::abs(int32_t(x[i])));
+  return sum < 1u << 16;
+}
+
+// A row of at most 256 i16 for sums of its products with i16 that fit 32 bits: as it is if it is light, as the rows of models are, else in two
+// halves, x = 256 high + low.
 struct Halves {
   alignas(64) int16_t high[256];
   alignas(64) int16_t low[256];
+  const bool light;
 
-  Halves(const int16_t* x, int size) {
+  Halves(const int16_t* x, int size) : light(is_light(x, size)) {
     for (int i = 0; i < size; i++) {
-      high[i] = int16_t(x[i] >> 8);
-      low[i] = int16_t(x[i] & 255);
+      high[i] = light ? 0 : int16_t(x[i] >> 8);
+      low[i] = light ? x[i] : int16_t(x[i] & 255);
     }
   }
 };
 
 // Sums of at most 256 products of 2^30, with COUNT rows that are `stride` elements apart: halves of at most 2^24 a pair, and 128 pairs.
-template <int COUNT>
+template <int COUNT, bool LIGHT>
 void products(const Halves& a, const int16_t* b, int64_t stride, int size, int64_t sums[COUNT]) {
   Sum high[COUNT], low[COUNT];
   for (int j = 0; j < COUNT; j++) high[j] = low[j] = zero();
@@ -378,22 +406,30 @@ void products(const Halves& a, const int16_t* b, int64_t stride, int size, int64
     const auto h = load_activations(a.high + i), l = load_activations(a.low + i);
     for (int j = 0; j < COUNT; j++) {
       const auto x = load_activations(b + j * stride + i);
-      high[j] = add_dot(high[j], h, x);
+      if constexpr (!LIGHT) high[j] = add_dot(high[j], h, x);
       low[j] = add_dot(low[j], l, x);
     }
   }
-  int64_t tops[COUNT];
+  int64_t tops[COUNT] = {};
   if constexpr (COUNT == 4) {
-    totals(high, tops);
+    if constexpr (!LIGHT) totals(high, tops);
     totals(low, sums);
   } else {
-    tops[0] = total(high[0]);
+    if constexpr (!LIGHT) tops[0] = total(high[0]);
     sums[0] = total(low[0]);
   }
   for (int j = 0; j < COUNT; j++) {
     sums[j] += 256 * tops[j];
     for (int k = i; k < size; k++) sums[j] += (256 * a.high[k] + a.low[k]) * int64_t(b[j * stride + k]);
   }
+}
+
+// The same with `count` rows.
+template <bool LIGHT>
+void products_of(const Halves& a, const int16_t* b, int64_t stride, int size, int count, int64_t* sums) {
+  int j = 0;
+  for (; j + 4 <= count; j += 4) products<4, LIGHT>(a, b + j * stride, stride, size, sums + j);
+  for (; j < count; j++) products<1, LIGHT>(a, b + j * stride, stride, size, sums + j);
 }
 
 constexpr int32_t MASKED = -INT32_MAX;
@@ -411,10 +447,8 @@ void fold_scores(const Step& s, int first, int last) {
     int64_t sums[BLOCK];
     for (int from = open; from < positions; from += BLOCK) {
       const int count = std::min(BLOCK, positions - from);
-      const int16_t* key = keys + from * row;
-      int j = 0;
-      for (; j + 4 <= count; j += 4) products<4>(q, key + j * row, row, size, sums + j);
-      for (; j < count; j++) products<1>(q, key + j * row, row, size, sums + j);
+      if (q.light) products_of<true>(q, keys + from * row, row, size, count, sums);
+      else products_of<false>(q, keys + from * row, row, size, count, sums);
       for (int i = 0; i < count; i++) out[from + i] = int32_t(sat(rshr(sums[i] * mul, shift), 31));
     }
   }
@@ -426,22 +460,23 @@ constexpr int MIX = 32;
 void mix(const int16_t* weights, const int16_t* values, int64_t row, int positions, int64_t* sums) {
   for (int i = 0; i < MIX; i++) sums[i] = 0;
 #if defined(__AVX512VNNI__)
-  // Two positions at a time, weights in halves of 8 bits: a pair gives at most 2^24, and 64 pairs fit 32 bits.
+  // Two positions at a time. Weights that are not light in halves of 8 bits: a pair gives at most 2^24, and 64 pairs fit 32 bits.
   for (int from = 0; from < positions; from += 128) {
     const int to = std::min(from + 128, positions);
-    __m512i high[2] = {zero(), zero()}, low[2] = {zero(), zero()};
+    const bool light = is_light(weights + from, to - from);
+    Sum high[2] = {zero(), zero()}, low[2] = {zero(), zero()};
     for (int p = from; p < to; p += 2) {
       const bool pair = p + 1 < to;
       const __m512i x = _mm512_loadu_si512(values + p * row);
       const __m512i y = pair ? _mm512_loadu_si512(values + (p + 1) * row) : zero();
+      const auto both = [](int32_t w0, int32_t w1) { return _mm512_set1_epi32(int32_t(uint32_t(w1) << 16 | (uint32_t(w0) & 0xffff))); };
       const int32_t w0 = weights[p], w1 = pair ? weights[p + 1] : 0;
-      const __m512i h = _mm512_set1_epi32(int32_t(uint32_t(w1 >> 8) << 16 | (uint32_t(w0 >> 8) & 0xffff)));
-      const __m512i l = _mm512_set1_epi32((w1 & 255) << 16 | (w0 & 255));
+      const __m512i l = light ? both(w0, w1) : both(w0 & 255, w1 & 255);
       const __m512i pairs[2] = {_mm512_unpacklo_epi16(x, y), _mm512_unpackhi_epi16(x, y)};
-      for (int k = 0; k < 2; k++) {
-        high[k] = add_dot(high[k], pairs[k], h);
-        low[k] = add_dot(low[k], pairs[k], l);
-      }
+      for (int k = 0; k < 2; k++) low[k] = add_dot(low[k], pairs[k], l);
+      if (light) continue;
+      const __m512i h = both(w0 >> 8, w1 >> 8);
+      for (int k = 0; k < 2; k++) high[k] = add_dot(high[k], pairs[k], h);
     }
     // Unpacking took four values of each 128 bits, then the other four.
     alignas(64) int32_t parts[2][2][16];
@@ -480,6 +515,9 @@ void fold_mix(const Step& s, int first, int last) {
   }
 }
 
+// Lanes from which on arithmetic takes longer than reading weights.
+constexpr int MANY_LANES = 16;
+
 constexpr int ROWS = 4;
 #if defined(__AVX512VNNI__)
 constexpr int LANES = 4;
@@ -507,33 +545,81 @@ void dot_lanes(const int8_t* w, int64_t size, const int16_t* const* a, uint8_t* 
   for (; lane < lanes; lane++) dot_store<R, 1>(w, size, a + lane, out + lane, e, wide);
 }
 
-// A thread's share of the elements of `fold_dot`, for all lanes.
-void dots(const uint8_t* op, const uint8_t* lanes, int active, int thread, int threads) {
-  const int64_t size = word(op, OP_A + ARG_LENGTH);
-  const int8_t* weights = address<int8_t>(op, OP_B + ARG_AT);
-  const int64_t from = field<int64_t>(op, OP_A + (word(op, OP_A + ARG_TYPE) == I8 ? ARG_WIDE : ARG_AT));
-  const int64_t to = field<int64_t>(op, OP_OUT);
-  const bool wide = word(op, OP_OUT_TYPE) == I64;
-  const int64_t length = word(op, OP_OUT_LENGTH), tiles = (length + ROWS - 1) / ROWS;
-  const int64_t first = tiles * thread / threads * ROWS;
-  const int64_t last = std::min(tiles * (thread + 1) / threads * ROWS, length);
-  thread_local std::vector<const int16_t*> a;
-  thread_local std::vector<uint8_t*> out;
-  a.resize(active);
-  out.resize(active);
-  for (int lane = 0; lane < active; lane++) {
-    uint8_t* arena = address<uint8_t>(lanes + lane * LANE_BYTES, LANE_ARENA);
-    a[lane] = reinterpret_cast<const int16_t*>(arena + from);
-    out[lane] = arena + to;
+// A thread's share of the elements of a row.
+struct Share {
+  int first, last;
+
+  Share(int64_t length, int thread, int threads) {
+    const int64_t fours = (length + ROWS - 1) / ROWS;
+    first = int(fours * thread / threads * ROWS);
+    last = int(std::min(fours * (thread + 1) / threads * ROWS, length));
   }
-  int64_t e = first;
-  for (; e + ROWS <= last; e += ROWS) dot_lanes<ROWS>(weights + e * size, size, a.data(), out.data(), active, int(e), wide);
-  for (; e < last; e++) dot_lanes<1>(weights + e * size, size, a.data(), out.data(), active, int(e), wide);
+};
+
+// Where the copy of a row as tiles read it begins: behind that of a row of i8 as i16.
+int64_t tile_row_at(int type, int64_t length) { return type == I8 ? (2 * length + 63) / 64 * 64 : 0; }
+
+// The copies of the row of this step that dot products read.
+void copy_for_dots(const Step& s, uint8_t* to, [[maybe_unused]] bool many) {
+  const int count = s.out_length();
+  [[maybe_unused]] const int16_t* row = s.result<int16_t>();
+  if (s.out_type() == I8) {
+    int16_t* copy = reinterpret_cast<int16_t*>(to);
+    for (int e = 0; e < count; e++) copy[e] = s.result<int8_t>()[e];
+    row = copy;
+  }
+#if defined(OTR_TILES)
+  if (many) TileRow(to + tile_row_at(s.out_type(), count), count).fill(row, count);
+#endif
 }
 
-// An instruction for one lane: of the groups `first .. last - 1`, or all of its row if `last` is negative.
-void run_one(const uint8_t* op, const uint8_t* lane, int first, int last) {
-  const Step s{op, lane, address<uint8_t>(lane, LANE_ARENA) + field<int64_t>(op, OP_OUT)};
+Step step_of(const uint8_t* op, const uint8_t* lane) {
+  return {op, lane, address<uint8_t>(lane, LANE_ARENA) + field<int64_t>(op, OP_OUT)};
+}
+
+// A thread's share of the elements of `fold_dot`, for all lanes, and of `next`, the `dequant` that is fused with it, if there is one.
+void dots(const uint8_t* op, const uint8_t* next, const uint8_t* lanes, int active, int thread, int threads) {
+  const int64_t size = word(op, OP_A + ARG_LENGTH);
+  const int8_t* weights = address<int8_t>(op, OP_B + ARG_AT);
+  const int type = word(op, OP_A + ARG_TYPE);
+  const int64_t copies = field<int64_t>(op, OP_A + ARG_COPIES);
+  const bool wide = word(op, OP_OUT_TYPE) == I64;
+  const auto [first, last] = Share(word(op, OP_OUT_LENGTH), thread, threads);
+  const auto lane_at = [&](int lane) { return lanes + lane * LANE_BYTES; };
+  const auto arena = [&](int lane) { return address<uint8_t>(lane_at(lane), LANE_ARENA); };
+#if defined(OTR_TILES)
+  if (active >= MANY_LANES) {
+    thread_local std::vector<TileRow> rows;
+    rows.clear();
+    for (int lane = 0; lane < active; lane++) rows.emplace_back(arena(lane) + copies + tile_row_at(type, size), size);
+    multiply_tiles(weights, size, rows, first, last, [&](int lane, int e, int count, const int64_t* sums) {
+      const Step s = step_of(op, lane_at(lane));
+      if (next != nullptr) dequant(step_of(next, lane_at(lane)), sums, e, e + count);
+      else if (wide) std::copy_n(sums, count, s.result<int64_t>() + e);
+      else std::copy_n(sums, count, s.result<int32_t>() + e);
+    });
+    return;
+  }
+#endif
+  thread_local std::vector<const int16_t*> a;
+  thread_local std::vector<uint8_t*> out;
+  a.clear();
+  out.clear();
+  const int64_t from = type == I8 ? copies : field<int64_t>(op, OP_A + ARG_AT);
+  for (int lane = 0; lane < active; lane++) {
+    a.push_back(reinterpret_cast<const int16_t*>(arena(lane) + from));
+    out.push_back(step_of(op, lane_at(lane)).out);
+  }
+  int e = first;
+  for (; e + ROWS <= last; e += ROWS) dot_lanes<ROWS>(weights + e * size, size, a.data(), out.data(), active, e, wide);
+  for (; e < last; e++) dot_lanes<1>(weights + e * size, size, a.data(), out.data(), active, e, wide);
+  if (next == nullptr) return;
+  for (int lane = 0; lane < active; lane++) dequant(step_of(next, lane_at(lane)), first, last);
+}
+
+// An instruction for one lane, of `many` or not: of the groups `first .. last - 1`, or all of its row if `last` is negative.
+void run_one(const uint8_t* op, const uint8_t* lane, bool many, int first, int last) {
+  const Step s = step_of(op, lane);
   const int heads = last < 0 ? word(op, OP_HEADS) : last;
   const int outs = last < 0 ? s.out_length() : last;
   switch (word(op, OP_OPCODE)) {
@@ -542,14 +628,14 @@ void run_one(const uint8_t* op, const uint8_t* lane, int first, int last) {
     case FOLD_MAX: fold_max(s, first, outs); break;
     case FOLD_SUM: fold_sum(s, first, outs); break;
     case FOLD_PICK: fold_pick(s); break;
-    case FOLD_DOT: dots(op, lane, 1, 0, 1); break;
+    case FOLD_DOT: dots(op, nullptr, lane, 1, 0, 1); break;
     case FOLD_SCORES: fold_scores(s, first, heads); break;
     case FOLD_MIX: fold_mix(s, first, heads); break;
     case EMBED: embed(s); break;
     case RMS: rms(s); break;
     case NORM: norm(s); break;
     case QUANTIZE: quantize(s); break;
-    case DEQUANT: dequant(s); break;
+    case DEQUANT: dequant(s, 0, outs); break;
     case ADD: add(s); break;
     case ROPE: rope(s); break;
     case RESCALE: rescale(s); break;
@@ -560,12 +646,8 @@ void run_one(const uint8_t* op, const uint8_t* lane, int first, int last) {
     case DRAW: draw(s); break;
     default: __builtin_trap();
   }
-  const int64_t wide = field<int64_t>(op, OP_WIDE);
-  if (wide >= 0) {
-    int16_t* copy = reinterpret_cast<int16_t*>(s.arena() + wide);
-    const int count = s.out_length();
-    for (int e = 0; e < count; e++) copy[e] = s.result<int8_t>()[e];
-  }
+  const int64_t wide = field<int64_t>(op, OP_COPIES);
+  if (wide >= 0) copy_for_dots(s, s.arena() + wide, many);
   const int64_t bytes = field<int64_t>(op, OP_CACHED_BYTES);
   if (bytes > 0) {
     uint8_t* slot = address<uint8_t>(lane, LANE_CACHE) + field<int64_t>(op, OP_CACHED_PREFIX) * word(lane, LANE_CAPACITY);
@@ -660,24 +742,51 @@ void make_roots(const uint8_t* job, const uint8_t* lanes, int count, int thread,
 
 }  // namespace
 
+int64_t dot_copy_bytes(int type, int64_t length) {
+  const int64_t wide = tile_row_at(type, length);
+#if defined(OTR_TILES)
+  return wide + TileRow::bytes(length);
+#else
+  return wide;
+#endif
+}
+
 void run_job(const uint8_t* job, int thread, int threads, Barrier& barrier) {
   const uint8_t* ops = address<uint8_t>(job, JOB_OPS);
   const uint8_t* lanes = address<uint8_t>(job, JOB_LANES);
   const int count = word(job, JOB_OP_COUNT), all = word(job, JOB_LANE_COUNT), full = word(job, JOB_FULL_COUNT);
-  for (int i = 0; i < count; i++) {
-    const uint8_t* op = ops + int64_t(i) * OP_BYTES;
-    if (word(op, OP_BARRIER)) barrier.wait();
-    const int active = word(op, OP_NEEDED) ? all : full;
+  const auto op_at = [&](int i) { return ops + int64_t(i) * OP_BYTES; };
+  const auto active_of = [&](const uint8_t* op) { return word(op, OP_NEEDED) ? all : full; };
+  const auto by_lanes = [&](const uint8_t* op) {
     const int share = word(op, OP_SHARE);
-    if (active == 0) continue;
-    if (share == SHARE_ELEMENTS) {
-      dots(op, lanes, active, thread, threads);
-    } else if (share == SHARE_HEADS && active < threads) {
-      const int heads = word(op, OP_HEADS), first = heads * thread / threads, last = heads * (thread + 1) / threads;
-      for (int lane = 0; lane < active; lane++) run_one(op, lanes + lane * LANE_BYTES, first, last);
-    } else {
-      for (int lane = thread; lane < active; lane += threads) run_one(op, lanes + lane * LANE_BYTES, 0, -1);
+    return share == SHARE_LANES || (share == SHARE_HEADS && active_of(op) >= threads);
+  };
+  for (int i = 0; i < count;) {
+    const uint8_t* op = op_at(i);
+    if (word(op, OP_BARRIER)) barrier.wait();
+    const int active = active_of(op);
+    if (by_lanes(op)) {
+      // All up to the next barrier for one lane after the other: its rows stay in the nearest cache.
+      int end = i + 1;
+      while (end < count && by_lanes(op_at(end)) && !word(op_at(end), OP_BARRIER)) end++;
+      for (int lane = thread; lane < all; lane += threads) {
+        for (int k = i; k < end; k++) {
+          const int others = active_of(op_at(k));
+          if (lane < others) run_one(op_at(k), lanes + lane * LANE_BYTES, others >= MANY_LANES, 0, -1);
+        }
+      }
+      i = end;
+      continue;
     }
+    if (word(op, OP_SHARE) == SHARE_HEADS) {
+      const int heads = word(op, OP_HEADS), first = heads * thread / threads, last = heads * (thread + 1) / threads;
+      for (int lane = 0; lane < active; lane++) run_one(op, lanes + lane * LANE_BYTES, false, first, last);
+    } else if (active > 0) {
+      // The next instruction may be fused with it.
+      const uint8_t* next = word(op, OP_FUSED) ? op_at(++i) : nullptr;
+      dots(op, next, lanes, active, thread, threads);
+    }
+    i++;
   }
   barrier.wait();
   make_leaves(job, lanes, all, thread, threads);

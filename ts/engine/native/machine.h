@@ -37,5 +37,8 @@ class Barrier {
   std::atomic<int> round_{0};
 };
 
+// Bytes of the copies of a row that dot products read (OP_COPIES).
+int64_t dot_copy_bytes(int type, int64_t length);
+
 // One thread's part of the batch that `job` describes (ts/engine/plan/layout.ts).
 void run_job(const uint8_t* job, int thread, int threads, Barrier& barrier);

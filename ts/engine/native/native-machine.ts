@@ -2,6 +2,7 @@ import { access } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import koffi from "koffi";
 import type { Program } from "../../machine/program.ts";
+import { ELEMENT_CODE } from "../../machine/types.ts";
 import type { WeightStore } from "../../machine/weights.ts";
 import { NativeMissingError } from "../errors.ts";
 import type { Machine } from "../machine.ts";
@@ -57,10 +58,12 @@ export async function nativeExecutor(threads: number, kind?: string): Promise<Ex
   const open = library.func("void *otr_open(int threads)");
   const run = library.func("void otr_run(void *pool, uint64_t job)");
   const close = library.func("void otr_close(void *pool)");
+  const copyBytes = library.func("int64_t otr_dot_copy_bytes(int type, int64_t length)");
   const pool: unknown = open(threads);
   let running: Promise<void> = Promise.resolve();
   return {
     threads,
+    dotCopyBytes: (type, length) => Number(copyBytes(ELEMENT_CODE[type], length)),
     run(job) {
       // On a thread of the process's own, so that this one keeps answering.
       running = new Promise((resolve, reject) => {

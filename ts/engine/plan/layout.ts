@@ -18,8 +18,8 @@ export const OP_OUT_LENGTH = 24;
 export const OP_HEADS = 28;
 /** Place of its row in a lane's arena. */
 export const OP_OUT = 32;
-/** Place of the row as i16, for dot products; -1 if nobody needs that. */
-export const OP_WIDE = 40;
+/** Place of the copies of the row that dot products read: of i8 as i16, and what else a machine wants. -1 if there are none. */
+export const OP_COPIES = 40;
 /** Bytes of a cached row, 0 if the row is not cached. */
 export const OP_CACHED_BYTES = 48;
 /** Where its slot of the cache begins, in bytes for each position of capacity. */
@@ -29,7 +29,9 @@ export const OP_B = 104;
 export const OP_C = 144;
 /** Eight parameters. */
 export const OP_P = 184;
-export const OP_BYTES = 216;
+/** 1 if only the next instruction, a `dequant`, reads its row: threads share both alike, do both at once, and need not store the row. */
+export const OP_FUSED = 216;
+export const OP_BYTES = 224;
 
 /** One operand: kind and type by their codes of the instruction table. */
 export const ARG_KIND = 0;
@@ -39,8 +41,8 @@ export const ARG_LENGTH = 12;
 export const ARG_COUNT = 16;
 /** Row: place in the arena. Weights: address. Cache: where its slot begins, in bytes for each position of capacity. */
 export const ARG_AT = 24;
-/** Row of i8: place of its i16 copy in the arena. */
-export const ARG_WIDE = 32;
+/** Row: place of its copies in the arena. */
+export const ARG_COPIES = 32;
 
 /** Lanes are dealt out to threads. */
 export const SHARE_LANES = 0;

@@ -4,7 +4,7 @@ import { clamp } from "../../machine/numbers.ts";
 import type { Program } from "../../machine/program.ts";
 import type { StepContext } from "../../machine/semantics.ts";
 import { rowShape } from "../../machine/shape.ts";
-import { ELEMENT_BYTES, type Row, sliceRow, viewRow } from "../../machine/types.ts";
+import { ELEMENT_BYTES, type ElementType, type Row, sliceRow, viewRow } from "../../machine/types.ts";
 import type { WeightStore } from "../../machine/weights.ts";
 import type { CachedRows, Machine, MachineCache, MachineResult, MachineStep } from "../machine.ts";
 import { leafBytes, viewOf, writeBatch, writeJob, writeLane } from "./job.ts";
@@ -28,6 +28,8 @@ export interface MachineMemory {
 /** What runs the job at an address. */
 export interface Executor {
   readonly threads: number;
+  /** Bytes of the copies of a row that its dot products read; 0 if they read the row itself. */
+  dotCopyBytes(type: ElementType, length: number): number;
   run(job: number): Promise<void>;
   close(): void;
 }
@@ -145,7 +147,8 @@ export class PlanMachine implements Machine {
       const range = this.weights.row(row);
       return this.#weightsAt + range.data.byteOffset;
     };
-    return { capacity, keep, weightAt };
+    const { dotCopyBytes } = this.#executor;
+    return { capacity, keep, weightAt, dotCopyBytes };
   }
 
   /** The plan at hand, or one with more room in its place. */

@@ -2,7 +2,7 @@ import type { Instruction, Operand } from "../../machine/instruction.ts";
 import type { Program } from "../../machine/program.ts";
 import { cachePlan } from "../../machine/step.ts";
 import { INSTRUCTIONS, OPERAND_KINDS } from "../../machine/table.ts";
-import { ELEMENT_BYTES, ELEMENT_CODE } from "../../machine/types.ts";
+import { ELEMENT_BYTES, ELEMENT_CODE, type ElementType } from "../../machine/types.ts";
 import { Arena, padded } from "./arena.ts";
 import * as L from "./layout.ts";
 
@@ -31,6 +31,8 @@ export interface PlanOptions {
   readonly keep: boolean;
   /** Address of a weight row. */
   readonly weightAt: (row: number) => number | bigint;
+  /** Bytes of the copies of a row that the machine's dot products read; 0 if they read the row itself. */
+  readonly dotCopyBytes: (type: ElementType, length: number) => number;
 }
 
 /** The cached rows of a program, by slot. */
@@ -58,15 +60,15 @@ export function cacheBytes(slots: readonly CacheSlot[]): number {
  * INVARIANT: between two barriers no thread reads what another one writes, nor writes where another one reads or writes. A row that
  * lanes share is read by the thread that made it; everything else waits, and memory is used again only after a barrier.
  */
-export function planProgram(program: Program, { capacity, keep, weightAt }: PlanOptions): Plan {
+export function planProgram(program: Program, { capacity, keep, weightAt, dotCopyBytes }: PlanOptions): Plan {
   const { instructions } = program;
   const needed = cachePlan(program);
   const slots = cacheSlots(program);
   const lastUse = lastUses(instructions);
-  const wide = wideRows(instructions);
+  const copies = dotRows(instructions, dotCopyBytes);
   const arena = new Arena();
   const rows: number[] = [];
-  const wideRowsAt: number[] = [];
+  const copiesAt: number[] = [];
   const ops = new Uint8Array(instructions.length * L.OP_BYTES);
   /** Rows made since the last barrier, with how they were shared. */
   const fresh = new Map<number, string>();
@@ -76,42 +78,49 @@ export function planProgram(program: Program, { capacity, keep, weightAt }: Plan
   const bytesOf = ({ outType, outMode, outLength }: Instruction) =>
     outLength * (outMode === 1 ? capacity : 1) * ELEMENT_BYTES[outType];
 
+  // For a fine trace every row is stored.
+  const fused = instructions.map((_, i) => !keep && lastUse[i] === i + 1 && canFuse(instructions, i));
+
   instructions.forEach((instruction, i) => {
     const { share, heads } = sharing(instruction);
     // Heads are shared only if there are few lanes, and steps whose token nobody wants are no lanes of every instruction.
     const sharers = share === L.SHARE_HEADS ? `${share}:${heads}:${needed[i]}` : `${share}`;
     const operands = [instruction.a, instruction.b, instruction.c];
-    const waits = operands.some(
+    if (fused[i]) operands.push(instructions[i + 1]!.b);
+    const unmade = operands.some(
       ({ kind, index }) =>
         (kind === "cache" && fresh.has(index)) ||
         (kind === "row" && fresh.has(index) && (share === L.SHARE_ELEMENTS || fresh.get(index) !== sharers)),
     );
+    // What is fused with the instruction before has waited with it.
+    const waits = unmade && !fused[i - 1];
     if (waits) {
       fresh.clear();
       for (const row of dead) {
         arena.give(rows[row]!, bytesOf(instructions[row]!));
-        if (wide.has(row)) arena.give(wideRowsAt[row]!, 2 * instructions[row]!.outLength);
+        if (copies.has(row)) arena.give(copiesAt[row]!, copies.get(row)!);
       }
       dead = [];
     }
     rows[i] = arena.take(bytesOf(instruction));
-    wideRowsAt[i] = wide.has(i) ? arena.take(2 * instruction.outLength) : -1;
-    fresh.set(i, sharers);
+    copiesAt[i] = copies.has(i) ? arena.take(copies.get(i)!) : -1;
+    fresh.set(i, fused[i - 1] ? `${L.SHARE_ELEMENTS}` : sharers);
     const slot = slots[instruction.cacheSlot];
     writeOp(new DataView(ops.buffer, i * L.OP_BYTES, L.OP_BYTES), instruction, {
       needed: needed[i] === 1,
       barrier: waits,
       share,
       heads,
+      fused: fused[i]!,
       out: rows[i]!,
-      wide: wideRowsAt[i]!,
+      copies: copiesAt[i]!,
       cached: instruction.role === 1 ? slot : undefined,
       place({ kind, index, count }) {
         if (kind === "row") return rows[index]!;
         if (kind === "weights") return weightAt(index);
         return kind === "cache" ? slots[count]!.prefix : 0;
       },
-      widePlace: ({ kind, index }) => (kind === "row" ? wideRowsAt[index]! : -1),
+      copiesPlace: ({ kind, index }) => (kind === "row" ? copiesAt[index]! : -1),
     });
     if (!keep) for (let row = 0; row <= i; row++) if (lastUse[row] === i) dead.push(row);
   });
@@ -124,11 +133,12 @@ export interface OpPlace {
   readonly barrier: boolean;
   readonly share: number;
   readonly heads: number;
+  readonly fused: boolean;
   readonly out: number;
-  readonly wide: number;
+  readonly copies: number;
   readonly cached: CacheSlot | undefined;
   place(operand: Operand): number | bigint;
-  widePlace(operand: Operand): number;
+  copiesPlace(operand: Operand): number;
 }
 
 /** Writes one instruction of a plan. */
@@ -143,8 +153,9 @@ export function writeOp(view: DataView, instruction: Instruction, place: OpPlace
   i32(L.OP_OUT_MODE, instruction.outMode);
   i32(L.OP_OUT_LENGTH, instruction.outLength);
   i32(L.OP_HEADS, place.heads);
+  i32(L.OP_FUSED, place.fused ? 1 : 0);
   i64(L.OP_OUT, place.out);
-  i64(L.OP_WIDE, place.wide);
+  i64(L.OP_COPIES, place.copies);
   i64(L.OP_CACHED_BYTES, place.cached?.rowBytes ?? 0);
   i64(L.OP_CACHED_PREFIX, place.cached?.prefix ?? 0);
   for (const [at, operand] of [
@@ -158,7 +169,7 @@ export function writeOp(view: DataView, instruction: Instruction, place: OpPlace
     i32(at + L.ARG_LENGTH, operand.length);
     i32(at + L.ARG_COUNT, operand.count);
     i64(at + L.ARG_AT, place.place(operand));
-    i64(at + L.ARG_WIDE, place.widePlace(operand));
+    i64(at + L.ARG_COPIES, place.copiesPlace(operand));
   }
   instruction.p.forEach((value, k) => {
     i32(L.OP_P + 4 * k, value);
@@ -175,13 +186,27 @@ function lastUses(instructions: readonly Instruction[]): number[] {
   return last;
 }
 
-/** Rows of i8 that dot products read: kernels want them as i16. */
-function wideRows(instructions: readonly Instruction[]): Set<number> {
-  const rows = new Set<number>();
+/** Rows of which dot products read copies, and the bytes of these. */
+function dotRows(instructions: readonly Instruction[], copyBytes: PlanOptions["dotCopyBytes"]): Map<number, number> {
+  const rows = new Map<number, number>();
   for (const { opcode, a } of instructions) {
-    if (opcode === INSTRUCTIONS.fold_dot.opcode && a.type === "i8") rows.add(a.index);
+    const bytes = opcode === INSTRUCTIONS.fold_dot.opcode ? copyBytes(a.type, a.length) : 0;
+    if (bytes > 0) rows.set(a.index, bytes);
   }
   return rows;
+}
+
+/** Whether instruction i is a plain `fold_dot`, and the next one a `dequant` of all of its row. */
+function canFuse(instructions: readonly Instruction[], i: number): boolean {
+  const [dot, next] = [instructions[i]!, instructions[i + 1]];
+  return (
+    dot.opcode === INSTRUCTIONS.fold_dot.opcode &&
+    dot.role === 0 &&
+    next?.opcode === INSTRUCTIONS.dequant.opcode &&
+    next.role === 0 &&
+    next.a.index === i &&
+    next.outLength === dot.outLength
+  );
 }
 
 /** How threads share an instruction. Heads only where the row, and each operand of this step, is one group a head. */

@@ -54,14 +54,15 @@ export async function runCase(
     needed: true,
     barrier: false,
     out,
-    wide: -1,
+    fused: false,
+    copies: -1,
     cached: undefined,
     place({ kind, index, count }) {
       if (kind === "row") return rowAt[index]!;
       if (kind === "weights") return weightsAt + weights.row(index).data.byteOffset;
       return kind === "cache" ? slots[count]!.prefix : 0;
     },
-    widePlace: ({ kind, index }) => (kind === "row" ? wideAt[index]! : -1),
+    copiesPlace: ({ kind, index }) => (kind === "row" ? wideAt[index]! : -1),
   });
   const opAt = put(op);
 

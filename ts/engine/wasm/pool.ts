@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import type { ElementType } from "../../machine/types.ts";
 import { MachineThreadError } from "../errors.ts";
 import type { Executor } from "../plan/plan-machine.ts";
 import type { SharedMemory } from "./memory.ts";
@@ -40,6 +41,11 @@ export class Pool implements Executor {
 
   get threads(): number {
     return this.#workers.length;
+  }
+
+  /** Rows of i8 are read as i16. */
+  dotCopyBytes(type: ElementType, length: number): number {
+    return type === "i8" ? 2 * length : 0;
   }
 
   async run(job: number): Promise<void> {

@@ -113,7 +113,7 @@ export function runInstruction(op: usize, lane: usize, out: usize, first: i32, l
       break;
     }
     case Op.DEQUANT: {
-      dequant(op, lane, count, out);
+      dequant(op, lane, max(first, 0), last < 0 ? count : last, out);
       break;
     }
     case Op.ADD: {
@@ -293,7 +293,7 @@ function quantize(a: usize, b: usize, groups: i32, count: i32, type: i32, out: u
   }
 }
 
-function dequant(op: usize, lane: usize, count: i32, out: usize): void {
+function dequant(op: usize, lane: usize, first: i32, last: i32, out: usize): void {
   const a = rowOf(op + L.OP_A, lane);
   const wide = load<i32>(op + L.OP_A, L.ARG_TYPE) != I32;
   const scale = word(rowOf(op + L.OP_B, lane), 0);
@@ -304,7 +304,7 @@ function dequant(op: usize, lane: usize, count: i32, out: usize): void {
   const s = parameter(op, 3);
   const bits = parameter(op, 4);
   const fits = mbits + abits <= 62;
-  for (let e = 0; e < count; e++) {
+  for (let e = first; e < last; e++) {
     // |scale * channel| <= 2^62.
     const m = sat(rshr(scale * word(channel, e), k), mbits);
     const x = sat(wide ? long(a, e) : word(a, e), abits);

@@ -33,18 +33,36 @@ export function run(job: usize, thread: i32, threads: i32): void {
     const op = ops + <usize>i * L.OP_BYTES;
     // A barrier is for whoever comes later too: it is never left out.
     if (load<i32>(op, L.OP_BARRIER) != 0) barrier(job, threads);
-    const active = load<i32>(op, L.OP_NEEDED) != 0 ? all : full;
-    if (active == 0) continue;
-    const share = load<i32>(op, L.OP_SHARE);
-    if (share == L.SHARE_ELEMENTS) {
-      dots(op, lanes, active, thread, threads);
-    } else if (share == L.SHARE_HEADS && active < threads) {
+    const active = activeOf(op, all, full);
+    if (byLanes(op, active, threads)) {
+      // All up to the next barrier for one lane after the other: its rows stay in the nearest cache.
+      let end = i + 1;
+      for (; end < count; end++) {
+        const next = ops + <usize>end * L.OP_BYTES;
+        if (load<i32>(next, L.OP_BARRIER) != 0 || !byLanes(next, activeOf(next, all, full), threads)) break;
+      }
+      for (let lane = thread; lane < all; lane += threads) {
+        for (let k = i; k < end; k++) {
+          const next = ops + <usize>k * L.OP_BYTES;
+          if (lane < activeOf(next, all, full)) one(next, lanes + <usize>lane * L.LANE_BYTES, 0, -1);
+        }
+      }
+      i = end - 1;
+    } else if (load<i32>(op, L.OP_SHARE) == L.SHARE_HEADS) {
       const heads = load<i32>(op, L.OP_HEADS);
       const first = (heads * thread) / threads;
       const last = (heads * (thread + 1)) / threads;
       for (let lane = 0; lane < active; lane++) one(op, lanes + <usize>lane * L.LANE_BYTES, first, last);
     } else {
-      for (let lane = thread; lane < active; lane += threads) one(op, lanes + <usize>lane * L.LANE_BYTES, 0, -1);
+      // In pairs, so that all threads but the last use the kernel for two rows only.
+      const length = load<i32>(op, L.OP_OUT_LENGTH);
+      const pairs = (length + 1) >> 1;
+      const first = ((pairs * thread) / threads) << 1;
+      const last = min(((pairs * (thread + 1)) / threads) << 1, length);
+      dots(op, lanes, active, first, last);
+      if (load<i32>(op, L.OP_FUSED) == 0) continue;
+      i++;
+      for (let lane = 0; lane < active; lane++) one(op + L.OP_BYTES, lanes + <usize>lane * L.LANE_BYTES, first, last);
     }
   }
   barrier(job, threads);
@@ -53,17 +71,32 @@ export function run(job: usize, thread: i32, threads: i32): void {
   roots(job, lanes, all, thread, threads);
 }
 
-/** An instruction for one lane: of the heads `first .. last - 1`, or of all of its row if `last` is negative. */
+/** Lanes that an instruction is for: all, or those whose token is wanted. */
+// @ts-expect-error: decorator
+@inline
+function activeOf(op: usize, all: i32, full: i32): i32 {
+  return load<i32>(op, L.OP_NEEDED) != 0 ? all : full;
+}
+
+/** Whether each thread does all of an instruction for lanes of its own. */
+// @ts-expect-error: decorator
+@inline
+function byLanes(op: usize, active: i32, threads: i32): bool {
+  const share = load<i32>(op, L.OP_SHARE);
+  return share == L.SHARE_LANES || (share == L.SHARE_HEADS && active >= threads);
+}
+
+/** An instruction for one lane: of the heads or elements `first .. last - 1`, or of all of its row if `last` is negative. */
 function one(op: usize, lane: usize, first: i32, last: i32): void {
   const opcode = load<i32>(op, L.OP_OPCODE);
   const arena = <usize>load<u32>(lane, L.LANE_ARENA);
   const out = arena + load<u32>(op, L.OP_OUT);
   if (opcode == Op.FOLD_SCORES) attentionScores(op, lane, out, first, last < 0 ? load<i32>(op, L.OP_HEADS) : last);
   else if (opcode == Op.FOLD_MIX) attentionMix(op, lane, out, first, last < 0 ? load<i32>(op, L.OP_HEADS) : last);
-  else if (opcode == Op.FOLD_DOT) dots(op, lane, 1, 0, 1);
+  else if (opcode == Op.FOLD_DOT) dots(op, lane, 1, 0, load<i32>(op, L.OP_OUT_LENGTH));
   else runInstruction(op, lane, out, first, last);
-  const wide = load<i32>(op, L.OP_WIDE);
-  if (wide >= 0) widen(out, arena + wide, load<i32>(op, L.OP_OUT_LENGTH));
+  const copy = load<i32>(op, L.OP_COPIES);
+  if (copy >= 0) widen(out, arena + copy, load<i32>(op, L.OP_OUT_LENGTH));
   const cached = load<i32>(op, L.OP_CACHED_BYTES);
   if (cached > 0) {
     const slot = <usize>load<u32>(op, L.OP_CACHED_PREFIX) * load<u32>(lane, L.LANE_CAPACITY);
@@ -82,19 +115,14 @@ function widen(from: usize, to: usize, count: i32): void {
 /** Lanes from which on arithmetic takes longer than reading weights. */
 const MANY_LANES = 8;
 
-/** A thread's share of the elements of `fold_dot`, for all lanes. */
-function dots(op: usize, lanes: usize, active: i32, thread: i32, threads: i32): void {
+/** Elements `first .. last - 1` of `fold_dot`, for all lanes. */
+function dots(op: usize, lanes: usize, active: i32, first: i32, last: i32): void {
   const size = <usize>load<u32>(op + L.OP_A, L.ARG_LENGTH);
   const weights = <usize>load<u32>(op + L.OP_B, L.ARG_AT);
   const fromI8 = load<i32>(op + L.OP_A, L.ARG_TYPE) == 0;
-  const from = <usize>(fromI8 ? load<u32>(op + L.OP_A, L.ARG_WIDE) : load<u32>(op + L.OP_A, L.ARG_AT));
+  const from = <usize>(fromI8 ? load<u32>(op + L.OP_A, L.ARG_COPIES) : load<u32>(op + L.OP_A, L.ARG_AT));
   const to = <usize>load<u32>(op, L.OP_OUT);
   const wide = load<i32>(op, L.OP_OUT_TYPE) == 3;
-  const length = load<i32>(op, L.OP_OUT_LENGTH);
-  // In pairs, so that all threads but the last use the kernel for two rows only.
-  const pairs = (length + 1) >> 1;
-  const first = ((pairs * thread) / threads) << 1;
-  const last = min(((pairs * (thread + 1)) / threads) << 1, length);
   const fours = active < MANY_LANES ? 0 : active & ~3;
   for (let e = first; e < last; e += 2) {
     const w = weights + <usize>e * size;
