@@ -6,7 +6,7 @@ import { type Deployed, deployed } from "../machine/testing/deployed.ts";
 import { FUZZ } from "../machine/testing/fuzz.ts";
 import { SignatureInvalidError } from "./errors.ts";
 import { G, inverse, isOnCurve, mod, N, P, plus, slope, times } from "./p384.ts";
-import { multiplesOf, type P384Statement, p384Hints, prove, schedule } from "./p384-hints.ts";
+import { multiplesOf, type P384Statement, p384Hints, prove, schedule, statementOf } from "./p384-hints.ts";
 import { numberOf } from "./vectors/p384.ts";
 
 /** Signatures verified by the contract; `OTR_FUZZ=100` makes it 2,500. */
@@ -77,6 +77,14 @@ describe("P-384 in TypeScript", () => {
       { ...statement, key: { x: statement.key.x + P, y: statement.key.y } },
     ];
     for (const one of wrong) expect(() => p384Hints(one)).toThrow(SignatureInvalidError);
+    // Numbers of P-256, and none.
+    const bytes = (size: number) => new Uint8Array(size).fill(1);
+    for (const [signature, key] of [
+      [64, 96],
+      [96, 64],
+      [96, 0],
+    ] as const)
+      expect(() => statementOf(bytes(1), bytes(signature), bytes(key))).toThrow(SignatureInvalidError);
   });
 });
 

@@ -15,7 +15,8 @@ interface CurveFacts {
   readonly name: string;
 }
 
-const CURVES: Readonly<Record<Curve, CurveFacts>> = {
+/** What the curves are. */
+export const CURVES: Readonly<Record<Curve, CurveFacts>> = {
   "P-256": {
     order: 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
     size: 32,

@@ -1,6 +1,7 @@
 import { fromHex, toHex } from "../../commit/bytes.ts";
 import { BaseError } from "../../errors.ts";
 import { FUZZ } from "../../machine/testing/fuzz.ts";
+import { CURVES, type Curve } from "../dev-root/key.ts";
 
 /** The code with which a verifier refuses, or "accepted". What is not a typed error goes on: it is a fault. */
 export function refusal(verify: () => unknown): string {
@@ -20,16 +21,10 @@ export function flipped(bytes: Uint8Array, at: number): Uint8Array {
   return out;
 }
 
-/** Orders of the groups whose signatures vendors use. */
-export const ORDER = {
-  "P-256": 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
-  "P-384": 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
-} as const;
-
 /** The bytes with the number s at `at` (big-endian) replaced by n - s: the same signature's twin, which verifies as well. */
-export function negated(bytes: Uint8Array, at: number, curve: keyof typeof ORDER): Uint8Array {
-  const size = curve === "P-256" ? 32 : 48;
-  const twin = ORDER[curve] - BigInt(toHex(bytes.subarray(at, at + size)));
+export function negated(bytes: Uint8Array, at: number, curve: Curve): Uint8Array {
+  const { order, size } = CURVES[curve];
+  const twin = order - BigInt(toHex(bytes.subarray(at, at + size)));
   const out = new Uint8Array(bytes);
   out.set(fromHex(`0x${twin.toString(16).padStart(2 * size, "0")}`), at);
   return out;
