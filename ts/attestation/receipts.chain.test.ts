@@ -29,6 +29,7 @@ describe("an enclave with two GPUs", () => {
   const gpus = [devGpu(1), devGpu(2)];
   const attesters: GpuAttesters = {
     chains: gpus.map(({ chain }) => chain),
+    firmware: gpus.map((gpu) => firmwareOf(gpu.report(new Uint8Array(32)), CHOSEN)),
     reports: async (nonces) => nonces.map((nonce, k) => gpus[k]!.report(nonce)),
   };
   const enclave = privateKeyToAccount(anvilKey(5));
@@ -82,7 +83,7 @@ describe("an enclave with two GPUs", () => {
         registration: registration(),
         measurement: MEASUREMENT,
         gpus: attesters,
-        cpuKind: TDX,
+        cpu: { kind: TDX, tcbEval: 20 },
         chosen: CHOSEN,
         imageConfig: IMAGE_CONFIG,
         quote: async (rd0) => {
@@ -181,11 +182,16 @@ describe("an enclave with two GPUs", () => {
 
   it("is not registered with another GPU's report, or without certificates", async () => {
     const chains = attesters.chains.slice(0, 1);
-    const other = { chains, reports: async (nonces: readonly Uint8Array[]) => nonces.map((n) => gpus[1]!.report(n)) };
-    const silent = { chains, reports: async () => [] };
+    const { firmware } = attesters;
+    const other = {
+      chains,
+      firmware,
+      reports: async (nonces: readonly Uint8Array[]) => nonces.map((n) => gpus[1]!.report(n)),
+    };
+    const silent = { chains, firmware, reports: async () => [] };
     const none = { ...silent, chains: [[]] };
-    const policy = { measurement: MEASUREMENT, chosen: CHOSEN, imageConfig: IMAGE_CONFIG, cpuKind: TDX };
-    const rest = { ...policy, registration: registration() };
+    const policy = { measurement: MEASUREMENT, chosen: CHOSEN, imageConfig: IMAGE_CONFIG };
+    const rest = { ...policy, registration: registration(), cpu: { kind: TDX, tcbEval: 20 } };
     const never = (): never => {
       throw new Error("nothing to ask for");
     };

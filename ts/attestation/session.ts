@@ -68,6 +68,8 @@ export interface SessionPort {
 export interface GpuAttesters {
   /** Of each GPU its certificates, leaf first, root last. */
   readonly chains: readonly (readonly X509[])[];
+  /** Of each GPU its firmware, as `firmwareOf` names it under the measurements that are chosen. */
+  readonly firmware: readonly Hex[];
   /** One report for each nonce of 32 bytes, of the GPU in its place. */
   reports(nonces: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
 }
@@ -82,8 +84,8 @@ export interface RegisterInSessionParameters {
   readonly chosen: bigint;
   /** Digest of the image's configuration. */
   readonly imageConfig: Hex;
-  /** Kind of the CPU's evidence. */
-  readonly cpuKind: Hex;
+  /** Kind of the CPU's evidence, and the TCB evaluation data number that it is judged by. */
+  readonly cpu: Pick<Claims, "kind" | "tcbEval">;
   /** The CPU's evidence, of that kind, whose report data begins with these 32 bytes. */
   quote(reportData: Hex): Promise<SessionEvidence>;
   /** The enclave key's signature over the 32 bytes as they are. */
@@ -99,14 +101,21 @@ export interface RegisterInSessionParameters {
  * @throws EvidenceEncodingError if they are none
  */
 export async function registerInSession(port: SessionPort, parameters: RegisterInSessionParameters): Promise<void> {
-  const { registration, measurement, gpus, chosen, imageConfig, cpuKind } = parameters;
+  const { registration, measurement, gpus, chosen, imageConfig } = parameters;
   const leaves: { id: Hex; der: Uint8Array }[] = [];
   for (const chain of gpus.chains) leaves.push(await cacheChain(port, chain));
   const { session, anchor, proved } =
     (await port.resume(registration, measurement)) ?? (await port.open(registration, measurement));
-  const known = (kind: Hex, rd0: Hex) => proved.find((claims) => claims.kind === kind && claims.rd0 === rd0);
+  // INVARIANT: anybody may prove anything under these nonces, another GPU or this one's report with other hints. What counts is what this
+  // machine would prove itself.
+  const known = (expected: Partial<Claims>): Claims | undefined =>
+    proved
+      .filter((claims) => Object.entries(expected).every(([name, value]) => claims[name as keyof Claims] === value))
+      .sort((a, b) => (a.notAfter < b.notAfter ? 1 : -1))[0];
   const nonces = leaves.map((_, k) => gpuNonce(session, k));
-  const before = nonces.map((nonce) => known(NVIDIA_KIND, nonce));
+  const before = leaves.map(({ id }, k) =>
+    known({ kind: NVIDIA_KIND, rd0: nonces[k]!, rd1: id, measurement: gpus.firmware[k]! }),
+  );
   const reports = before.every((claims) => claims !== undefined) ? [] : await gpus.reports(nonces.map(fromHex));
   const claims: Claims[] = [];
   for (const [k, leaf] of leaves.entries()) {
@@ -120,7 +129,8 @@ export async function registerInSession(port: SessionPort, parameters: RegisterI
   }
   const hashes = claims.map(({ evidenceHash }) => evidenceHash);
   const rd0 = reportData(session, hashes, imageConfig);
-  const cpu = known(cpuKind, rd0) ?? (await port.prove(await parameters.quote(rd0), `${session}:cpu`));
+  const cpu =
+    known({ ...parameters.cpu, measurement, rd0 }) ?? (await port.prove(await parameters.quote(rd0), `${session}:cpu`));
   const signature = await parameters.consent(session);
   await port.finalize(registration, anchor, cpu, claims, imageConfig, signature);
 }

@@ -1,14 +1,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Hex, keccak256, zeroHash } from "viem";
+import { type Hex, keccak256, type TransactionReceipt, zeroHash } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { getBlock, getTransactionCount } from "viem/actions";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { readPem } from "../attestation/certificate.ts";
+import { cacheSteps, gpuAux, gpuNonce, NVIDIA_KIND } from "../attestation/gpu-evidence.ts";
 import { firmwareOf } from "../attestation/gpu-firmware.ts";
 import { parseQuote } from "../attestation/intel/quote.ts";
 import { parsePem } from "../attestation/x509.ts";
-import { toHex } from "../commit/bytes.ts";
+import { fromHex, toHex } from "../commit/bytes.ts";
 import { type DevSourceOptions, devRoots, devSource } from "../enclave/dev-source.ts";
 import type { Evidence, EvidenceSource } from "../enclave/source.ts";
 import { type Actor, Scene, TURN } from "../fisherman/testing/scene.ts";
@@ -102,6 +104,8 @@ describe("an enclave key, proved in sessions under development roots", () => {
     await policy();
   });
   beforeEach(async () => {
+    // One that remembers what the snapshots took back would send it again.
+    executor = await scene.actor(new MemoryIntentStore(), executor.key);
     snapshot = await scene.chain.snapshot();
   });
   afterEach(() => scene.chain.revert({ id: snapshot }));
@@ -235,6 +239,35 @@ describe("an enclave key, proved in sessions under development roots", () => {
     opened.length = 0;
     await proveEnclave(executor.context, proof({ onSent }));
     expect(opened).toEqual(["sessions.finalize"]);
+  });
+
+  it("is not held up by what others prove under its nonces", async () => {
+    let calls = 0;
+    const busy = machine();
+    const broken: EvidenceSource = {
+      ...busy,
+      async evidence(...asked) {
+        if (calls++ > 0) throw new Error("the machine is busy");
+        return busy.evidence(...asked);
+      },
+    };
+    let session: Hex = zeroHash;
+    const onSent = (name: string, { logs }: TransactionReceipt) => {
+      if (name === "sessions.open") session = logs[0]!.topics[1]!;
+    };
+    await expect(proveEnclave(executor.context, proof({ source: broken, onSent }))).rejects.toThrow(/busy/);
+    // The machine's own report, with the hint that other measurements count: another firmware, which no set accepts.
+    const { gpus } = await machine().evidence(new Uint8Array(64), [fromHex(gpuNonce(session, 0))]);
+    const { report, chain } = gpus[0]!;
+    const certificates = readPem(chain);
+    const leaf = { id: cacheSteps(certificates).at(-1)!.id, der: certificates[0]!.der };
+    const evidence = { kind: NVIDIA_KIND, evidence: toHex(report), aux: gpuAux(report, leaf, 1n) };
+    const { sessions } = await attestationContracts(executor.context);
+    await governance.context.sender.send(callOf(sessions, "sessions", "prove", [evidence]));
+    const names: string[] = [];
+    await proveEnclave(executor.context, proof({ onSent: (name) => names.push(name) }));
+    expect(names).toEqual(["sessions.prove", "sessions.prove", "sessions.finalize"]);
+    expect(await isActive()).toBe(true);
   });
 
   it("is refused for nothing, with what to do, where no policy takes the machine", async () => {

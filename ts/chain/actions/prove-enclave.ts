@@ -112,7 +112,7 @@ export async function proveEnclave(context: OtrContext, parameters: ProveEnclave
   // Fresh documents come out every day: those that are there stay until a key would live noticeably shorter for them.
   const enough = now + (2n * lifetime) / 3n;
   const until = enough > sofar.expiresAt ? enough : sofar.expiresAt + 1n;
-  const aux = await submitIntel(context, { contracts, quote: machine.quote, collateral, until, send });
+  const { aux, tcbEval } = await submitIntel(context, { contracts, quote: machine.quote, collateral, until, send });
   const notAfter = await tried(context, contracts, machine.quote, aux);
   const show = (seconds: bigint) => new Date(Number(seconds) * 1000).toISOString();
   if (renew && latest < sofar.expiresAt)
@@ -127,7 +127,8 @@ export async function proveEnclave(context: OtrContext, parameters: ProveEnclave
     ...(maxRange === undefined ? {} : { maxRange }),
   });
   await registerInSession(port, {
-    ...{ registration, measurement, chosen, gpus: machine.gpus, cpuKind: TDX_KIND },
+    ...{ registration, measurement, chosen, cpu: { kind: TDX_KIND, tcbEval } },
+    gpus: { ...machine.gpus, firmware: machine.evidence.gpus.map(({ report }) => firmwareOf(report, chosen)) },
     imageConfig: configuration === undefined ? `0x${"00".repeat(32)}` : keccak256(stringToHex(configuration)),
     consent: parameters.consent,
     async quote(rd0) {
@@ -145,7 +146,7 @@ export interface Machine {
   readonly quote: Uint8Array;
   /** As policies name it. */
   readonly measurement: Hex;
-  readonly gpus: GpuAttesters;
+  readonly gpus: Omit<GpuAttesters, "firmware">;
 }
 
 /** Evidence that proves no key: of the machine as it is. @throws UnsupportedEvidenceError for SEV-SNP */

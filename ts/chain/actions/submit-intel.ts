@@ -54,10 +54,13 @@ interface Need {
  * Brings certificates, lists and documents of Intel's onto the chain as far as a quote needs them, in their order, and pays for nothing that is
  * there and holds long enough.
  *
- * @returns `aux` of the quote for `DcapVerifier`.
+ * @returns `aux` of the quote for `DcapVerifier`, and the TCB evaluation data number in it.
  * @throws PinnedRootError if the quote leads to another root. @throws CollateralStaleError if something is missing or too old.
  */
-export async function submitIntel(context: OtrContext, parameters: SubmitIntelParameters): Promise<Hex> {
+export async function submitIntel(
+  context: OtrContext,
+  parameters: SubmitIntelParameters,
+): Promise<{ aux: Hex; tcbEval: number }> {
   const { contracts, quote, collateral } = parameters;
   const { pck, authority, root } = await checkedChain(context, contracts, quote);
   const tcbEval =
@@ -67,7 +70,7 @@ export async function submitIntel(context: OtrContext, parameters: SubmitIntelPa
   const { timestamp: now } = await getBlock(context.client);
   for (const need of needs(context, parameters, { pck, authority, root, tcbEval, now }))
     await meet(need, now, parameters.send, contracts);
-  return dcapAux(pck.der, tcbEval);
+  return { aux: dcapAux(pck.der, tcbEval), tcbEval };
 }
 
 /** The quote's certificates. @throws PinnedRootError if they lead to another root than the chain's */
