@@ -36,6 +36,9 @@ contract NvidiaOcspTest is Test {
     address private _revoker = makeAddr("revoker");
     string private _json;
     bytes32[] private _ids;
+    /// @dev What fuzz tests change; reading the file takes long.
+    Call private _delegated;
+    Call private _byIssuer;
 
     function setUp() public {
         vm.warp(NOW);
@@ -57,6 +60,8 @@ contract NvidiaOcspTest is Test {
         for (uint256 k = 4; k > 0; --k) {
             _ids[k - 1] = _certificates.cache(chain[k - 1], _ids[k], hints[k - 1]);
         }
+        _delegated = _call("delegated");
+        _byIssuer = _call("byIssuer");
     }
 
     function test_revoke_delegated_succeeds() public {
@@ -221,7 +226,7 @@ contract NvidiaOcspTest is Test {
 
     /// @dev Every bit counts: those of the answer and of the responder's certificate.
     function testFuzz_revoke_flippedBit_reverts(uint256 bit) public {
-        Call memory c = _call("delegated");
+        Call memory c = _delegated;
         bit = bit % (8 * c.response.length);
         c.response[bit / 8] ^= bytes1(uint8(1 << (bit % 8)));
         (bool success, bytes memory reason) = _try(c);
@@ -231,9 +236,9 @@ contract NvidiaOcspTest is Test {
     }
 
     function testFuzz_revoke_truncated_reverts(uint256 length, bytes memory tail) public {
-        Call memory c = _call("byIssuer");
+        Call memory c = _byIssuer;
         c.response = bytes.concat(_slice(c.response, 0, length % c.response.length), tail);
-        vm.assume(keccak256(c.response) != keccak256(_call("byIssuer").response));
+        vm.assume(keccak256(c.response) != keccak256(_byIssuer.response));
         (bool success, bytes memory reason) = _try(c);
         assertFalse(success, "accepted");
         _typed(reason);
