@@ -38,6 +38,26 @@ contract StatementsTest is Test {
         _refuse(_case(f, 1), 4096, 12);
     }
 
+    /// @dev Each field of a read takes its largest number, and none that would reach into the next field, or into the next read.
+    function test_read_borders_reverts() public {
+        uint256[4] memory bits = [uint256(24), 2, 29, 28];
+        uint256[4] memory most;
+        for (uint256 k; k < 4; ++k) {
+            most[k] = (1 << bits[k]) - 1;
+        }
+        assertEq(this.read(most), (1 << PublicWords.READ_BITS) - 1);
+        for (uint256 k; k < 4; ++k) {
+            uint256[4] memory fields;
+            fields[k] = 1 << bits[k];
+            vm.expectRevert(abi.encodeWithSelector(PublicWords.BeyondCircuits.selector, fields[k], bits[k]));
+            this.read(fields);
+        }
+    }
+
+    function read(uint256[4] calldata fields) external pure returns (uint256) {
+        return PublicWords.read(fields[0], fields[1], fields[2], fields[3]);
+    }
+
     function _refuse(StatementCase[] memory cases, uint256 value, uint256 bits) private {
         vm.expectRevert(abi.encodeWithSelector(PublicWords.BeyondCircuits.selector, value, bits));
         _harness.statementsOf(cases);
