@@ -32,12 +32,17 @@ abstract contract BadInput is Test {
 
     /// @dev Makes the argument shorter: its length says less than follows.
     function _refusesCuts(address target, bytes memory call, uint256 argument) internal {
+        _refusesCuts(target, call, argument, _word(call, _place(call, argument)));
+    }
+
+    /// @dev Shorter than `to`: what follows may be left out.
+    function _refusesCuts(address target, bytes memory call, uint256 argument, uint256 to) internal {
         uint256 place = _place(call, argument);
         uint256 length = _word(call, place);
-        uint256 count = _tries(length);
+        uint256 count = _tries(to);
         vm.pauseGasMetering();
         for (uint256 k; k < count; ++k) {
-            uint256 cut = k * length / count;
+            uint256 cut = k * to / count;
             _setWord(call, place, cut);
             _refuses(target, call, cut);
         }
