@@ -161,6 +161,7 @@ library AttestationDeploy {
     ) internal returns (string memory name, address at) {
         AttestationDeployment memory none;
         (none.intelCertificates, none.intelCollateral) = (found.intelCertificates, found.intelCollateral);
+        none.dcap = found.dcap;
         none.signatures = found.signatures;
         none.certificates = found.certificates;
         AttestationDeployment memory fresh = deploy(config, none, manager, registry, vault);
@@ -201,9 +202,11 @@ library AttestationDeploy {
         private
         returns (string memory, address)
     {
-        address certificates = address(new IntelCertificates(config.intelRoot, config.intelSigner));
-        if (_differs(address(found.intelCertificates), certificates, address(0))) {
-            return ("IntelCertificates", address(found.intelCertificates));
+        if (address(found.intelCertificates) != address(0)) {
+            address certificates = address(new IntelCertificates(config.intelRoot, config.intelSigner));
+            if (_differs(address(found.intelCertificates), certificates, address(0))) {
+                return ("IntelCertificates", address(found.intelCertificates));
+            }
         }
         if (address(found.intelCollateral) != address(0)) {
             address collateral = address(new IntelCollateral(found.intelCertificates));

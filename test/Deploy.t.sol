@@ -185,8 +185,16 @@ contract DeployTest is Test {
         _spoil("OtrRequests", address(d.requests), address(d.requests), path);
         address sessions = address(d.attestation.sessions);
         _spoil("EnclaveSessions", sessions, sessions, path);
+        vm.removeFile(path);
+    }
+
+    /// @dev One that has the time of its deployment in its code.
+    function test_run_changedVerifierOfQuotes_reverts() public {
+        (Deployment memory d, string memory path) = _fileOf(4_202_034);
+        vm.warp(block.timestamp + 1 days);
         address dcap = address(d.attestation.dcap);
         _spoil("DcapVerifier", dcap, dcap, path);
+        new Deploy().run();
         vm.removeFile(path);
     }
 
