@@ -15,7 +15,7 @@ import {X509} from "src/attestation/X509.sol";
 import {Claims} from "src/interfaces/IEvidenceVerifier.sol";
 
 /// @notice Certificates and reports in the form of a real H100's, signed by keys of our own (`ts/attestation/vectors/h100.ts`). Real
-///         evidence: `ts/attestation/gpu-evidence.test.ts`.
+///         evidence: `ts/attestation/gpu-evidence.chain.test.ts`.
 contract NvidiaVerifierTest is Test {
     uint256 private constant NOW = 1_790_000_000;
     uint64 private constant CHOSEN = 0x1fff;

@@ -114,7 +114,7 @@ export async function registerInSession(port: SessionPort, parameters: RegisterI
       .sort((a, b) => (a.notAfter < b.notAfter ? 1 : -1))[0];
   const nonces = leaves.map((_, k) => gpuNonce(session, k));
   const before = leaves.map(({ id }, k) =>
-    known({ kind: NVIDIA_KIND, rd0: nonces[k]!, rd1: id, measurement: gpus.firmware[k]! }),
+    known({ kind: NVIDIA_KIND, rd0: nonces[k]!, certificate: id, measurement: gpus.firmware[k]! }),
   );
   const reports = before.every((claims) => claims !== undefined) ? [] : await gpus.reports(nonces.map(fromHex));
   const claims: Claims[] = [];

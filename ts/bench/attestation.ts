@@ -201,7 +201,14 @@ class AttestationBench {
     const { session, anchor } = await port.open(registration, MEASUREMENT);
     const { timestamp } = await chain.client.getBlock();
     const claims = {
-      ...{ kind: TDX, deviceId: keccak256("0x01"), measurement: MEASUREMENT, rd1: ZERO, evidenceHash: session, certificate: ZERO },
+      ...{
+        kind: TDX,
+        deviceId: keccak256("0x01"),
+        measurement: MEASUREMENT,
+        rd1: ZERO,
+        evidenceHash: session,
+        certificate: ZERO,
+      },
       ...{ rd0: reportData(session, [], ZERO), tcbStatus: 0, tcbEval: 20, notAfter: timestamp + 500_000n },
     };
     const evidence = encodeAbiParameters([CLAIMS], [claims]);

@@ -678,6 +678,32 @@ export const dcapVerifierAbi = [
   },
   {
     type: 'function',
+    inputs: [
+      {
+        name: 'claims',
+        internalType: 'struct Claims',
+        type: 'tuple',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd1', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tcbStatus', internalType: 'uint8', type: 'uint8' },
+          { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      { name: 'proof', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'isRevoked',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
     inputs: [],
     name: 'kind',
     outputs: [{ name: '', internalType: 'bytes32', type: 'bytes32' }],
@@ -705,6 +731,7 @@ export const dcapVerifierAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
     ],
@@ -740,6 +767,19 @@ export const dcapVerifierAbi = [
       { name: 'got', internalType: 'uint256', type: 'uint256' },
     ],
     name: 'FieldValue',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'OtherDocument',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'OtherQuote',
   },
   {
     type: 'error',
@@ -3302,6 +3342,7 @@ export const enclaveRegistryAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
       {
@@ -3847,6 +3888,37 @@ export const enclaveRegistryAbi = [
     anonymous: false,
     inputs: [
       {
+        name: 'verifier',
+        internalType: 'contract IEvidenceVerifier',
+        type: 'address',
+        indexed: true,
+      },
+      {
+        name: 'claims',
+        internalType: 'struct Claims',
+        type: 'tuple',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd1', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tcbStatus', internalType: 'uint8', type: 'uint8' },
+          { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
+        ],
+        indexed: false,
+      },
+    ],
+    name: 'EvidenceProved',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
         name: 'version',
         internalType: 'uint64',
         type: 'uint64',
@@ -4234,6 +4306,7 @@ export const enclaveSessionsAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
       {
@@ -4250,9 +4323,11 @@ export const enclaveSessionsAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
-      { name: 'index', internalType: 'uint256', type: 'uint256' },
+      { name: 'part', internalType: 'uint256', type: 'uint256' },
+      { name: 'proof', internalType: 'bytes', type: 'bytes' },
     ],
     name: 'evict',
     outputs: [],
@@ -4291,6 +4366,7 @@ export const enclaveSessionsAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
       {
@@ -4307,6 +4383,7 @@ export const enclaveSessionsAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
       { name: 'imageConfig', internalType: 'bytes32', type: 'bytes32' },
@@ -4467,6 +4544,7 @@ export const enclaveSessionsAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
         indexed: false,
       },
@@ -4675,6 +4753,7 @@ export const enclaveSessionsAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
     ],
@@ -5748,6 +5827,7 @@ export const iEvidenceVerifierAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
     ],
@@ -6160,12 +6240,26 @@ export const intelCertificatesAbi = [
   },
   {
     type: 'function',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'checkSignerNotRevoked',
+    outputs: [],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
     inputs: [{ name: 'authority', internalType: 'bytes32', type: 'bytes32' }],
     name: 'crlOf',
     outputs: [
       { name: 'thisUpdate', internalType: 'uint40', type: 'uint40' },
       { name: 'nextUpdate', internalType: 'uint40', type: 'uint40' },
     ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'isPckRevoked',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
     stateMutability: 'view',
   },
   {
@@ -6200,6 +6294,28 @@ export const intelCertificatesAbi = [
     type: 'function',
     inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
     name: 'platform',
+    outputs: [
+      {
+        name: 'p',
+        internalType: 'struct IntelCertificates.Platform',
+        type: 'tuple',
+        components: [
+          { name: 'key', internalType: 'bytes', type: 'bytes' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'fmspc', internalType: 'bytes6', type: 'bytes6' },
+          { name: 'pceId', internalType: 'bytes2', type: 'bytes2' },
+          { name: 'pceSvn', internalType: 'uint16', type: 'uint16' },
+          { name: 'components', internalType: 'bytes16', type: 'bytes16' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+        ],
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'platformEver',
     outputs: [
       {
         name: 'p',
@@ -6417,11 +6533,6 @@ export const intelCertificatesAbi = [
   },
   {
     type: 'error',
-    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
-    name: 'CrlExtension',
-  },
-  {
-    type: 'error',
     inputs: [
       { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
       { name: 'got', internalType: 'bytes32', type: 'bytes32' },
@@ -6633,6 +6744,17 @@ export const intelCollateralAbi = [
       { name: 'issueDate', internalType: 'uint40', type: 'uint40' },
       { name: 'nextUpdate', internalType: 'uint40', type: 'uint40' },
     ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'id', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'fmspc', internalType: 'bytes6', type: 'bytes6' },
+      { name: 'tcbEval', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'newest',
+    outputs: [{ name: 'table', internalType: 'bytes', type: 'bytes' }],
     stateMutability: 'view',
   },
   {
@@ -7512,6 +7634,16 @@ export const nvidiaCertificatesAbi = [
   },
   {
     type: 'function',
+    inputs: [
+      { name: 'parent', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'serial', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'isRevokedUnder',
+    outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
     inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
     name: 'leafOf',
     outputs: [
@@ -7785,6 +7917,279 @@ export const nvidiaCertificatesAbi = [
 ] as const
 
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+// NvidiaOcsp
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
+
+export const nvidiaOcspAbi = [
+  {
+    type: 'constructor',
+    inputs: [
+      {
+        name: 'certificates',
+        internalType: 'contract NvidiaCertificates',
+        type: 'address',
+      },
+    ],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'CERTIFICATES',
+    outputs: [
+      {
+        name: '',
+        internalType: 'contract NvidiaCertificates',
+        type: 'address',
+      },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [],
+    name: 'SIGNATURES',
+    outputs: [
+      { name: '', internalType: 'contract P384Verifier', type: 'address' },
+    ],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'response', internalType: 'bytes', type: 'bytes' },
+      { name: 'issuer', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'issuerName', internalType: 'bytes', type: 'bytes' },
+      { name: 'hints', internalType: 'bytes', type: 'bytes' },
+      { name: 'responderHints', internalType: 'bytes', type: 'bytes' },
+    ],
+    name: 'revoke',
+    outputs: [],
+    stateMutability: 'nonpayable',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'issuer', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'serial', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'thisUpdateOf',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'event',
+    anonymous: false,
+    inputs: [
+      {
+        name: 'issuer',
+        internalType: 'bytes32',
+        type: 'bytes32',
+        indexed: true,
+      },
+      {
+        name: 'serial',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: true,
+      },
+      {
+        name: 'thisUpdate',
+        internalType: 'uint256',
+        type: 'uint256',
+        indexed: false,
+      },
+    ],
+    name: 'OcspSubmitted',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'DerBits',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'DerBoolean',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'most', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'DerInteger',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'DerLength',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'expected', internalType: 'uint8', type: 'uint8' },
+      { name: 'got', internalType: 'uint8', type: 'uint8' },
+    ],
+    name: 'DerTag',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'end', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'DerTrailing',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'at', internalType: 'uint256', type: 'uint256' },
+      { name: 'end', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'DerTruncated',
+  },
+  { type: 'error', inputs: [], name: 'H100Curve' },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'OcspAlgorithm',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'OcspCertificate',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'OcspHash',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'issuer', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'OcspIssuer',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'OcspIssuerName',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'subject', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'OcspNotAResponder',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'known', internalType: 'uint256', type: 'uint256' },
+      { name: 'thisUpdate', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OcspNotNewer',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'serial', internalType: 'uint256', type: 'uint256' }],
+    name: 'OcspNotRevoked',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'OcspResponder',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'issuer', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'serial', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OcspRevoked',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'OcspStatus',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'thisUpdate', internalType: 'uint256', type: 'uint256' },
+      { name: 'nextUpdate', internalType: 'uint256', type: 'uint256' },
+      { name: 'time', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'OcspValidity',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'id', internalType: 'bytes32', type: 'bytes32' }],
+    name: 'UnknownCertificate',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Algorithm',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'pathLength', internalType: 'uint256', type: 'uint256' },
+      { name: 'below', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'X509Authority',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Extension',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'oid', internalType: 'bytes', type: 'bytes' }],
+    name: 'X509ExtensionMissing',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'expected', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'got', internalType: 'bytes32', type: 'bytes32' },
+    ],
+    name: 'X509Issuer',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Key',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'at', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Time',
+  },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'notBefore', internalType: 'uint64', type: 'uint64' },
+      { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+      { name: 'time', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'X509Validity',
+  },
+  {
+    type: 'error',
+    inputs: [{ name: 'got', internalType: 'uint256', type: 'uint256' }],
+    name: 'X509Version',
+  },
+] as const
+
+//////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 // NvidiaVerifier
 //////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////////
 
@@ -7815,7 +8220,26 @@ export const nvidiaVerifierAbi = [
   },
   {
     type: 'function',
-    inputs: [{ name: 'certificate', internalType: 'bytes32', type: 'bytes32' }],
+    inputs: [
+      {
+        name: 'claims',
+        internalType: 'struct Claims',
+        type: 'tuple',
+        components: [
+          { name: 'kind', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'deviceId', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'measurement', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd0', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'rd1', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'tcbStatus', internalType: 'uint8', type: 'uint8' },
+          { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
+          { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
+          { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
+        ],
+      },
+      { name: 'proof', internalType: 'bytes', type: 'bytes' },
+    ],
     name: 'isRevoked',
     outputs: [{ name: '', internalType: 'bool', type: 'bool' }],
     stateMutability: 'view',
@@ -7849,6 +8273,7 @@ export const nvidiaVerifierAbi = [
           { name: 'tcbEval', internalType: 'uint32', type: 'uint32' },
           { name: 'notAfter', internalType: 'uint64', type: 'uint64' },
           { name: 'evidenceHash', internalType: 'bytes32', type: 'bytes32' },
+          { name: 'certificate', internalType: 'bytes32', type: 'bytes32' },
         ],
       },
     ],

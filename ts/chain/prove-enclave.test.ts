@@ -5,7 +5,6 @@ import { type Hex, keccak256, type TransactionReceipt, zeroHash } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { getBlock, getTransactionCount } from "viem/actions";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { readPem } from "../attestation/certificate.ts";
 import { cacheSteps, gpuAux, gpuNonce, NVIDIA_KIND } from "../attestation/gpu-evidence.ts";
 import { firmwareOf } from "../attestation/gpu-firmware.ts";
 import { parseQuote } from "../attestation/intel/quote.ts";
@@ -259,7 +258,7 @@ describe("an enclave key, proved in sessions under development roots", () => {
     // The machine's own report, with the hint that other measurements count: another firmware, which no set accepts.
     const { gpus } = await machine().evidence(new Uint8Array(64), [fromHex(gpuNonce(session, 0))]);
     const { report, chain } = gpus[0]!;
-    const certificates = readPem(chain);
+    const certificates = parsePem(chain);
     const leaf = { id: cacheSteps(certificates).at(-1)!.id, der: certificates[0]!.der };
     const evidence = { kind: NVIDIA_KIND, evidence: toHex(report), aux: gpuAux(report, leaf, 1n) };
     const { sessions } = await attestationContracts(executor.context);
@@ -351,7 +350,14 @@ describe("an enclave key, proved in sessions under development roots", () => {
 });
 
 const NO_CLAIMS = {
-  ...{ deviceId: zeroHash, measurement: zeroHash, rd0: zeroHash, rd1: zeroHash, evidenceHash: zeroHash },
+  ...{
+    deviceId: zeroHash,
+    measurement: zeroHash,
+    rd0: zeroHash,
+    rd1: zeroHash,
+    evidenceHash: zeroHash,
+    certificate: zeroHash,
+  },
   ...{ tcbStatus: 0, tcbEval: 0, notAfter: 0n },
 };
 

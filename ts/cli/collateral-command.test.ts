@@ -13,8 +13,9 @@ import {
   subjectHash,
   withoutCertificates,
 } from "../attestation/intel-submissions.ts";
+import { built, type Contract } from "../attestation/testing/contracts-chain.ts";
 import { type PcsServer, servePcs } from "../attestation/testing/pcs-server.ts";
-import { built, type Contract, type SessionsChain, startSessionsChain } from "../attestation/testing/sessions-chain.ts";
+import { type SessionsChain, startSessionsChain } from "../attestation/testing/sessions-chain.ts";
 import { anvilKey } from "../chain/anvil.ts";
 import { connect } from "../chain/client.ts";
 import { toHex } from "../commit/bytes.ts";

@@ -241,5 +241,4 @@ function withoutFurther(basic: Uint8Array, own: Uint8Array | undefined): Uint8Ar
   return encode(TAG.sequence, ...signed.map(({ whole }) => whole), encode(0xa0, encode(TAG.sequence, own)));
 }
 
-
 const sha384 = (data: Uint8Array): Uint8Array => new Uint8Array(createHash("sha384").update(data).digest());

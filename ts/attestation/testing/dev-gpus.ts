@@ -12,7 +12,9 @@ export function devGpu(k: number) {
   const authorities = AUTHORITIES.map((subject, n) => certificate({ subject, issuer: AUTHORITIES[n - 1] ?? subject }));
   return {
     name,
-    chain: [certificate({ subject: leaf, issuer: BROM, extensions }), ...authorities.reverse()].map((der) => parseCertificate(der)),
+    chain: [certificate({ subject: leaf, issuer: BROM, extensions }), ...authorities.reverse()].map((der) =>
+      parseCertificate(der),
+    ),
     report: (nonce: Uint8Array): Uint8Array => report({ nonce, leaf }),
   };
 }

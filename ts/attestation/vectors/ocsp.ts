@@ -41,7 +41,7 @@ export const OCSP_ANSWERS: Readonly<Record<string, readonly [place: number, answ
   noAnswer: [1, { ...REVOKED, singles: 0 }],
   criticalExtension: [1, { ...REVOKED, extensions: sequence(extension("2a03", true, Uint8Array.of(5, 0))) }],
 };
-/** Hints are long: only these have theirs, and all of them on a chain in `ts/attestation/ocsp.test.ts`. */
+/** Hints are long: only these have theirs, and all of them on a chain in `ts/attestation/ocsp.chain.test.ts`. */
 const HINTED = ["delegated", "identity", "byIssuer", "newer"];
 
 /** What `test/vectors/attestation/ocsp.json` holds: a chain with hints, and calls of `NvidiaOcsp.revoke`. */

@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { type Address, type Hex, keccak256, stringToHex, type TransactionReceipt } from "viem";
 import { getBlock } from "viem/actions";
-import { parsePem } from "../../attestation/x509.ts";
 import { UnsupportedEvidenceError } from "../../attestation/errors.ts";
 import { firmwareOf } from "../../attestation/gpu-firmware.ts";
 import type { Collateral } from "../../attestation/intel/collateral.ts";
 import { tdxMeasurement } from "../../attestation/intel/measurement.ts";
 import { withoutCertificates } from "../../attestation/intel-submissions.ts";
 import { type GpuAttesters, registerInSession, type SessionRegistration } from "../../attestation/session.ts";
+import { parsePem } from "../../attestation/x509.ts";
 import { concat, fromHex, toHex } from "../../commit/bytes.ts";
 import type { Evidence, EvidenceSource } from "../../enclave/source.ts";
 import { type AttestationContracts, attestationContracts, TDX_KIND } from "../attestation-contracts.ts";

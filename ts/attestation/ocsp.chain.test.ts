@@ -3,15 +3,16 @@ import { hexToBytes, keccak256 } from "viem";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Hex, toHex } from "../commit/bytes.ts";
 import { FUZZ } from "../machine/testing/fuzz.ts";
-import { parseCertificate } from "./x509.ts";
 import { encode, TAG } from "./der.ts";
 import type { DevOcspAnswer } from "./dev-root/ocsp.ts";
 import { sequence } from "./dev-root/x509.ts";
 import { cacheSteps } from "./gpu-evidence.ts";
 import { basicResponse, type OcspAnswer, ocspRevocation, parseOcsp } from "./nvidia/ocsp.ts";
+import { built, type Contract } from "./testing/contracts-chain.ts";
 import { refusal } from "./testing/refusal.ts";
-import { built, type Contract, type SessionsChain, startSessionsChain } from "./testing/sessions-chain.ts";
+import { type SessionsChain, startSessionsChain } from "./testing/sessions-chain.ts";
 import { OCSP_ANSWERS, OCSP_DAY, OCSP_TIME, ocspGpu } from "./vectors/ocsp.ts";
+import { parseCertificate } from "./x509.ts";
 
 const { chain } = ocspGpu;
 const REVOKED: DevOcspAnswer = { status: "revoked", thisUpdate: OCSP_TIME, nextUpdate: OCSP_TIME + OCSP_DAY };

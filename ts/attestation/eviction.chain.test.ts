@@ -7,7 +7,7 @@ import { type ChainClient, connect } from "../chain/client.ts";
 import { iEvidenceVerifierAbi } from "../chain/generated.ts";
 import { evictionCall, findProof } from "./eviction.ts";
 import { firmwareOf } from "./gpu-firmware.ts";
-import { registerWithGpus } from "./session.ts";
+import { registerInSession } from "./session.ts";
 import { devGpu } from "./testing/dev-gpus.ts";
 import {
   FIRMWARE_SET,
@@ -60,12 +60,14 @@ describe("keys that end by what is found on the chain", () => {
     // Keys with and without GPUs.
     const terms = { image: ZERO, sources: ZERO, firmwareSet: FIRMWARE_SET, gpus: 0, minAssurance: 2, lifetime: 0 };
     await chain.send(registry, "setTerms", [MODEL, MEASUREMENT, terms]);
-    await registerWithGpus(chain.port(), {
+    await registerInSession(chain.port(), {
       ...{ registration: registration(inSession.address), measurement: MEASUREMENT, chosen: CHOSEN, imageConfig: ZERO },
-      gpus: gpus.map((gpu) => ({
-        chain: async () => gpu.chain,
-        report: async (nonce: Uint8Array) => gpu.report(nonce),
-      })),
+      cpu: { kind: TDX, tcbEval: 20 },
+      gpus: {
+        chains: gpus.map(({ chain }) => chain),
+        firmware: [firmware],
+        reports: async (nonces) => nonces.map((nonce, k) => gpus[k]!.report(nonce)),
+      },
       quote: async (rd0) => evidenceOf(rd0),
       consent: (session) => inSession.sign({ hash: session }),
     });
