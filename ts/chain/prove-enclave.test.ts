@@ -103,8 +103,9 @@ describe("an enclave key, proved in sessions under development roots", () => {
     await policy();
   });
   beforeEach(async () => {
-    // One that remembers what the snapshots took back would send it again.
-    executor = await scene.actor(new MemoryIntentStore(), executor.key);
+    // Senders that remember what the snapshots took back would send it again.
+    governance = await scene.actor(undefined, governance.key);
+    executor = await scene.actor(undefined, executor.key);
     snapshot = await scene.chain.snapshot();
   });
   afterEach(() => scene.chain.revert({ id: snapshot }));
