@@ -66,7 +66,7 @@ export function subjectHash(der: Uint8Array): Hex {
 export interface Chains {
   /** Root certificate, DER; `IntelCertificates` is deployed with its hash, and with the hash of the signer's subject. */
   readonly root: Uint8Array;
-  /** The Platform or Processor CA, and the signer of TCB info, DER. */
+  /** The Platform or Processor CA, and the signer of documents, DER. */
   readonly authority: Uint8Array;
   readonly signer: Uint8Array;
   /** Lists of the root and of that authority, DER. */
@@ -75,19 +75,29 @@ export interface Chains {
 }
 
 /** Calls that add chains; each needs those before it. Those for certificates and lists that are known may be left out. */
-export function chainSubmissions({ root, authority, signer, rootCrl, authorityCrl }: Chains): Submission[] {
-  const call = (functionName: string, ...args: readonly (Uint8Array | Hex)[]): Submission => ({
+export function chainSubmissions(chains: Chains): Submission[] {
+  const { root, authority, rootCrl, authorityCrl } = authoritySubmissions(chains);
+  return [root, authority, signerSubmission(chains.signer), rootCrl, authorityCrl];
+}
+
+/** The calls that add root, authority and their lists, in this order. */
+export function authoritySubmissions({ root, authority, rootCrl, authorityCrl }: Omit<Chains, "signer">) {
+  const call = (functionName: string, ...args: Submission["args"]): Submission => ({
     contract: "IntelCertificates",
     functionName,
-    args: args.map((arg) => (typeof arg === "string" ? arg : toHex(arg))),
+    args,
   });
-  return [
-    call("addRoot", root),
-    call("addAuthority", authority),
-    call("addSigner", signer),
-    call("addCrl", rootCrl, keccak256(root)),
-    call("addCrl", authorityCrl, authorityName(authority)),
-  ];
+  return {
+    root: call("addRoot", toHex(root)),
+    authority: call("addAuthority", toHex(authority)),
+    rootCrl: call("addCrl", toHex(rootCrl), keccak256(root)),
+    authorityCrl: call("addCrl", toHex(authorityCrl), authorityName(authority)),
+  };
+}
+
+/** The call that adds a signer of documents: behind the root. */
+export function signerSubmission(signer: Uint8Array): Submission {
+  return { contract: "IntelCertificates", functionName: "addSigner", args: [toHex(signer)] };
 }
 
 /** The call that adds a platform's PCK certificate, once per platform and TCB. */

@@ -1,17 +1,21 @@
 import { type Address, type Hex, stringToHex, zeroAddress } from "viem";
-import { type OtrContext, read } from "./context.ts";
+import { type ClientContext, type OtrContext, read } from "./context.ts";
 import { NotInstalledError } from "./errors.ts";
 
 /** Kinds of evidence that contracts verify from end to end, as the verifiers name them. */
 export const TDX_KIND: Hex = stringToHex("TDX_DCAP", { size: 32 });
 export const GPU_KIND: Hex = stringToHex("NV_SPDM", { size: 32 });
 
-/** What proves enclave keys on this chain now. The registry names it: governance may put another verifier in a place. */
-export interface AttestationContracts {
-  readonly sessions: Address;
+/** A verifier of quotes, and what is behind it. */
+export interface IntelContracts {
   readonly dcap: Address;
   readonly intelCertificates: Address;
   readonly intelCollateral: Address;
+}
+
+/** What proves enclave keys on this chain now. The registry names it: governance may put another verifier in a place. */
+export interface AttestationContracts extends IntelContracts {
+  readonly sessions: Address;
   /** Undefined where no evidence of GPUs is taken. */
   readonly gpus: { readonly nvidia: Address; readonly nvidiaCertificates: Address } | undefined;
 }
@@ -25,13 +29,18 @@ export async function attestationContracts(context: OtrContext): Promise<Attesta
   ]);
   if (sessions === zeroAddress) throw new NotInstalledError("sessions (EnclaveSessions)");
   if (dcap === zeroAddress) throw new NotInstalledError("verifier of TDX quotes (DcapVerifier)");
+  const gpus =
+    nvidia === zeroAddress ? undefined : { nvidia, nvidiaCertificates: await certificatesOf(context, nvidia) };
+  return { sessions, ...(await intelContracts(context, dcap)), gpus };
+}
+
+/** The contracts behind a verifier of quotes. */
+export async function intelContracts(context: ClientContext, dcap: Address): Promise<IntelContracts> {
   const [intelCertificates, intelCollateral] = await Promise.all([
     read(context, "dcap", "CERTIFICATES", [], { address: dcap }),
     read(context, "dcap", "COLLATERAL", [], { address: dcap }),
   ]);
-  const gpus =
-    nvidia === zeroAddress ? undefined : { nvidia, nvidiaCertificates: await certificatesOf(context, nvidia) };
-  return { sessions, dcap, intelCertificates, intelCollateral, gpus };
+  return { dcap, intelCertificates, intelCollateral };
 }
 
 const certificatesOf = (context: OtrContext, address: Address) =>

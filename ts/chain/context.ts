@@ -28,6 +28,9 @@ export interface OtrContext {
   readonly sender?: Sender | undefined;
 }
 
+/** What reads at addresses that are told need of it. */
+export type ClientContext = Pick<OtrContext, "client">;
+
 type Abis = typeof ABIS;
 /** Contracts that a deployment names: the others' addresses are told with each call. */
 type Deployed = Exclude<ContractName, NamedOnChain>;
@@ -41,7 +44,7 @@ export async function read<
   F extends ContractFunctionName<Abis[C], ReadMutability>,
   A extends ContractFunctionArgs<Abis[C], ReadMutability, F>,
 >(
-  context: OtrContext,
+  context: C extends NamedOnChain ? ClientContext : OtrContext,
   contract: C,
   functionName: F,
   args: A,
@@ -49,7 +52,7 @@ export async function read<
 ): Promise<ContractFunctionReturnType<Abis[C], ReadMutability, F, A>> {
   const name = `${contract}.${functionName}`;
   const result = await readContract(context.client, {
-    address: options.address ?? context.addresses[contract as Deployed],
+    address: options.address ?? (context as OtrContext).addresses[contract as Deployed],
     abi: ABIS[contract] as Abi,
     functionName,
     args: args as readonly unknown[],

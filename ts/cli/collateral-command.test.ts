@@ -1,11 +1,17 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Hex, keccak256, stringToHex, toFunctionSelector } from "viem";
+import {
+  decodeFunctionData,
+  type Hex,
+  keccak256,
+  stringToHex,
+  type TransactionReceipt,
+  toFunctionSelector,
+} from "viem";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { DevIntel } from "../attestation/dev-root/index.ts";
 import { pem } from "../attestation/dev-root/x509.ts";
-import { intelContracts, missingSubmissions } from "../attestation/intel/on-chain.ts";
 import {
   certificateName,
   dcapAux,
@@ -16,8 +22,12 @@ import {
 import { built, type Contract } from "../attestation/testing/contracts-chain.ts";
 import { type PcsServer, servePcs } from "../attestation/testing/pcs-server.ts";
 import { type SessionsChain, startSessionsChain } from "../attestation/testing/sessions-chain.ts";
+import { NEWEST, submitIntel } from "../chain/actions/submit-intel.ts";
 import { anvilKey } from "../chain/anvil.ts";
+import { intelContracts } from "../chain/attestation-contracts.ts";
 import { connect } from "../chain/client.ts";
+import { intelCertificatesAbi, intelCollateralAbi } from "../chain/generated.ts";
+import type { Call } from "../chain/sender.ts";
 import { toHex } from "../commit/bytes.ts";
 import { main } from "./program.ts";
 
@@ -125,7 +135,7 @@ describe("otr attest collateral --submit", () => {
     expect([simulated.code, simulated.err, simulated.result]).toMatchObject([
       0,
       "",
-      { dryRun: true, call: "IntelCertificates.addRoot" },
+      { dryRun: true, call: "intelCertificates.addRoot" },
     ]);
     const { code, result, err } = await submit();
     expect([code, err]).toEqual([0, ""]);
@@ -172,25 +182,32 @@ describe("otr attest collateral --submit", () => {
 
   it("brings long lists in parts, and refuses contracts of another root", async () => {
     const client = await connect({ url: node.url, timeoutMs: 10_000, pollMs: 100 });
-    const contracts = await intelContracts(client, verifier.address);
+    const contracts = await intelContracts({ client }, verifier.address);
     const pck = Array.from({ length: 950 }, (_, k) => BigInt(k + 1));
     const long = intel.tdxCollateral({ issuedAt: issuedAt + 120, revoked: { pck } });
-    const time = Math.floor(Date.now() / 1000);
-    const calls = await missingSubmissions(client, contracts, { quote, collateral: long, time });
-    const lists = calls.filter(({ functionName }) => ["revoke", "addCrl"].includes(functionName));
-    expect(lists.map(({ functionName, args }) => [functionName, ...args.slice(2)])).toEqual([
+    const calls: unknown[] = [];
+    const send = async ({ data }: Call) => {
+      const { functionName, args } = decodeFunctionData({
+        abi: [...intelCertificatesAbi, ...intelCollateralAbi],
+        data,
+      });
+      calls.push([functionName, ...args.slice(2)]);
+      return {} as TransactionReceipt;
+    };
+    await submitIntel({ client }, { contracts, quote, collateral: long, until: NEWEST, send });
+    expect(calls).toEqual([
       ["addCrl"],
       ["revoke", 0n, 400n],
       ["revoke", 400n, 400n],
       ["revoke", 800n, 150n],
       ["addCrl"],
+      ["submitTcbInfo", expect.anything()],
+      ["submitQeIdentity", expect.anything()],
     ]);
     const other = new DevIntel(new TextEncoder().encode("other"));
-    await expect(
-      missingSubmissions(client, contracts, {
-        ...{ quote: other.tdxQuote(new Uint8Array(64)), time },
-        collateral: other.tdxCollateral({ issuedAt }),
-      }),
-    ).rejects.toMatchObject({ code: "attestation.root" });
+    const theirs = { quote: other.tdxQuote(new Uint8Array(64)), collateral: other.tdxCollateral({ issuedAt }) };
+    await expect(submitIntel({ client }, { contracts, ...theirs, until: NEWEST, send })).rejects.toMatchObject({
+      code: "enclave.root",
+    });
   }, 300_000);
 });

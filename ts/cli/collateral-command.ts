@@ -4,8 +4,9 @@ import { type Address, type Hex, stringToHex, zeroAddress } from "viem";
 import { fingerprint } from "../attestation/chain.ts";
 import { readEvidence } from "../attestation/evidence-file.ts";
 import { type FetchedCollateral, fetchCollateral, fetchEvaluations } from "../attestation/intel/fetch-collateral.ts";
-import { intelContracts, missingSubmissions, submissionCall } from "../attestation/intel/on-chain.ts";
 import { INTEL_PCS } from "../attestation/intel/pcs.ts";
+import { NEWEST, submitIntel } from "../chain/actions/submit-intel.ts";
+import { intelContracts } from "../chain/attestation-contracts.ts";
 import { read as readChain } from "../chain/context.ts";
 import { certificatesOf, readFile, timeOf } from "./attest-files.ts";
 import { UsageError } from "./errors.ts";
@@ -94,23 +95,24 @@ async function submit(
     if (verifier === zeroAddress)
       throw new UsageError("The registry has no verifier for this kind of quote.", "Name one: --verifier.");
   }
-  const contracts = await intelContracts(client, verifier);
-  const fetchOptions = fetchOptionsOf(session, options);
-  const evaluations = await fetchEvaluations(fetched.platform.tee, fetchOptions);
-  const missing = await missingSubmissions(client, contracts, {
-    ...{ quote, time: fetchOptions.time, collateral: fetched.collateral },
-    ...(evaluations && { evaluations }),
-  });
+  const contracts = await intelContracts({ client }, verifier);
+  const evaluations = await fetchEvaluations(fetched.platform.tee, fetchOptionsOf(session, options));
   const done: { name: string; transaction: Hex }[] = [];
-  const sent = await sendCallsOrSimulate(session, options, async (sender) => {
-    for (const one of missing) {
-      const call = submissionCall(contracts, one);
-      const { transactionHash } = await sender.send(call);
-      session.output.note(`${call.name} ${transactionHash}`);
-      done.push({ name: call.name, transaction: transactionHash });
-    }
-  });
-  return sent || missing.length === 0 ? done : undefined;
+  const sent = await sendCallsOrSimulate(session, options, (sender) =>
+    submitIntel(
+      { client },
+      {
+        ...{ contracts, quote, collateral: fetched.collateral, evaluations, until: NEWEST },
+        async send(call, id) {
+          const receipt = await sender.send(call, { id });
+          session.output.note(`${call.name} ${receipt.transactionHash}`);
+          done.push({ name: call.name, transaction: receipt.transactionHash });
+          return receipt;
+        },
+      },
+    ),
+  );
+  return sent ? done : undefined;
 }
 
 function textOf(
