@@ -83,6 +83,17 @@ const LIMITS: Readonly<Record<string, number>> = {
   // Evidence of an enclave key: its certificates.
   "evidence.evidence": 32_768,
   "evidence.aux": 32_768,
+  // As many GPUs as a key's proof counts, and firmware of as many kinds; what shows a revocation is two words and a quote.
+  gpus: 255,
+  "setFirmware.firmware": 255,
+  "evict.proof": 16_384,
+  // Certificates, revocation lists of 2,200 entries (more would not fit a transaction's gas), documents of twice the largest one's size.
+  der: 4096,
+  "addCrl.der": 2200 * 38,
+  "revoke.der": 2200 * 38,
+  json: 16_384,
+  // Hints of a P-384 signature.
+  hints: 16_512,
   "setEndpoint.url": 2048,
   // Four pairs go together (ts/spotcheck/draw-answerer.ts): at most nine proofs each, or four drawn blocks with a path of chunks each.
   "provePairs.pairs": 4,

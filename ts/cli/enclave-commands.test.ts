@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { keccak256 } from "viem";
+import { createTestClient, http, keccak256 } from "viem";
 import { privateKeyToAddress } from "viem/accounts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Anvil, anvilAddress, anvilKey, startAnvil } from "../chain/anvil.ts";
@@ -100,6 +100,7 @@ describe("otr enclave", () => {
     expect((await enclave(1, "show", ENCLAVE)).json()).toEqual([shown]);
     expect((await enclave(0, "show")).json()).toEqual([]);
     expect((await enclave(0, "show", anvilAddress(5))).json()).toEqual([{ key: anvilAddress(5), state: "unknown" }]);
+    await createTestClient({ mode: "anvil", transport: http(anvil.url) }).increaseTime({ seconds: 60 });
     const renewed = await enclave(1, "renew", ...file());
     expect([renewed.code, renewed.err]).toEqual([0, ""]);
     expect(renewed.json()).toMatchObject({ changed: true, transactions: 4 });

@@ -100,8 +100,10 @@ describe("otr model", () => {
     // What is interrupted is the commitment: rounding takes no part.
     const commit = ["model", "commit", large, "--no-calibrate"];
     const args = ["--json", ...commit, "--threads", "1"];
+    // The knobs of tests are no settings of the command.
+    const environment = Object.entries(process.env).filter(([name]) => !name.startsWith("OTR_"));
     const child = spawn(process.execPath, ["--import", "tsx", "ts/cli/main.ts", ...args], {
-      env: { ...process.env, OTR_CACHE_DIR: cacheDir },
+      env: { ...Object.fromEntries(environment), OTR_CACHE_DIR: cacheDir },
       stdio: "ignore",
     });
     const folder = join(cacheDir, "commitments");
