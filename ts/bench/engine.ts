@@ -7,6 +7,7 @@ import { cacheFolder } from "../commit/cache-folder.ts";
 import { traceTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
 import { StepTrace } from "../dispute/step-trace.ts";
+import { accumulatorsOf } from "../dispute/witness.ts";
 import { openEngine } from "../engine/backends.ts";
 import type { Machine } from "../engine/machine.ts";
 import { nativeMachine } from "../engine/native/native-machine.ts";
@@ -39,6 +40,8 @@ export interface EngineFigures {
   readonly rssRatio: number;
   readonly coldLoadMs: number;
   readonly fineTraceMs: number;
+  /** Accumulators of one element, of the kind of fold that takes longest. */
+  readonly microTraceMs: number;
   readonly commitSeconds: number;
   readonly threads: number;
   readonly tokensPerSecond: Readonly<Record<string, number>>;
@@ -116,10 +119,17 @@ export async function measureEngine({ gguf, rounds, progress }: EngineBenchOptio
   const { tokens: outputs, records } = await native.replay(input, prompt.slice(0, 4));
   await native.fine(input, outputs, PROMPT);
   const fineTraces: number[] = [];
+  const microTraces: number[] = [];
   for (let i = 0; i < 3; i++) {
-    const start = performance.now();
-    new StepTrace(loaded, { input, outputs, records }, PROMPT, await native.fine(input, outputs, PROMPT));
+    let start = performance.now();
+    const trace = new StepTrace(loaded, { input, outputs, records }, PROMPT, await native.fine(input, outputs, PROMPT));
     fineTraces.push(performance.now() - start);
+    const each = program.instructions.map((_, row) => {
+      start = performance.now();
+      accumulatorsOf(trace, row, 0);
+      return performance.now() - start;
+    });
+    microTraces.push(Math.max(...each));
   }
   native.close();
   wasm.close();
@@ -143,6 +153,7 @@ export async function measureEngine({ gguf, rounds, progress }: EngineBenchOptio
     rssRatio,
     coldLoadMs,
     fineTraceMs: median(fineTraces),
+    microTraceMs: median(microTraces),
     commitSeconds,
     threads,
     tokensPerSecond: Object.fromEntries(
