@@ -5,6 +5,7 @@ import { downgradeEngine } from "../adversary/downgrade.ts";
 import { flipBit } from "../adversary/lie.ts";
 import { misrecordingEngine } from "../adversary/misrecording.ts";
 import { loadGame } from "../chain/game-log.ts";
+import { endProcess } from "../cli/end-process.ts";
 import type { ReadyModel } from "../dispute/load-models.ts";
 import type { Engine } from "../engine/types.ts";
 import { BaseError } from "../errors.ts";
@@ -321,5 +322,4 @@ await main().catch((error: unknown) => {
   console.error(error instanceof BaseError ? `${error.name}: ${error.message}` : error);
   process.exitCode = 1;
 });
-// What verifies proofs leaves snarkjs's threads behind, which would keep the process for ever.
-process.exit();
+endProcess();
