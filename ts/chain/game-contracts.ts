@@ -41,13 +41,14 @@ export class GameContracts {
 
   async #refresh(): Promise<void> {
     const current = await read(this.#context, "rollup", "currentRules", []);
-    for (; this.#versions < current; this.#versions++) {
-      const version = this.#versions + 1;
+    // Calls overlap: none counts a version that it has not read itself.
+    for (let version = this.#versions + 1; version <= current; version++) {
       const { game, availability, frauds, spotChecks } = await read(this.#context, "rollup", "rulesOf", [version]);
       this.#games.add(game);
       this.#availability.add(availability);
       this.#frauds.add(frauds);
       if (!sameAddress(spotChecks, zeroAddress)) this.#spotChecks.add(spotChecks);
+      this.#versions = Math.max(this.#versions, version);
     }
   }
 }
