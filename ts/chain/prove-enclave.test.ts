@@ -106,9 +106,9 @@ describe("an enclave key, proved in sessions under development roots", () => {
     // Senders that remember what the snapshots took back would send it again.
     governance = await scene.actor(undefined, governance.key);
     executor = await scene.actor(undefined, executor.key);
-    snapshot = await scene.chain.snapshot();
+    snapshot = await scene.snapshot();
   });
-  afterEach(() => scene.chain.revert({ id: snapshot }));
+  afterEach(() => scene.revert(snapshot));
   afterAll(() => scene?.close());
 
   it("is registered with quote and GPU, and the next one for the price of its own evidence", async () => {
@@ -198,21 +198,21 @@ describe("an enclave key, proved in sessions under development roots", () => {
     try {
       const whole = await process("whole.sqlite");
       const count = await sent();
-      await scene.chain.revert({ id: snapshot });
+      await scene.revert(snapshot);
       // Each transaction is three steps: on disk, handed over, mined.
       expect(whole!.steps).toBeGreaterThan(3 * 17 - 1);
       const stride = FUZZ > 1 ? 1 : 7;
       for (let end = 1; end < whole!.steps; end += stride) {
-        snapshot = await scene.chain.snapshot();
+        snapshot = await scene.snapshot();
         const path = `${end}.sqlite`;
         expect(await process(path, end)).toBeUndefined();
         // A machine that lost its database finds all that is in blocks; here all of it is.
         const done = await process(end % 2 === 0 ? path : `${end}-lost.sqlite`);
         expect([end, await sent(), await isActive()]).toEqual([end, count, true]);
         expect(done!.transactions).toBeLessThanOrEqual(17);
-        await scene.chain.revert({ id: snapshot });
+        await scene.revert(snapshot);
       }
-      snapshot = await scene.chain.snapshot();
+      snapshot = await scene.snapshot();
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -91,7 +91,7 @@ describe("an executor", () => {
   it("killed after any one write or transaction keeps what it said, commits it once and misses no move", async () => {
     const [actor, sham] = [await scene.executor(), await scene.actor()];
     const after = await getBlockNumber(scene.client, { cacheTime: 0 });
-    let snapshot = await scene.chain.snapshot();
+    let snapshot = await scene.snapshot();
     let steps = Number.POSITIVE_INFINITY;
     for (let end = steps; end >= 1; end = Math.min(end, steps + 1) - 1) {
       const miner = new SlowMiner(scene);
@@ -139,8 +139,8 @@ describe("an executor", () => {
       expect(batchRoot([bundle.receiptHash])).toBe(batches[0]!.args.root);
       rmSync(join(folder, "executor.sqlite"), { force: true });
       for (const suffix of ["-wal", "-shm"]) rmSync(join(folder, `executor.sqlite${suffix}`), { force: true });
-      await scene.chain.revert({ id: snapshot });
-      snapshot = await scene.chain.snapshot();
+      await scene.revert(snapshot);
+      snapshot = await scene.snapshot();
     }
     expect(steps).toBeGreaterThan(12);
   }, 600_000);
@@ -186,13 +186,13 @@ describe("an executor", () => {
     const actor = await scene.executor();
     const after = await getBlockNumber(scene.client, { cacheTime: 0 });
     const daemon = await serve(actor);
-    const snapshot = await scene.chain.snapshot();
+    const snapshot = await scene.snapshot();
     const { id } = await until(() => ask(daemon.url));
     await until(async () => (await committed(actor.address, after)).length === 1);
     if (depth > 1) await scene.chain.mine({ blocks: depth - 1 });
     // Long enough for the daemon to see all of them.
     await new Promise((resolve) => setTimeout(resolve, 500));
-    await scene.chain.revert({ id: snapshot });
+    await scene.revert(snapshot);
     // The chain that took its place is longer.
     await scene.chain.mine({ blocks: depth });
     const [{ args }] = await until(async () => {

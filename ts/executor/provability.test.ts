@@ -56,11 +56,11 @@ describe("what an executor serves can be proven", () => {
     const { verifier } = await getDrawTerms(actor.context, court);
     const holder = await read(actor.context, "elementVerifier", "keyOf", [3], { address: verifier });
     const swap = async (address: Hex, bytecode: Hex) => {
-      const snapshot = await scene.chain.snapshot();
+      const snapshot = await scene.snapshot();
       await scene.chain.setCode({ address, bytecode });
       const made = provability(content.program).positions(court, MODEL);
       await expect(made).rejects.toThrow(VerifierMismatchError);
-      await scene.chain.revert({ id: snapshot });
+      await scene.revert(snapshot);
       return made.catch((error: Error) => error.message);
     };
     expect(await swap(holder, "0x00")).toContain("the key of fold is another one");

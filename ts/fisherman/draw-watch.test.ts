@@ -158,10 +158,10 @@ describe("draws that nobody answers", () => {
     const { executor, batchId } = await drawn();
     const { fisherman } = await crew.fish({ settings: { draws: { deliverAfterSeconds: 0 } } });
     await until(() => known(batchId));
-    const snapshot = await scene.chain.snapshot();
+    const snapshot = await scene.snapshot();
     await later(TURN);
     await until(() => convicted(executor));
-    await scene.chain.revert({ id: snapshot });
+    await scene.revert(snapshot);
     expect(await convicted(executor)).toBe(false);
     await later(TURN);
     await until(() => convicted(executor));

@@ -270,11 +270,11 @@ describe("Fisherman", () => {
   it("forgets a batch that a reorganisation took out, and checks it again when it is back", async () => {
     const executor = await scene.executor();
     const item = await scene.answer(executor.address);
-    const snapshot = await scene.chain.snapshot();
+    const snapshot = await scene.snapshot();
     const { batchId } = await scene.commit(executor, [item]);
     const { fisherman, verdict } = await fish();
     expect(await verdict(item)).toMatchObject({ verdict: "valid" });
-    await scene.chain.revert({ id: snapshot });
+    await scene.revert(snapshot);
     await until(() => fisherman.store.batch(batchId) === undefined);
     await until(() => fisherman.store.verdict(item.receiptHash) === undefined);
     // What vanished is committed once more beside it: the same receipt then stands in two batches.

@@ -34,7 +34,7 @@ describe("a fisherman killed", () => {
       await scene.commit(executor, [item]);
       const account = await crew.account();
       const before = await getBlockNumber(scene.client, { cacheTime: 0 });
-      let snapshot = await scene.chain.snapshot();
+      let snapshot = await scene.snapshot();
       const over = ({ fisherman }: Fishing) => {
         const [game] = fisherman.games.all();
         const { dispute } = fisherman.store.verdict(item.receiptHash) ?? {};
@@ -67,8 +67,8 @@ describe("a fisherman killed", () => {
         expected ??= calls;
         expect(calls).toEqual(expected);
         expect(sent.every(({ status }) => status === "success")).toBe(true);
-        await scene.chain.revert({ id: snapshot });
-        snapshot = await scene.chain.snapshot();
+        await scene.revert(snapshot);
+        snapshot = await scene.snapshot();
       }
       await miner.stop();
       expect(steps).toBeGreaterThan(20);

@@ -77,11 +77,11 @@ describe("troubles of a fisherman", () => {
       const fishing = await crew.fish({ account, settings });
       for (let reorgs = 0; reorgs < 3; reorgs++) {
         await new Promise((resolve) => setTimeout(resolve, random.int(0, 150)));
-        const snapshot = await scene.chain.snapshot();
+        const snapshot = await scene.snapshot();
         await new Promise((resolve) => setTimeout(resolve, random.int(0, 200)));
-        await scene.chain.mine({ blocks: random.int(1, 60) });
+        await scene.withoutBlocks(() => scene.chain.mine({ blocks: random.int(1, 60) }));
         await new Promise((resolve) => setTimeout(resolve, random.int(0, 40)));
-        await scene.chain.revert({ id: snapshot });
+        await scene.revert(snapshot);
       }
       expect(await endOf(fishing)).toBe("executorLost");
       await paid(account);
@@ -95,10 +95,10 @@ describe("troubles of a fisherman", () => {
     const { item, liar, executor, settings } = await lie();
     const account = await crew.account();
     await scene.chain.mine({ blocks: 20 });
-    const snapshot = await scene.chain.snapshot();
+    const snapshot = await scene.snapshot();
     const fishing = await crew.fish({ account, settings, confirmations: 20 });
     const lost = await until(() => fishing.fisherman.games.all()[0]);
-    await scene.chain.revert({ id: snapshot });
+    await scene.revert(snapshot);
     expect(await scene.sent(account.address)).toBe(0);
     await until(async () => (await scene.sent(account.address)) > 0);
     await crew.respond(executor, [item], liar);
@@ -221,12 +221,12 @@ describe("troubles of a fisherman", () => {
       const fishing = await crew.fish({ account, settings });
       const { games, store } = fishing.fisherman;
       // The game is opened in the last block that survives or later, never before it was looked at.
-      const snapshot = await scene.chain.snapshot();
+      const snapshot = await scene.snapshot();
       await until(() => games.open().length === 1);
       if (depth > 1) await scene.chain.mine({ blocks: depth - 1 });
       const top = await head();
       await until(() => lastBlock(fishing) >= top);
-      await scene.chain.revert({ id: snapshot });
+      await scene.revert(snapshot);
       await crew.respond(executor, [item], liar);
       expect(await endOf(fishing)).toBe("executorLost");
       await paid(account);
@@ -241,14 +241,14 @@ describe("troubles of a fisherman", () => {
       const { item, liar } = await crew.lie(executor.address);
       const after = await head();
       const account = await crew.account();
-      const snapshot = await scene.chain.snapshot();
+      const snapshot = await scene.snapshot();
       await scene.commit(executor, [item]);
       const fishing = await crew.fish({ account, settings });
       await until(() => fishing.fisherman.games.open().length === 1);
       await scene.chain.mine({ blocks: depth });
       const top = await head();
       await until(() => lastBlock(fishing) >= top);
-      await scene.chain.revert({ id: snapshot });
+      await scene.revert(snapshot);
       await until(() => fishing.fisherman.store.verdict(item.receiptHash) === undefined);
       expect(fishing.fisherman.games.all()).toEqual([]);
       await scene.commit(executor, [item]);

@@ -191,7 +191,8 @@ export class SlowMiner {
       await chain.setAutomine(false);
       while (!this.#stop.signal.aborted) {
         await systemClock.sleep(delayMs, this.#stop.signal);
-        if (!this.paused && (await chain.getTxpoolStatus()).pending > 0) await chain.mine({ blocks: 1 });
+        if (!this.paused && (await chain.getTxpoolStatus()).pending > 0)
+          await scene.withoutBlocks(() => chain.mine({ blocks: 1 }));
       }
       await chain.setAutomine(true);
     })();

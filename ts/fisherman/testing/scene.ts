@@ -46,6 +46,7 @@ export class Scene {
   readonly served = new Map<Hex, string>();
   readonly chain: TestClient<"anvil">;
   nonce = 0n;
+  #still: Promise<unknown> = Promise.resolve();
 
   private constructor(
     readonly anvil: Anvil,
@@ -85,6 +86,38 @@ export class Scene {
     this.server.closeAllConnections();
     await this.anvil.stop();
     rmSync(deploymentPath(this.client.chain.id), { force: true });
+  }
+
+  /** The chain as it is now, for one `revert`. */
+  snapshot(): Promise<Hex> {
+    return this.withoutBlocks(() => this.chain.snapshot());
+  }
+
+  /** A reorganisation: the chain is again what it was at the snapshot. */
+  revert(id: Hex): Promise<void> {
+    return this.withoutBlocks(() => this.chain.revert({ id }));
+  }
+
+  /**
+   * Runs what must not meet a block in the making, one after the other: anvil writes a block's state before the block itself, and a snapshot
+   * or a reversal in between leaves a chain for good that has one without the other.
+   */
+  withoutBlocks<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#still.then(async () => {
+      const automine = await this.chain.getAutomine();
+      if (!automine) return work();
+      await this.chain.setAutomine(false);
+      // Made after the one that may be in the making.
+      await this.chain.mine({ blocks: 1 });
+      try {
+        return await work();
+      } finally {
+        await this.chain.setAutomine(true);
+        if ((await this.chain.getTxpoolStatus()).pending > 0) await this.chain.mine({ blocks: 1 });
+      }
+    });
+    this.#still = done.catch(() => undefined);
+    return done;
   }
 
   get domain() {
