@@ -185,6 +185,8 @@ describe("an enclave key, proved in sessions under development roots", () => {
       const account = privateKeyToAccount(executor.key);
       const sender = new Transactor({ client, account, store: new SqliteIntentStore(database), pollMs: 10 });
       const context = { ...executor.context, client, sender };
+      // Nobody waits for what a dead process had sent.
+      life.death.addEventListener("abort", () => void sender.close());
       try {
         return { ...(await proveEnclave(context, proof())), steps: life.steps };
       } catch (error) {
