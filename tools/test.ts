@@ -1,7 +1,7 @@
 // The test command: every check and every test of the repository, with one closing line `N passed, M failed`.
 // `npm test -- forge` runs only the stages whose name contains `forge`.
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { foundryBinary } from "../ts/chain/anvil.ts";
@@ -14,6 +14,8 @@ interface Stage {
   name: string;
   command: string[];
   env?: Record<string, string>;
+  /** What must be there before the command runs. */
+  prepare?: () => void;
   /** Tests that the stage ran; a stage without tests of its own counts as one. */
   count?: (output: string) => Count | undefined;
 }
@@ -54,20 +56,23 @@ function vitest(project: string, workers: number): Stage {
 
 const CONTRACTS: Stage[] = [
   { name: "format of Solidity", command: [FORGE, "fmt", "--check"] },
-  { name: "build of contracts", command: [FORGE, "build"] },
+  { name: "forge build", command: [FORGE, "build"] },
   { name: "bindings generated", command: ["tsx", "tools/bindings.ts", "--check"] },
   { name: "golden files", command: ["tsx", "tools/golden.ts", "--check"] },
   { name: "upgrade safety", command: ["tsx", "tools/upgrades.ts"] },
-  {
-    name: "forge tests",
-    command: [FORGE, "test"],
-    env: { FORGE_SNAPSHOT_CHECK: "true" },
-    count(output) {
-      const last = [...output.matchAll(/(\d+) tests passed, (\d+) failed/g)].at(-1);
-      return last && { passed: Number(last[1]), failed: Number(last[2]) };
-    },
-  },
 ];
+
+const FORGE_TESTS: Stage = {
+  name: "forge tests",
+  command: [FORGE, "test"],
+  // forge rewrites its cache file on each run: scripts that run meanwhile would find it cut short.
+  env: { FORGE_SNAPSHOT_CHECK: "true", FOUNDRY_CACHE_PATH: join(scratch, "cache") },
+  prepare: () => cpSync("cache", join(scratch, "cache"), { recursive: true }),
+  count(output) {
+    const last = [...output.matchAll(/(\d+) tests passed, (\d+) failed/g)].at(-1);
+    return last && { passed: Number(last[1]), failed: Number(last[2]) };
+  },
+};
 
 /** What needs no contracts. The compiler of contracts takes one core for minutes: this takes the other one. */
 const BESIDE: Stage[] = [
@@ -77,7 +82,8 @@ const BESIDE: Stage[] = [
   vitest("machine", 1),
 ];
 
-const LAST: Stage[] = [vitest("chain", 2)];
+/** What takes contracts: most of these tests wait for a chain half of their time, which the first of the two uses. */
+const WITH_CONTRACTS: Stage[][] = [[FORGE_TESTS], [vitest("chain", 2)]];
 
 /** Runs a command; resolves to exit code and output, which is passed through at once or, if it would mix with another's, at the end. */
 function run(stage: Stage, atOnce: boolean): Promise<{ code: number; output: string }> {
@@ -105,6 +111,7 @@ async function lane(stages: readonly Stage[], atOnce: boolean): Promise<void> {
   for (const stage of stages.filter(({ name }) => name.includes(filter))) {
     if (atOnce) console.log(`\n== ${stage.name}`);
     const begin = Date.now();
+    stage.prepare?.();
     const { code, output } = await run(stage, atOnce);
     if (!atOnce) console.log(`\n== ${stage.name}\n${output}`);
     const counted = stage.count?.(output);
@@ -121,7 +128,7 @@ async function lane(stages: readonly Stage[], atOnce: boolean): Promise<void> {
 }
 
 await Promise.all([lane(CONTRACTS, true), lane(BESIDE, false)]);
-await lane(LAST, true);
+await Promise.all(WITH_CONTRACTS.map((stages, k) => lane(stages, k > 0)));
 rmSync(scratch, { recursive: true, force: true });
 console.log(`\n${rows.join("\n")}\n`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
