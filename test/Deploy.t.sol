@@ -110,7 +110,9 @@ contract DeployTest is Test {
         assertEq(vm.parseJsonAddress(json, ".IntelCertificates"), address(first.attestation.intelCertificates));
         assertEq(vm.parseJsonAddress(json, ".IntelCollateral"), address(first.attestation.intelCollateral));
         assertEq(vm.parseJsonAddress(json, ".DcapVerifier"), address(first.attestation.dcap));
+        assertEq(vm.parseJsonAddress(json, ".DcapVerifierSgx"), address(first.attestation.dcapSgx));
         assertEq(address(second.enclaves.verifierOf("TDX_DCAP")), address(first.attestation.dcap));
+        assertEq(address(second.enclaves.verifierOf("SGX_DCAP")), address(first.attestation.dcapSgx));
         assertEq(RulesVersion.unwrap(second.rollup.currentRules()), 1);
         vm.removeFile(path);
     }
@@ -194,6 +196,8 @@ contract DeployTest is Test {
         vm.warp(block.timestamp + 1 days);
         address dcap = address(d.attestation.dcap);
         _spoil("DcapVerifier", dcap, dcap, path);
+        dcap = address(d.attestation.dcapSgx);
+        _spoil("DcapVerifierSgx", dcap, dcap, path);
         new Deploy().run();
         vm.removeFile(path);
     }

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { cacheSteps, gpuAux, gpuNonce, NVIDIA_KIND } from "../attestation/gpu-evidence.ts";
 import { firmwareOf } from "../attestation/gpu-firmware.ts";
 import { parseQuote } from "../attestation/intel/quote.ts";
+import { dcapAux } from "../attestation/intel-submissions.ts";
 import { parsePem } from "../attestation/x509.ts";
 import { fromHex, toHex } from "../commit/bytes.ts";
 import { type DevSourceOptions, devRoots, devSource } from "../enclave/dev-source.ts";
@@ -19,7 +20,7 @@ import { look, type ProveEnclaveParameters, proveEnclave } from "./actions/prove
 import { enclaveRegistration, isEnclaveActive, revokeEnclave } from "./actions/register-enclave.ts";
 import { acceptFirmware, type PolicyTerms, removePolicy, setPolicy, setTerms } from "./actions/set-policy.ts";
 import { type Anvil, anvilKey, startAnvil } from "./anvil.ts";
-import { attestationContracts } from "./attestation-contracts.ts";
+import { attestationContracts, DCAP_KINDS } from "./attestation-contracts.ts";
 import { connect } from "./client.ts";
 import { callOf, read } from "./context.ts";
 import { deploy } from "./deploy.ts";
@@ -144,6 +145,43 @@ describe("an enclave key, proved in sessions under development roots", () => {
     });
   });
 
+  it("of an SGX enclave is registered and renewed by the same way, under the verifier of its kind", async () => {
+    const source = machine({ gpus: 0, tee: "sgx" });
+    const { evidence, measurement: enclaves, tee } = await look(source);
+    expect([tee, enclaves === measurement]).toEqual(["sgx", false]);
+    // The policy of a virtual machine on this platform takes no enclave.
+    await expect(proveEnclave(executor.context, proof({ source }))).rejects.toMatchObject({ code: "enclave.policy" });
+    const { modelId } = scene.model;
+    await setPolicy(governance.context, { modelId, measurement: enclaves, validUntil: 2 ** 33 });
+    const terms = { ...TERMS, gpus: 0, minAssurance: 2 };
+    await setTerms(governance.context, { modelId, measurement: enclaves, terms });
+    const { transactions, gas } = await proveEnclave(executor.context, proof({ source }));
+    console.log(`SGX key: ${transactions} transactions, ${gas} gas`);
+    expect(transactions).toBe(11);
+    expect(await read(executor.context, "enclaves", "enclaveOf", [enclave.address])).toMatchObject({
+      kind: DCAP_KINDS.sgx,
+      measurement: enclaves,
+    });
+    expect(await read(executor.context, "enclaves", "standingOf", [enclave.address])).toMatchObject({ assurance: 2 });
+    await pass(2 * DAY);
+    expect(await proveEnclave(executor.context, proof({ source, renew: true }))).toMatchObject({ changed: true });
+    // Either kind of quote is refused under the other's name, by the contracts behind the registry.
+    const virtual = await look(machine({ gpus: 0 }));
+    for (const [kind, { quote }] of [
+      [DCAP_KINDS.tdx, { quote: (evidence.cpu as { quote: Uint8Array }).quote }],
+      [DCAP_KINDS.sgx, virtual],
+    ] as const) {
+      const { sessions } = await attestationContracts(executor.context, "sgx");
+      const aux = dcapAux(parsePem(parseQuote(quote).chain)[0]!.der, 20);
+      const call = callOf(sessions, "sessions", "prove", [{ kind, evidence: toHex(quote), aux }]);
+      await expect(executor.context.sender.send(call)).rejects.toThrow(/QuoteVersion/);
+    }
+    const removal = callOf(executor.context.addresses.enclaves, "enclaves", "removeVerifier", [DCAP_KINDS.sgx]);
+    await governance.context.sender.send(removal);
+    const registration = { ...proof().registration, enclaveKey: governance.address };
+    await expect(proveEnclave(executor.context, proof({ source, registration }))).rejects.toThrow(/SGX quotes/);
+  });
+
   it("is renewed with fresh collateral, before it expires and not after", async () => {
     const { expiresAt } = await proveEnclave(executor.context, proof());
     await expect(
@@ -262,7 +300,7 @@ describe("an enclave key, proved in sessions under development roots", () => {
     const certificates = parsePem(chain);
     const leaf = { id: cacheSteps(certificates).at(-1)!.id, der: certificates[0]!.der };
     const evidence = { kind: NVIDIA_KIND, evidence: toHex(report), aux: gpuAux(report, leaf, 1n) };
-    const { sessions } = await attestationContracts(executor.context);
+    const { sessions } = await attestationContracts(executor.context, "tdx");
     await governance.context.sender.send(callOf(sessions, "sessions", "prove", [evidence]));
     const names: string[] = [];
     await proveEnclave(executor.context, proof({ onSent: (name) => names.push(name) }));
@@ -310,7 +348,7 @@ describe("an enclave key, proved in sessions under development roots", () => {
 
   it("says what to do when contracts are called in the wrong order", async () => {
     const { evidence } = await look(machine());
-    const contracts = await attestationContracts(executor.context);
+    const contracts = await attestationContracts(executor.context, "tdx");
     const send = async (call: ReturnType<typeof callOf>) => {
       const error = await executor.context.sender.send(call).catch((caught: unknown) => caught);
       expect(error).toMatchObject({ code: "chain.revert" });
@@ -413,7 +451,7 @@ describe("a production deployment", () => {
     });
     // Nor do the contracts themselves.
     const { evidence } = await look(source);
-    const contracts = await attestationContracts(context);
+    const contracts = await attestationContracts(context, "tdx");
     const root = callOf(contracts.intelCertificates, "intelCertificates", "addRoot", [certificate(evidence, 2)]);
     await expect(sender.send(root)).rejects.toMatchObject({ errorName: "PckRoot" });
     const gpu = evidence.gpus[0]!.chain;

@@ -1,12 +1,12 @@
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { type Address, type Hex, stringToHex, zeroAddress } from "viem";
+import { type Address, type Hex, zeroAddress } from "viem";
 import { fingerprint } from "../attestation/chain.ts";
 import { readEvidence } from "../attestation/evidence-file.ts";
 import { type FetchedCollateral, fetchCollateral, fetchEvaluations } from "../attestation/intel/fetch-collateral.ts";
 import { INTEL_PCS } from "../attestation/intel/pcs.ts";
 import { NEWEST, submitIntel } from "../chain/actions/submit-intel.ts";
-import { intelContracts } from "../chain/attestation-contracts.ts";
+import { DCAP_KINDS, intelContracts } from "../chain/attestation-contracts.ts";
 import { read as readChain } from "../chain/context.ts";
 import { certificatesOf, readFile, timeOf } from "./attest-files.ts";
 import { UsageError } from "./errors.ts";
@@ -87,11 +87,10 @@ async function submit(
   { quote, fetched, options }: { quote: Uint8Array; fetched: FetchedCollateral; options: Options },
 ): Promise<{ name: string; transaction: Hex }[] | undefined> {
   const client = await session.client();
-  const kind = stringToHex(`${fetched.platform.tee.toUpperCase()}_DCAP`, { size: 32 });
   let { verifier } = options;
   if (verifier === undefined) {
     const { addresses } = await session.deployment();
-    verifier = await readChain({ client, addresses }, "enclaves", "verifierOf", [kind]);
+    verifier = await readChain({ client, addresses }, "enclaves", "verifierOf", [DCAP_KINDS[fetched.platform.tee]]);
     if (verifier === zeroAddress)
       throw new UsageError("The registry has no verifier for this kind of quote.", "Name one: --verifier.");
   }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createTestClient, http, keccak256 } from "viem";
@@ -58,6 +58,18 @@ describe("otr enclave", () => {
     const refused = await enclave(1, "register", MODEL, ...file());
     expect([refused.code, refused.error().code]).toEqual([1, "enclave.policy"]);
     expect(refused.err).toContain(`otr enclave policy set ${MODEL} --measurement ${measured.measurement}`);
+  });
+
+  it("lists the verifiers of all kinds of evidence, those of quotes with their policies", async () => {
+    const listed = (await enclave(1, "verifiers")).json() as { kind: string; verifier: string; minTcbEval?: number }[];
+    expect(listed.map(({ kind }) => kind)).toEqual(["TDX_DCAP", "SGX_DCAP", "NV_SPDM", "VERIFIER_ENCLAVE", "DEV"]);
+    expect(new Set(listed.map(({ verifier }) => verifier)).size).toBe(5);
+    const [tdx, sgx] = listed;
+    expect(tdx).toMatchObject({ minTcbEval: "20", acceptConfiguration: false });
+    // Quotes of both kinds are judged alike, by the same certificates and documents.
+    expect(sgx).toEqual({ ...tdx, kind: "SGX_DCAP", verifier: sgx!.verifier });
+    const file = JSON.parse(readFileSync(deploymentPath(CHAIN), "utf8")) as Record<string, string>;
+    expect([tdx!.verifier, sgx!.verifier]).toEqual([file.DcapVerifier, file.DcapVerifierSgx]);
   });
 
   it("sets policies and firmware, step by step as the errors say", async () => {

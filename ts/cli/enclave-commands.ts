@@ -1,9 +1,10 @@
 import type { Command } from "commander";
-import { type Address, encodeEventTopics, type Hex, keccak256, parseEventLogs } from "viem";
+import { type Address, encodeEventTopics, type Hex, keccak256, parseEventLogs, stringToHex, zeroAddress } from "viem";
 import { getBlock, getBlockNumber } from "viem/actions";
 import { firmwareOf } from "../attestation/gpu-firmware.ts";
 import { ABIS } from "../chain/abis.ts";
 import { look, type ProveEnclaveParameters } from "../chain/actions/prove-enclave.ts";
+import { DCAP_KINDS, intelContracts } from "../chain/attestation-contracts.ts";
 import { read } from "../chain/context.ts";
 import { otrActions } from "../chain/otr-actions.ts";
 import { rangedLogs } from "../chain/ranged-logs.ts";
@@ -36,7 +37,7 @@ interface ProofFlags extends Sending {
   readonly collateral?: string;
 }
 
-/** `otr enclave show | measure | register | renew | revoke` */
+/** `otr enclave show | verifiers | measure | register | renew | revoke` */
 export function enclaveCommands(program: Command, run: Run): void {
   const enclave = program.command("enclave").description("enclave keys: what proves them, and until when");
 
@@ -52,6 +53,20 @@ export function enclaveCommands(program: Command, run: Run): void {
         const found = await Promise.all(keys.map((key) => shownKey(session, key, now)));
         if (found.length === 0) session.output.note("no key was registered since fromBlock");
         session.output.result(found, () => found.map((key) => table(Object.entries(key).map(textOf))).join("\n\n"));
+      }),
+    );
+
+  enclave
+    .command("verifiers")
+    .description("which kinds of evidence the registry takes now: the verifier of each, and how it judges")
+    .action(
+      run(async (session) => {
+        const found = (await Promise.all(KINDS.map((kind) => shownVerifier(session, kind)))).filter(
+          ({ verifier }) => verifier !== zeroAddress,
+        );
+        session.output.result(found, () =>
+          table(found.map(({ kind, verifier, ...policy }) => [kind, verifier, termsText(policy)])),
+        );
       }),
     );
 
@@ -219,6 +234,31 @@ async function shownKey(session: Session, key: Address, now: bigint) {
     ...{ assurance, gpus, registeredAt, expiresAt, revokedAt, attestation },
   };
 }
+
+/** Kinds of evidence that any contract verifies, as `Assurance` ranks them. */
+const KINDS = ["TDX_DCAP", "SGX_DCAP", "NV_SPDM", "VERIFIER_ENCLAVE", "GOVERNANCE", "DEV"] as const;
+const DCAP: readonly Hex[] = Object.values(DCAP_KINDS);
+
+/** The verifier of a kind; of one of quotes also its policy. */
+async function shownVerifier(session: Session, kind: (typeof KINDS)[number]) {
+  const { otr } = await session.reader();
+  const name = stringToHex(kind, { size: 32 });
+  const verifier = await read(otr, "enclaves", "verifierOf", [name]);
+  if (verifier === zeroAddress || !DCAP.includes(name)) return { kind, verifier };
+  const at = { address: verifier };
+  const [minTcbEval, maxAge, acceptConfiguration, { intelCertificates, intelCollateral }] = await Promise.all([
+    read(otr, "dcap", "MIN_TCB_EVAL", [], at),
+    read(otr, "dcap", "MAX_AGE", [], at),
+    read(otr, "dcap", "ACCEPT_CONFIGURATION", [], at),
+    intelContracts(otr, verifier),
+  ]);
+  return { kind, verifier, minTcbEval, maxAge, acceptConfiguration, intelCertificates, intelCollateral };
+}
+
+const termsText = (terms: object): string =>
+  Object.entries(terms)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(", ");
 
 const TIMES = ["registeredAt", "expiresAt", "revokedAt"];
 
