@@ -1,8 +1,10 @@
 import type { Command } from "commander";
 import { type Address, encodeEventTopics, type Hex, keccak256, parseEventLogs, stringToHex, zeroAddress } from "viem";
 import { getBlock, getBlockNumber } from "viem/actions";
+import { readEvidence } from "../attestation/evidence-file.ts";
 import { firmwareOf } from "../attestation/gpu-firmware.ts";
 import { ABIS } from "../chain/abis.ts";
+import type { EvictedEnclave } from "../chain/actions/evict-enclave.ts";
 import { look, type ProveEnclaveParameters } from "../chain/actions/prove-enclave.ts";
 import { DCAP_KINDS, intelContracts } from "../chain/attestation-contracts.ts";
 import { read } from "../chain/context.ts";
@@ -17,6 +19,7 @@ import type { EvidenceSource } from "../enclave/source.ts";
 import { guestConfiguration } from "../executor/open-executor.ts";
 import { readDescription } from "../model/load.ts";
 import { Database } from "../store/database.ts";
+import { readFile } from "./attest-files.ts";
 import { dateOf, UsageError } from "./errors.ts";
 import { table } from "./output.ts";
 import { address, bytes32, type Run } from "./program.ts";
@@ -37,7 +40,7 @@ interface ProofFlags extends Sending {
   readonly collateral?: string;
 }
 
-/** `otr enclave show | verifiers | measure | register | renew | revoke` */
+/** `otr enclave show | verifiers | measure | register | renew | revoke | evict` */
 export function enclaveCommands(program: Command, run: Run): void {
   const enclave = program.command("enclave").description("enclave keys: what proves them, and until when");
 
@@ -137,6 +140,50 @@ export function enclaveCommands(program: Command, run: Run): void {
           session.output.result({ key, revoked: true }, () => `${key}: revoked`);
       }),
     );
+
+  enclave
+    .command("evict <key>")
+    .description(
+      "end anybody's key that Intel or NVIDIA has given up since, by what the chain knows: revoked certificates, firmware, security versions. Anybody may",
+    )
+    .option(
+      "--quote <file>",
+      "quote that proved the key; default: from its transaction, which not every account sends as its own",
+    )
+    .option(...DRY_RUN)
+    .action(
+      run(async (session, text: string, options: Sending & { quote?: string }) => {
+        await evict(session, address(text), options);
+      }),
+    );
+}
+
+/** Whoever comes second finds what the first has done. */
+async function evict(session: Session, key: Address, options: Sending & { quote?: string }): Promise<void> {
+  const { otr } = await session.reader();
+  const { expiresAt, revokedAt } = await read(otr, "enclaves", "enclaveOf", [key]);
+  if (expiresAt === 0) throw new UsageError(`${key} was never registered.`, "`otr enclave show` lists keys.");
+  if (revokedAt !== 0) {
+    const ended = dateOf(BigInt(revokedAt));
+    session.output.result({ key, evicted: false, revokedAt }, () => `${key} is revoked already, since ${ended}`);
+    return;
+  }
+  const evidence = options.quote === undefined ? undefined : readEvidence(readFile(options.quote));
+  if (evidence !== undefined && evidence.kind !== "quote")
+    throw new UsageError(`${options.quote} is no quote but of kind ${evidence.kind}.`);
+  let done: EvictedEnclave | undefined;
+  const sent = await sendOrSimulate(session, options, async (actions) => {
+    const { fromBlock, rpc } = session.config;
+    const range = { fromBlock: BigInt(fromBlock), maxRange: BigInt(rpc.maxBlockRange) };
+    done = await actions.evictEnclave({ enclaveKey: key, ...range, quote: evidence?.bytes });
+  });
+  if (!sent || done === undefined) return;
+  const { reason, receipt } = done;
+  const { transactionHash: transaction, gasUsed: gas } = receipt;
+  session.output.result(
+    { key, evicted: true, reason, transaction, gas },
+    () => `${key} is revoked: ${reason} (${gas} gas)`,
+  );
 }
 
 const NO_KEY = keccak256("0x");
