@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Hex, keccak256, type TransactionReceipt, zeroHash } from "viem";
+import { type Hex, keccak256, stringToHex, type TransactionReceipt, zeroHash } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { getBlock, getTransactionCount } from "viem/actions";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { DevIntel } from "../attestation/dev-root/index.ts";
 import { cacheSteps, gpuAux, gpuNonce, NVIDIA_KIND } from "../attestation/gpu-evidence.ts";
 import { firmwareOf } from "../attestation/gpu-firmware.ts";
 import { parseQuote } from "../attestation/intel/quote.ts";
@@ -322,6 +323,21 @@ describe("an enclave key, proved in sessions under development roots", () => {
     await removePolicy(governance.context, { modelId: scene.model.modelId, measurement });
     await refused({}, /otr enclave policy set/);
     expect(await sent()).toBe(before);
+  });
+
+  it("brings the list of TCB evaluation data numbers along, where it comes with the collateral", async () => {
+    const now = Number((await getBlock(scene.client)).timestamp);
+    const issued = { issuedAt: now - 60, evaluation: 20, announced: { 20: now - 400 * DAY, 21: now - 10 * DAY } };
+    const collateral = new DevIntel(SEED).tdxCollateral(issued);
+    const names: string[] = [];
+    const onSent = (name: string) => names.push(name);
+    await proveEnclave(executor.context, proof({ source: without(machine()), collateral, onSent }));
+    expect(names).toContain("intelCollateral.submitTcbEvaluation");
+    const { intelCollateral: address } = await attestationContracts(executor.context, "tdx");
+    const kind = stringToHex("TDX", { size: 32 });
+    const [, since] = await read(executor.context, "intelCollateral", "evaluationOf", [kind], { address });
+    expect(since).toBe(now - 60);
+    expect(await isActive()).toBe(true);
   });
 
   it("is refused with stale collateral, with none, and with some from the future", async () => {

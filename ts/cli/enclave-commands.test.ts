@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createTestClient, http, keccak256 } from "viem";
 import { privateKeyToAddress } from "viem/accounts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { platformOf } from "../attestation/intel/fetch-collateral.ts";
 import { type Anvil, anvilAddress, anvilKey, startAnvil } from "../chain/anvil.ts";
 import { deploymentPath } from "../chain/deployment.ts";
 import { main } from "./program.ts";
@@ -50,7 +51,8 @@ describe("otr enclave", () => {
   const file = () => ["--key-file", join(folder, "enclave")];
 
   it("measures the machine, and says what governance has to accept", async () => {
-    const result = await enclave(1, "measure");
+    const result = await enclave(1, "measure", "--quote", join(folder, "quote.bin"));
+    expect(platformOf(new Uint8Array(readFileSync(join(folder, "quote.bin")))).tee).toBe("tdx");
     expect(result.code).toBe(0);
     measured = result.json();
     expect(measured).toMatchObject({ measurement: expect.stringMatching(/^0x[0-9a-f]{64}$/) });

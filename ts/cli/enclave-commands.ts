@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { type Address, encodeEventTopics, type Hex, keccak256, parseEventLogs, stringToHex, zeroAddress } from "viem";
 import { getBlock, getBlockNumber } from "viem/actions";
@@ -76,9 +77,11 @@ export function enclaveCommands(program: Command, run: Run): void {
   enclave
     .command("measure")
     .description("what the machine's evidence measures: what policies and sets of firmware have to accept")
+    .option("--quote <file>", "write the machine's quote there: `otr attest collateral` asks for its platform")
     .action(
-      run(async (session) => {
-        const { measurement, evidence } = await look(await sourceOf(session));
+      run(async (session, options: { quote?: string }) => {
+        const { measurement, evidence, quote } = await look(await sourceOf(session));
+        if (options.quote !== undefined) writeFileSync(options.quote, quote);
         const { gpuMeasurements } = session.config.executor.attestation;
         const gpus = evidence.gpus.map(({ report }) => firmwareOf(report, BigInt(gpuMeasurements)));
         session.output.result({ measurement, gpuMeasurements, firmware: gpus }, () =>
