@@ -120,6 +120,45 @@ contract SgxSessionsTest is SessionsTest, IntelStack {
         assertFalse(registry.isActive(enclave, executor, MODEL));
     }
 
+    /// @dev What Intel says of SGX platforms and their quoting enclave ends such keys; what it says of TDX does not, on the same platform.
+    function test_evict_sgx_byItsOwnDocuments_succeeds() public {
+        Claims memory cpu = _provedInSession();
+        _finalize(cpu);
+        bytes memory quote = _quote(3, cpu.rd0);
+        DevCollateral.Info memory info = DevCollateral.info("TDX", 18);
+        info.status = "Revoked";
+        _submitTcbInfo(DevCollateral.tcbInfo(info));
+        _evictRefused(cpu, "TDX", quote, abi.encodeWithSelector(DcapVerifier.OtherDocument.selector, bytes32("TDX")));
+        _submitTcbInfo(DevCollateral.tcbInfo(DevCollateral.info("SGX", 18)));
+        _submitQeIdentity(DevCollateral.qeIdentity("QE", 18, 4, "UpToDate"));
+        bytes memory still = abi.encodeWithSelector(IEnclaveSessions.StillProved.selector, enclave);
+        _evictRefused(cpu, "SGX", quote, still);
+        _evictRefused(cpu, "QE", quote, still);
+        // A quote of TDX, whatever it says.
+        _evictRefused(
+            cpu, "SGX", _quote(4, cpu.rd0), abi.encodeWithSelector(IntelQuote.QuoteVersion.selector, uint256(4))
+        );
+        uint256 snapshot = vm.snapshotState();
+        for (uint256 k; k < 2; ++k) {
+            if (k == 0) {
+                info = DevCollateral.info("SGX", 19);
+                info.status = "Revoked";
+                _submitTcbInfo(DevCollateral.tcbInfo(info));
+            } else {
+                _submitQeIdentity(DevCollateral.qeIdentity("QE", 19, 4, "Revoked"));
+            }
+            bytes32 document = k == 0 ? bytes32("SGX") : bytes32("QE");
+            sessions.evict(enclave, cpu, _none, 0, abi.encodePacked(document, uint256(19), quote));
+            assertFalse(registry.isActive(enclave, executor, MODEL));
+            vm.revertToState(snapshot);
+        }
+    }
+
+    function _evictRefused(Claims memory cpu, bytes32 document, bytes memory quote, bytes memory reason) private {
+        vm.expectRevert(reason);
+        sessions.evict(enclave, cpu, _none, 0, abi.encodePacked(document, uint256(18), quote));
+    }
+
     function _provedInSession() private returns (Claims memory) {
         anchor = keccak256(
             abi.encode(blockhash(block.number - 1), block.prevrandao, block.timestamp, sessions.opened() + 1)
