@@ -34,12 +34,13 @@ struct AttestationConfig {
     address eas;
 }
 
-/// @notice What proves enclave keys. Zero: a vendor's contracts without its root, the governance's verifier without a voucher, the resolver without EAS.
+/// @notice What proves enclave keys; `dcap` takes quotes of TDX, `dcapSgx` of SGX, under one policy. Zero: a vendor's contracts without its root, the governance's verifier without a voucher, the resolver without EAS.
 struct AttestationDeployment {
     EnclaveSessions sessions;
     IntelCertificates intelCertificates;
     IntelCollateral intelCollateral;
     DcapVerifier dcap;
+    DcapVerifier dcapSgx;
     EnclaveVerifier enclaveVerifier;
     GovernanceVerifier governanceVerifier;
     P384Verifier signatures;
@@ -65,7 +66,9 @@ library AttestationDeploy {
 
     uint256 private constant LOCAL_CHAIN = 31_337;
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+    /// @dev Kinds of machines, as `DcapVerifier` takes them.
     bytes32 private constant TDX = "TDX";
+    bytes32 private constant SGX = "SGX";
 
     /// @notice There is no EAS at this address.
     error NoEas(address eas);
@@ -108,6 +111,9 @@ library AttestationDeploy {
             }
             if (address(d.intelCollateral) == address(0)) d.intelCollateral = new IntelCollateral(d.intelCertificates);
             if (address(d.dcap) == address(0)) d.dcap = new DcapVerifier(d.intelCollateral, config.intelPolicy, TDX);
+            if (address(d.dcapSgx) == address(0)) {
+                d.dcapSgx = new DcapVerifier(d.intelCollateral, config.intelPolicy, SGX);
+            }
         }
         if (config.nvidiaRoot != 0) {
             if (address(d.signatures) == address(0)) d.signatures = new P384Verifier();
@@ -135,6 +141,7 @@ library AttestationDeploy {
         _install(registry, d.enclaveVerifier);
         _install(registry, d.governanceVerifier);
         _install(registry, d.dcap);
+        _install(registry, d.dcapSgx);
         _install(registry, d.nvidia);
         _allow(manager, address(d.sessions), EnclaveSessions.withdrawFirmware.selector, guardianRole);
         if (address(d.certificates) != address(0)) {
@@ -161,7 +168,7 @@ library AttestationDeploy {
     ) internal returns (string memory name, address at) {
         AttestationDeployment memory none;
         (none.intelCertificates, none.intelCollateral) = (found.intelCertificates, found.intelCollateral);
-        none.dcap = found.dcap;
+        (none.dcap, none.dcapSgx) = (found.dcap, found.dcapSgx);
         none.signatures = found.signatures;
         none.certificates = found.certificates;
         AttestationDeployment memory fresh = deploy(config, none, manager, registry, vault);
@@ -197,7 +204,7 @@ library AttestationDeploy {
         }
     }
 
-    /// @dev As `unknown`, of Intel's three.
+    /// @dev As `unknown`, of Intel's four.
     function _unknownIntel(AttestationConfig memory config, AttestationDeployment memory found)
         private
         returns (string memory, address)
@@ -214,21 +221,29 @@ library AttestationDeploy {
                 return ("IntelCollateral", address(found.intelCollateral));
             }
         }
-        if (address(found.dcap) != address(0) && !_isDcap(config, found)) return ("DcapVerifier", address(found.dcap));
+        if (!_isDcap(config, found, found.dcap, TDX)) return ("DcapVerifier", address(found.dcap));
+        if (!_isDcap(config, found, found.dcapSgx, SGX)) return ("DcapVerifierSgx", address(found.dcapSgx));
         return ("", address(0));
     }
 
-    /// @dev The verifier of quotes has the time of its deployment in its code: another is made at that time, which must have been.
-    function _isDcap(AttestationConfig memory config, AttestationDeployment memory found) private returns (bool) {
+    /// @dev Whether this is none, or a verifier of this kind of machine. It has the time of its deployment in its code: another is made at that
+    ///      time, which must have been.
+    function _isDcap(
+        AttestationConfig memory config,
+        AttestationDeployment memory found,
+        DcapVerifier verifier,
+        bytes32 tee
+    ) private returns (bool) {
+        if (address(verifier) == address(0)) return true;
         if (address(found.intelCollateral) == address(0)) return false;
         (bool answered, bytes memory word) =
-            address(found.dcap).staticcall(abi.encodePacked(found.dcap.DEPLOYED_AT.selector));
+            address(verifier).staticcall(abi.encodePacked(verifier.DEPLOYED_AT.selector));
         uint256 time = VM.getBlockTimestamp();
         if (!answered || word.length != 32 || uint256(bytes32(word)) > time) return false;
         VM.warp(uint256(bytes32(word)));
-        DcapVerifier fresh = new DcapVerifier(found.intelCollateral, config.intelPolicy, TDX);
+        DcapVerifier fresh = new DcapVerifier(found.intelCollateral, config.intelPolicy, tee);
         VM.warp(time);
-        return !_differs(address(found.dcap), address(fresh), address(0));
+        return !_differs(address(verifier), address(fresh), address(0));
     }
 
     /// @dev INVARIANT: a production deployment accepts evidence under the vendors' roots, and no other.

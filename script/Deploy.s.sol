@@ -495,6 +495,7 @@ contract Deploy is Script {
         d.intelCertificates = IntelCertificates(_find("IntelCertificates"));
         d.intelCollateral = IntelCollateral(_find("IntelCollateral"));
         d.dcap = DcapVerifier(_find("DcapVerifier"));
+        d.dcapSgx = DcapVerifier(_find("DcapVerifierSgx"));
         d.signatures = P384Verifier(_find("P384Verifier"));
         d.certificates = NvidiaCertificates(_find("NvidiaCertificates"));
         d.nvidia = NvidiaVerifier(_find("NvidiaVerifier"));
@@ -694,6 +695,7 @@ contract Deploy is Script {
             vm.serializeAddress(json, "IntelCertificates", address(d.intelCertificates));
             vm.serializeAddress(json, "IntelCollateral", address(d.intelCollateral));
             vm.serializeAddress(json, "DcapVerifier", address(d.dcap));
+            vm.serializeAddress(json, "DcapVerifierSgx", address(d.dcapSgx));
         }
         if (address(d.nvidia) != address(0)) {
             vm.serializeAddress(json, "P384Verifier", address(d.signatures));

@@ -75,6 +75,7 @@ contract AttestationDeployDevelopmentTest is AttestationDeployBase {
         assertEq(d.intelCertificates.SIGNER_SUBJECT(), "signer");
         assertEq(d.certificates.ROOT(), "gpus");
         assertEq(address(registry.verifierOf("TDX_DCAP")), address(d.dcap));
+        assertEq(address(registry.verifierOf("SGX_DCAP")), address(d.dcapSgx));
         assertEq(_unknown(d), "");
     }
 
@@ -115,6 +116,9 @@ contract AttestationDeployTest is AttestationDeployBase {
         d.dcap = new DcapVerifier(new IntelCollateral(development), _config.intelPolicy, "TDX");
         assertEq(_unknown(d), "DcapVerifier");
         d = _deploy(_none);
+        d.dcapSgx = new DcapVerifier(new IntelCollateral(development), _config.intelPolicy, "SGX");
+        assertEq(_unknown(d), "DcapVerifierSgx");
+        d = _deploy(_none);
         d.certificates = new NvidiaCertificates(address(manager), "gpus", new P384Verifier());
         assertEq(_unknown(d), "NvidiaCertificates");
     }
@@ -139,13 +143,40 @@ contract AttestationDeployTest is AttestationDeployBase {
         assertEq(_unknown(other), "DcapVerifier");
     }
 
+    /// @dev That of SGX, too, has its time in its code; and neither stands in the other's place.
+    function test_unknown_dcapSgx_succeeds() public {
+        AttestationDeployment memory d = _deploy(_none);
+        (d.dcap, d.dcapSgx) = (d.dcapSgx, d.dcap);
+        assertEq(_unknown(d), "DcapVerifier");
+        d.dcap = d.dcapSgx;
+        assertEq(_unknown(d), "DcapVerifierSgx");
+        // A deployment of before there was one gets it; the others stay.
+        d.dcapSgx = DcapVerifier(address(0));
+        assertEq(_unknown(d), "");
+        vm.warp(NOW + 100 days);
+        AttestationDeployment memory later = _deploy(d);
+        assertEq(address(later.dcap), address(d.dcap));
+        assertEq(later.dcapSgx.DEPLOYED_AT(), NOW + 100 days);
+        _wire(later);
+        assertEq(address(registry.verifierOf("SGX_DCAP")), address(later.dcapSgx));
+        vm.warp(NOW + 200 days);
+        assertEq(_unknown(later), "");
+        _config.intelPolicy.minTcbEval = 21;
+        later.dcap = DcapVerifier(address(0));
+        assertEq(_unknown(later), "DcapVerifierSgx");
+    }
+
     function test_wire_everything_succeeds() public {
         AttestationDeployment memory d = _deploy(_none);
         _wire(d);
         assertEq(registry.sessions(), address(d.sessions));
         assertEq(address(registry.verifierOf("NV_SPDM")), address(d.nvidia));
         assertEq(address(registry.verifierOf("TDX_DCAP")), address(d.dcap));
+        assertEq(address(registry.verifierOf("SGX_DCAP")), address(d.dcapSgx));
+        assertEq(d.dcap.TEE(), "TDX");
+        assertEq(d.dcapSgx.TEE(), "SGX");
         assertEq(address(d.dcap.COLLATERAL()), address(d.intelCollateral));
+        assertEq(address(d.dcapSgx.COLLATERAL()), address(d.intelCollateral));
         assertEq(address(d.intelCollateral.CERTIFICATES()), address(d.intelCertificates));
         assertEq(d.intelCertificates.ROOT(), AttestationDeploy.INTEL_ROOT);
         assertEq(d.intelCertificates.SIGNER_SUBJECT(), AttestationDeploy.INTEL_SIGNER);
@@ -183,6 +214,7 @@ contract AttestationDeployTest is AttestationDeployBase {
         assertEq(address(d.nvidia), address(0));
         assertEq(address(d.intelCertificates), address(0));
         assertEq(address(d.dcap), address(0));
+        assertEq(address(d.dcapSgx), address(0));
         assertEq(address(d.ocsp), address(0));
         assertEq(address(d.governanceVerifier), address(0));
         assertEq(address(d.resolver), address(0));

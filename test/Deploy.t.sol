@@ -110,7 +110,9 @@ contract DeployTest is Test {
         assertEq(vm.parseJsonAddress(json, ".IntelCertificates"), address(first.attestation.intelCertificates));
         assertEq(vm.parseJsonAddress(json, ".IntelCollateral"), address(first.attestation.intelCollateral));
         assertEq(vm.parseJsonAddress(json, ".DcapVerifier"), address(first.attestation.dcap));
+        assertEq(vm.parseJsonAddress(json, ".DcapVerifierSgx"), address(first.attestation.dcapSgx));
         assertEq(address(second.enclaves.verifierOf("TDX_DCAP")), address(first.attestation.dcap));
+        assertEq(address(second.enclaves.verifierOf("SGX_DCAP")), address(first.attestation.dcapSgx));
         assertEq(RulesVersion.unwrap(second.rollup.currentRules()), 1);
         vm.removeFile(path);
     }
@@ -188,12 +190,20 @@ contract DeployTest is Test {
         vm.removeFile(path);
     }
 
-    /// @dev One that has the time of its deployment in its code.
+    /// @dev Those that have the time of their deployment in their code.
     function test_run_changedVerifierOfQuotes_reverts() public {
         (Deployment memory d, string memory path) = _fileOf(4_202_034);
+        _spoilLater("DcapVerifier", address(d.attestation.dcap), path);
+    }
+
+    function test_run_changedVerifierOfSgxQuotes_reverts() public {
+        (Deployment memory d, string memory path) = _fileOf(4_202_036);
+        _spoilLater("DcapVerifierSgx", address(d.attestation.dcapSgx), path);
+    }
+
+    function _spoilLater(string memory name, address verifier, string memory path) private {
         vm.warp(block.timestamp + 1 days);
-        address dcap = address(d.attestation.dcap);
-        _spoil("DcapVerifier", dcap, dcap, path);
+        _spoil(name, verifier, verifier, path);
         new Deploy().run();
         vm.removeFile(path);
     }

@@ -279,7 +279,6 @@ contract IntelCertificates {
 
     function _addAuthority(bytes32 authority, X509.Certificate memory c, bytes32 issuer, uint256 most) private {
         if (!c.isAuthority || c.keyUsage & X509.USAGE_CERTIFY == 0) revert CertificateRole(c.subject);
-        if (c.keyCurve != X509.Algorithm.P256_SHA256) revert IntelPck.PckCurve();
         Authority storage a = authorityOf[authority];
         uint40 notAfter = _uint40(_least(c.notAfter, most));
         // INVARIANT: an older certificate of the same authority does not come back.
@@ -319,8 +318,12 @@ contract IntelCertificates {
         return _least(notAfter, nextUpdate);
     }
 
-    function _point(X509.Certificate memory c) private pure returns (bytes32, bytes32) {
-        return abi.decode(c.key, (bytes32, bytes32));
+    /// @dev The key to be stored.
+    function _point(X509.Certificate memory c) private pure returns (bytes32 x, bytes32 y) {
+        // INVARIANT: every stored key is a point of P-256: of a longer key of another curve no part is taken for one.
+        if (c.keyCurve != X509.Algorithm.P256_SHA256) revert IntelPck.PckCurve();
+        (x, y) = abi.decode(c.key, (bytes32, bytes32));
+        P256Ecdsa.checkPoint(uint256(x), uint256(y));
     }
 
     function _least(uint256 a, uint256 b) private pure returns (uint256) {

@@ -14,6 +14,8 @@ library P256Ecdsa {
     error P256Lengths(uint256 signature, uint256 key);
     /// @notice The signature is wrong, a number is out of range, or the key is no point of the curve.
     error P256Signature();
+    /// @notice The key is no point of the curve.
+    error P256Point(uint256 x, uint256 y);
 
     /// @dev A point in Jacobian coordinates: (x / z^2, y / z^3), infinity for z = 0. All are below the field's modulus.
     struct Point {
@@ -43,10 +45,15 @@ library P256Ecdsa {
         if (!_isValid(uint256(digest), r, s, x, y)) revert P256Signature();
     }
 
+    /// @notice Reverts unless the numbers are a point of the curve, and so can be a key.
+    function checkPoint(uint256 x, uint256 y) internal pure {
+        if (!_isPoint(x, y)) revert P256Point(x, y);
+    }
+
     /// @dev Whether the x of `digest/s G + r/s Q` is r modulo n.
     function _isValid(uint256 digest, uint256 r, uint256 s, uint256 x, uint256 y) private view returns (bool) {
         // INVARIANT: numbers are canonical and the key is on the curve, else its group would be another.
-        if (r == 0 || r >= N || s == 0 || s >= N || x >= P || y >= P || !_isOnCurve(x, y)) return false;
+        if (r == 0 || r >= N || s == 0 || s >= N || !_isPoint(x, y)) return false;
         uint256 w = Math.invModPrime(s, N);
         Point memory sum = _sum(_table(Point(x, y, 1)), mulmod(digest, w, N), mulmod(r, w, N));
         if (sum.z == 0) return false;
@@ -55,7 +62,8 @@ library P256Ecdsa {
         return mulmod(r, square, P) == sum.x || (r < P - N && mulmod(r + N, square, P) == sum.x);
     }
 
-    function _isOnCurve(uint256 x, uint256 y) private pure returns (bool) {
+    function _isPoint(uint256 x, uint256 y) private pure returns (bool) {
+        if (x >= P || y >= P) return false;
         uint256 cubic = mulmod(addmod(mulmod(x, x, P), P - 3, P), x, P);
         return mulmod(y, y, P) == addmod(cubic, B, P);
     }

@@ -106,6 +106,51 @@ contract IntelCertificatesTest is IntelStack {
         _certificates.addSigner(signer);
     }
 
+    /// @dev A P-384 key has 96 bytes, of which nobody takes 64 for a key of P-256; nor two numbers that are no point of it. For each kind of
+    ///      certificate, properly signed.
+    function test_add_otherKey_reverts() public {
+        bytes memory twist = abi.encode(uint256(1), uint256(2));
+        bytes memory beyond = abi.encode(type(uint256).max, uint256(2));
+        for (uint256 k; k < 4; ++k) {
+            (string memory subject, string memory issuer, bytes memory extensions) = (Dev.SIGNER, Dev.ROOT, Dev.SIGNS);
+            if (k == 1) (subject, extensions) = (Dev.PLATFORM_CA, bytes.concat(Dev.AUTHORITY, Dev.CERTIFIES));
+            if (k == 2) {
+                (subject, issuer) = (Dev.PCK, Dev.PLATFORM_CA);
+                extensions = Dev.leafExtensions(Dev.platform(Dev.NONE, Dev.NONE));
+            }
+            if (k == 3) (subject, extensions) = (Dev.ROOT, bytes.concat(Dev.AUTHORITY, Dev.CERTIFIES));
+            Dev.Fields memory fields = Dev.fields(subject, issuer, extensions);
+            fields.key = Dev.keyInfo384(bytes.concat(Dev.key(subject), bytes32(uint256(1))));
+            _refusesKey(k, Dev.certificate(fields), abi.encodeWithSelector(IntelPck.PckCurve.selector));
+            fields.key = Dev.keyInfo(twist);
+            _refusesKey(k, Dev.certificate(fields), abi.encodeWithSelector(P256Ecdsa.P256Point.selector, 1, 2));
+            fields.key = Dev.keyInfo(beyond);
+            _refusesKey(
+                k,
+                Dev.certificate(fields),
+                abi.encodeWithSelector(P256Ecdsa.P256Point.selector, type(uint256).max, uint256(2))
+            );
+            fields.key = Dev.keyInfo(Dev.key(subject));
+            // With its own key it is taken; authority and root are known already.
+            if (k == 0 || k == 2) _add(k, Dev.certificate(fields), _certificates);
+        }
+    }
+
+    function _refusesKey(uint256 k, bytes memory der, bytes memory reason) private {
+        IntelCertificates certificates =
+            k == 3 ? new IntelCertificates(keccak256(der), keccak256(Dev.name(Dev.SIGNER))) : _certificates;
+        vm.expectRevert(reason);
+        _add(k, der, certificates);
+    }
+
+    /// @dev Signer, authority, PCK certificate, root.
+    function _add(uint256 k, bytes memory der, IntelCertificates certificates) private {
+        if (k == 0) certificates.addSigner(der);
+        else if (k == 1) certificates.addAuthority(der);
+        else if (k == 2) certificates.addPck(der, _authority);
+        else certificates.addRoot(der);
+    }
+
     function test_add_forged_reverts() public {
         Dev.Fields memory fields = Dev.fields(Dev.PLATFORM_CA, Dev.ROOT, bytes.concat(Dev.AUTHORITY, Dev.CERTIFIES));
         fields.signer = "Somebody";

@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
+import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {console} from "forge-std/console.sol";
+import {EnclaveRegistry} from "src/EnclaveRegistry.sol";
+import {EnclaveSessions} from "src/EnclaveSessions.sol";
 import {DcapVerifier} from "src/attestation/DcapVerifier.sol";
+import {IntelQuote} from "src/attestation/IntelQuote.sol";
 import {TcbInfo} from "src/attestation/TcbInfo.sol";
 import {TcbTable} from "src/attestation/TcbTable.sol";
 import {IntelCertificates} from "src/attestation/IntelCertificates.sol";
 import {IntelCollateral} from "src/attestation/IntelCollateral.sol";
 import {TcbStatus} from "src/attestation/TcbStatus.sol";
+import {IEnclaveRegistry} from "src/interfaces/IEnclaveRegistry.sol";
+import {IEnclaveSessions} from "src/interfaces/IEnclaveSessions.sol";
 import {Claims} from "src/interfaces/IEvidenceVerifier.sol";
+import {IStakeVault} from "src/interfaces/IStakeVault.sol";
+import {Duration} from "src/libraries/Clock.sol";
+import {VaultDouble} from "../harness/AttestationDoubles.sol";
 import {BadInput} from "../harness/BadInput.sol";
 import {IntelStack} from "../harness/IntelStack.sol";
 import {RealIntel} from "../harness/RealIntel.sol";
@@ -21,6 +31,7 @@ contract RealIntelTest is IntelStack, BadInput {
 
     string private _file;
     bytes private _quote;
+    EnclaveRegistry private _registry;
 
     modifier withEvidence() {
         if (!RealIntel.isThere()) {
@@ -66,6 +77,38 @@ contract RealIntelTest is IntelStack, BadInput {
         assertEq(claims.kind, "SGX_DCAP");
         assertEq(claims.tcbStatus, TcbStatus.CONFIGURATION | TcbStatus.SW_HARDENING);
         assertEq(claims.rd0, bytes32("Hello, world!"));
+    }
+
+    /// @dev The verifiers of a deployment side by side: sessions take Intel's quotes under the kind of machine that they are of, and no other.
+    function test_prove_realQuotes_ofTheirKind_succeeds() public withEvidence {
+        EnclaveSessions sessions = _sessions();
+        string[2] memory files = ["A_tdx_v4_quote.bin", "C_sgx_v3_quote.bin"];
+        for (uint256 k; k < 2; ++k) {
+            _load(k == 0 ? "A_collateral.json" : "C_collateral.json", files[k], JUNE_2025);
+            DcapVerifier.Policy memory policy = _policy();
+            policy.acceptConfiguration = true;
+            DcapVerifier[2] memory verifiers =
+                [new DcapVerifier(_collateral, policy, "TDX"), new DcapVerifier(_collateral, policy, "SGX")];
+            _registry.setVerifier(verifiers[0]);
+            _registry.setVerifier(verifiers[1]);
+            bytes32 kind = verifiers[k].kind();
+            Claims memory claims = verifiers[k].verify(_quote, _aux(17));
+            vm.expectEmit(address(sessions));
+            emit IEnclaveSessions.EvidenceProved(verifiers[k], claims);
+            sessions.prove(IEnclaveRegistry.Evidence(kind, _quote, _aux(17)));
+            bytes32 other = verifiers[1 - k].kind();
+            vm.expectRevert(abi.encodeWithSelector(IntelQuote.QuoteVersion.selector, k == 0 ? 4 : 3));
+            sessions.prove(IEnclaveRegistry.Evidence(other, _quote, _aux(17)));
+        }
+    }
+
+    function _sessions() private returns (EnclaveSessions) {
+        AccessManager manager = new AccessManager(address(this));
+        IStakeVault vault = IStakeVault(address(new VaultDouble()));
+        bytes memory initialization =
+            abi.encodeCall(EnclaveRegistry.initialize, (address(manager), Duration.wrap(30 days), false));
+        _registry = EnclaveRegistry(address(new ERC1967Proxy(address(new EnclaveRegistry(vault)), initialization)));
+        return new EnclaveSessions(address(manager), _registry, vault);
     }
 
     /// @dev TD 1.5 with Intel's list of evaluation numbers. Its platform is of the other file's authority, whose CRLs are used.

@@ -28,6 +28,7 @@ library DevCertificates {
 
     /// @param signer Whose key signs; the issuer's in what is valid.
     /// @param notBefore As UTCTime; `notAfter` as UTCTime or GeneralizedTime, by its length.
+    /// @param key What the certificate has as the subject's key: algorithm and bit string, DER.
     struct Fields {
         string subject;
         string issuer;
@@ -36,6 +37,7 @@ library DevCertificates {
         uint256 serial;
         string notBefore;
         string notAfter;
+        bytes key;
     }
 
     /// @notice A certificate that is as usual but for subject, issuer and extensions.
@@ -44,7 +46,9 @@ library DevCertificates {
         pure
         returns (Fields memory)
     {
-        return Fields(subject, issuer, issuer, extensions, SERIAL, "250206232551Z", "20600206232551Z");
+        return Fields(
+            subject, issuer, issuer, extensions, SERIAL, "250206232551Z", "20600206232551Z", keyInfo(key(subject))
+        );
     }
 
     function root() internal pure returns (bytes memory) {
@@ -66,19 +70,26 @@ library DevCertificates {
     /// @notice A certificate of the subject's key, signed by the signer's.
     function certificate(Fields memory f) internal pure returns (bytes memory) {
         bytes memory validity = bytes.concat(time(f.notBefore), time(f.notAfter));
-        bytes memory info = bytes.concat(
-            hex"301306072a8648ce3d020106082a8648ce3d030107", der(0x03, bytes.concat(hex"0004", key(f.subject)))
-        );
         bytes memory head = bytes.concat(hex"a003020102", integer(bytes32(f.serial)), ECDSA_SHA256, name(f.issuer));
         return _signed(
             der(
                 0x30,
                 bytes.concat(
-                    head, der(0x30, validity), name(f.subject), der(0x30, info), der(0xa3, der(0x30, f.extensions))
+                    head, der(0x30, validity), name(f.subject), der(0x30, f.key), der(0xa3, der(0x30, f.extensions))
                 )
             ),
             f.signer
         );
+    }
+
+    /// @notice Algorithm and bit string of a key of P-256.
+    function keyInfo(bytes memory point) internal pure returns (bytes memory) {
+        return _keyInfo(hex"301306072a8648ce3d020106082a8648ce3d030107", point);
+    }
+
+    /// @notice Algorithm and bit string of a key of P-384, 96 bytes.
+    function keyInfo384(bytes memory point) internal pure returns (bytes memory) {
+        return _keyInfo(hex"301006072a8648ce3d020106052b81040022", point);
     }
 
     /// @notice A list of the authority's with these entries (see `crlEntry`).
@@ -208,6 +219,10 @@ library DevCertificates {
         (bytes32 r, bytes32 s) = abi.decode(sign(signer, tbs), (bytes32, bytes32));
         bytes memory numbers = bytes.concat(integer(r), integer(s));
         return der(0x30, bytes.concat(tbs, ECDSA_SHA256, der(0x03, bytes.concat(hex"00", der(0x30, numbers)))));
+    }
+
+    function _keyInfo(bytes memory algorithm, bytes memory point) private pure returns (bytes memory) {
+        return bytes.concat(algorithm, der(0x03, bytes.concat(hex"0004", point)));
     }
 
     function _part(bytes memory number, bytes memory value) private pure returns (bytes memory) {

@@ -8,7 +8,7 @@ library DevQuotes {
     /// @notice What a test changes; the rest is valid.
     /// @param teeTcbSvn Of TDX bodies.
     /// @param enclaveSvn Security version of the quoting enclave.
-    /// @param reportData First half of a TDX body's report data, if it is not 0.
+    /// @param reportData First half of the body's report data, if it is not 0.
     struct Shape {
         uint256 version;
         uint256 bodyBytes;
@@ -62,6 +62,9 @@ library DevQuotes {
 
     function _body(Shape memory s) private pure returns (bytes memory body) {
         body = _filled("body", s.bodyBytes);
+        for (uint256 k; s.reportData != 0 && k < 32; ++k) {
+            body[(s.version == 3 ? 320 : 520) + k] = s.reportData[k];
+        }
         if (s.version == 3) {
             body[48] = s.debug ? bytes1(0xff) : bytes1(0xfd);
             return body;
@@ -74,9 +77,6 @@ library DevQuotes {
         }
         body[120] = s.debug ? bytes1(0x01) : bytes1(0);
         body[123] = s.septVe ? bytes1(0xef) : bytes1(0x10);
-        for (uint256 k; s.reportData != 0 && k < 32; ++k) {
-            body[520 + k] = s.reportData[k];
-        }
         if (s.version != 5) return body;
         return bytes.concat(s.bodyBytes == 584 ? bytes2(0x0200) : bytes2(0x0300), _little4(s.bodyBytes), body);
     }

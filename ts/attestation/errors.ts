@@ -158,26 +158,55 @@ export class OcspError extends BaseError {
   }
 }
 
-/** Collateral could not be had from a service. */
-export class CollateralFetchError extends BaseError {
+/** What failed when a vendor's service was asked: the last part of the error's code. */
+export type FetchFailure = "url" | "network" | "timeout" | "status" | "size" | "answer";
+
+/** A service of a vendor's gives no answer that could be used. */
+abstract class FetchError extends BaseError {
   /** HTTP status, where there was an answer with another one than 200. */
   readonly status: number | undefined;
 
-  /** @param kind What failed: the last part of the code. */
   constructor(
-    kind: "url" | "network" | "timeout" | "status" | "size" | "answer",
+    what: string,
+    kind: FetchFailure,
     url: string,
     reason: string,
     fix: string,
     { cause, status }: { cause?: unknown; status?: number } = {},
   ) {
-    super(`Collateral cannot be fetched from ${url}.`, {
+    super(`${what} cannot be fetched from ${url}.`, {
       code: `attestation.fetch.${kind}`,
       metaMessages: [reason, fix],
       retryable: ["network", "timeout"].includes(kind) || status === 429 || (status ?? 0) >= 500,
       cause,
     });
     this.status = status;
+  }
+}
+
+/** Intel's collateral cannot be fetched. */
+export class CollateralFetchError extends FetchError {
+  constructor(
+    kind: FetchFailure,
+    url: string,
+    reason: string,
+    fix: string,
+    more?: { cause?: unknown; status?: number },
+  ) {
+    super("Collateral", kind, url, reason, fix, more);
+  }
+}
+
+/** An answer about a GPU's certificate cannot be fetched. */
+export class OcspFetchError extends FetchError {
+  constructor(
+    kind: FetchFailure,
+    url: string,
+    reason: string,
+    fix: string,
+    more?: { cause?: unknown; status?: number },
+  ) {
+    super("An OCSP answer", kind, url, reason, fix, more);
   }
 }
 

@@ -28,12 +28,17 @@ export interface KeyProof {
 /**
  * Finds what proved a key in the transaction that registered or last renewed it: a `finalize` of the sessions, or a `register`.
  *
- * @param fromBlock First block to look at: that of the deployment, or any before the registration.
+ * @param fromBlock First block to look at: that of the deployment, or any before the registration. `maxRange`: blocks per log query at most.
  * @throws ProofNotFoundError if no such transaction holds claims with the hash that the registry has kept
  */
 export async function findProof(
   client: ChainClient,
-  { registry, enclaveKey, fromBlock }: { registry: Address; enclaveKey: Address; fromBlock: bigint },
+  {
+    registry,
+    enclaveKey,
+    fromBlock,
+    maxRange,
+  }: { registry: Address; enclaveKey: Address; fromBlock: bigint; maxRange?: bigint },
 ): Promise<KeyProof> {
   const { evidenceHash } = await readContract(client, {
     ...{ address: registry, abi: enclaveRegistryAbi },
@@ -41,7 +46,8 @@ export async function findProof(
   });
   const toBlock = await getBlockNumber(client, { cacheTime: 0 });
   const topics = encodeEventTopics({ abi: enclaveRegistryAbi, eventName: "EnclaveProved", args: { enclaveKey } });
-  const logs = await rangedLogs(client, { address: registry, topics, fromBlock, toBlock });
+  const limit = maxRange === undefined ? {} : { maxRange };
+  const logs = await rangedLogs(client, { address: registry, topics, fromBlock, toBlock, ...limit });
   for (const { transactionHash: hash } of logs.reverse()) {
     if (hash === null) continue;
     const [{ input }, receipt] = await Promise.all([

@@ -8,18 +8,22 @@ import { fingerprint } from "./chain.ts";
 import { DevIntel } from "./dev-root/index.ts";
 import { pem } from "./dev-root/x509.ts";
 import { CollateralFetchError } from "./errors.ts";
-import type { Collateral } from "./intel/collateral.ts";
+import { type Collateral, parseCollateral } from "./intel/collateral.ts";
 import {
+  checkCollateral,
+  evaluationsIn,
   type FetchCollateralOptions,
   fetchCollateral,
   fetchEvaluations,
   platformOf,
+  withEvaluations,
 } from "./intel/fetch-collateral.ts";
 import { Pcs } from "./intel/pcs.ts";
 import { verifyQuote } from "./intel/verify.ts";
 import { withoutCertificates } from "./intel-submissions.ts";
 import { type PcsServer, servePcs } from "./testing/pcs-server.ts";
 import { evidence, HAS_EVIDENCE } from "./testing/real-evidence.ts";
+import { refusal as refusalBy } from "./testing/refusal.ts";
 
 const NOW = 1_790_000_000;
 const intel = new DevIntel(new TextEncoder().encode("fetch-collateral.test"));
@@ -85,6 +89,17 @@ describe("collateral of a service", () => {
     const enclave = intel.sgxQuote(new Uint8Array(64));
     const sgx = await fetchCollateral(enclave, options());
     expect(verifyQuote(enclave, sgx.collateral, { time: NOW, root }).status).toBe("UpToDate");
+  });
+
+  it("that was fetched elsewhere is verified as if the service had answered with it", () => {
+    const check = (mine: Collateral, changes = {}) => checkCollateral(quote, mine, { time: NOW, root, ...changes });
+    expect(check(collateral)).toMatchObject({ source: "file", evaluation: 17, platform: { tee: "tdx" } });
+    const code = (mine: Collateral, changes = {}) => refusalBy(() => check(mine, changes));
+    expect(code(collateral, { time: NOW + 2_600_000 })).toBe("attestation.expired");
+    expect(code(collateral, { evaluation: 18 })).toBe("attestation.collateral");
+    expect(code(other.tdxCollateral({ issuedAt: NOW - 3600 }))).toBe("attestation.collateral");
+    expect(code(intel.sgxCollateral({ issuedAt: NOW - 3600 }))).toBe("attestation.collateral");
+    expect(code({ ...collateral, tcb_info_signature: "00".repeat(64) })).toBe("attestation.signature");
   });
 
   it("may be of another number, which the service has to answer with", async () => {
@@ -270,8 +285,14 @@ describe("collateral of a service", () => {
     server = await servePcs(collateral, { body, chain });
     expect(await fetchEvaluations("tdx", options())).toEqual({
       document: { json, signature: `0x${"ab".repeat(64)}` },
-      signer: intel.certificates.signer,
+      chain,
     });
+    // As files carry it, and give it back.
+    const list = (await fetchEvaluations("tdx", options()))!;
+    const together = parseCollateral(JSON.parse(JSON.stringify(withEvaluations(collateral, list))));
+    expect(evaluationsIn(together)).toEqual(list);
+    const parts = [collateral, { ...together, tcb_evaluation: undefined }];
+    expect(parts.map(evaluationsIn)).toEqual([undefined, undefined]);
     expect(await fetchEvaluations("sgx", options())).toBeUndefined();
     server.other.set("/tdx/certification/v4/tcbevaluationdatanumbers", { status: 500 });
     await expect(fetchEvaluations("tdx", options())).rejects.toMatchObject({

@@ -16,6 +16,7 @@ import {
   iRandomnessAbi,
   modelRegistryAbi,
   nvidiaCertificatesAbi,
+  nvidiaOcspAbi,
   nvidiaVerifierAbi,
   otrRequestsAbi,
   otrRollupAbi,
@@ -42,6 +43,7 @@ export const ABIS = {
   intelCollateral: intelCollateralAbi,
   nvidia: nvidiaVerifierAbi,
   nvidiaCertificates: nvidiaCertificatesAbi,
+  nvidiaOcsp: nvidiaOcspAbi,
 } as const;
 
 /** Name of a contract that actions talk to. */
@@ -50,7 +52,7 @@ export type ContractName = keyof typeof ABIS;
 /** Contracts that only the rules of a batch name, or the registry of enclave keys, if at all: actions are told their address. */
 export type NamedOnChain =
   | ("spotChecks" | "randomness" | "elementVerifier")
-  | ("sessions" | "dcap" | "intelCertificates" | "intelCollateral" | "nvidia" | "nvidiaCertificates");
+  | ("sessions" | "dcap" | "intelCertificates" | "intelCollateral" | "nvidia" | "nvidiaCertificates" | "nvidiaOcsp");
 
 /**
  * Every custom error of the protocol: a call may revert with an error of a contract further down. One entry per
@@ -78,6 +80,7 @@ export const errorsAbi: Abi = distinctErrors([
   intelCollateralAbi,
   nvidiaVerifierAbi,
   nvidiaCertificatesAbi,
+  nvidiaOcspAbi,
 ]);
 
 function distinctErrors(abis: readonly Abi[]): Abi {

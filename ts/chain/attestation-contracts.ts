@@ -1,12 +1,16 @@
 import { type Address, type Hex, stringToHex, zeroAddress } from "viem";
+import type { Tee } from "../enclave/source.ts";
 import { type ClientContext, type OtrContext, read } from "./context.ts";
 import { NotInstalledError } from "./errors.ts";
 
 /** Kinds of evidence that contracts verify from end to end, as the verifiers name them. */
-export const TDX_KIND: Hex = stringToHex("TDX_DCAP", { size: 32 });
+export const DCAP_KINDS: Readonly<Record<Tee, Hex>> = {
+  tdx: stringToHex("TDX_DCAP", { size: 32 }),
+  sgx: stringToHex("SGX_DCAP", { size: 32 }),
+};
 export const GPU_KIND: Hex = stringToHex("NV_SPDM", { size: 32 });
 
-/** A verifier of quotes, and what is behind it. */
+/** A verifier of one kind of machine's quotes, and what is behind it. */
 export interface IntelContracts {
   readonly dcap: Address;
   readonly intelCertificates: Address;
@@ -20,15 +24,15 @@ export interface AttestationContracts extends IntelContracts {
   readonly gpus: { readonly nvidia: Address; readonly nvidiaCertificates: Address } | undefined;
 }
 
-/** Asks the registry. @throws NotInstalledError if it has no sessions, or no verifier of TDX quotes */
-export async function attestationContracts(context: OtrContext): Promise<AttestationContracts> {
+/** Asks the registry. @throws NotInstalledError if it has no sessions, or no verifier of quotes of this kind of machine */
+export async function attestationContracts(context: OtrContext, tee: Tee): Promise<AttestationContracts> {
   const [sessions, dcap, nvidia] = await Promise.all([
     read(context, "enclaves", "sessions", []),
-    read(context, "enclaves", "verifierOf", [TDX_KIND]),
+    read(context, "enclaves", "verifierOf", [DCAP_KINDS[tee]]),
     read(context, "enclaves", "verifierOf", [GPU_KIND]),
   ]);
   if (sessions === zeroAddress) throw new NotInstalledError("sessions (EnclaveSessions)");
-  if (dcap === zeroAddress) throw new NotInstalledError("verifier of TDX quotes (DcapVerifier)");
+  if (dcap === zeroAddress) throw new NotInstalledError(`verifier of ${tee.toUpperCase()} quotes (DcapVerifier)`);
   const gpus =
     nvidia === zeroAddress ? undefined : { nvidia, nvidiaCertificates: await certificatesOf(context, nvidia) };
   return { sessions, ...(await intelContracts(context, dcap)), gpus };

@@ -92,8 +92,12 @@ const LIMITS: Readonly<Record<string, number>> = {
   "addCrl.der": 2200 * 38,
   "revoke.der": 2200 * 38,
   json: 16_384,
+  // An OCSP answer with its responder's certificate.
+  "revoke.response": 4096,
+  "revoke.issuerName": 512,
   // Hints of a P-384 signature.
   hints: 16_512,
+  responderHints: 16_512,
   "setEndpoint.url": 2048,
   // Four pairs go together (ts/spotcheck/draw-answerer.ts): at most nine proofs each, or four drawn blocks with a path of chunks each.
   "provePairs.pairs": 4,

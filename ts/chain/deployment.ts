@@ -26,6 +26,7 @@ const deploymentSchema = z.object({
   DevEvidenceVerifier: address.optional(),
   SpotChecks: address.optional(),
   Randomness: address.optional(),
+  NvidiaOcsp: address.optional(),
 });
 
 /** A deployment: what actions need, and what only operators look at. */
@@ -40,6 +41,8 @@ export interface Deployment {
   /** The court of draws, and what it draws by; only in deployments whose rules have draws. */
   readonly spotChecks: Address | undefined;
   readonly randomness: Address | undefined;
+  /** Takes answers of NVIDIA's responder; only where evidence of GPUs is taken. The registry names the verifiers. */
+  readonly nvidiaOcsp: Address | undefined;
 }
 
 /** Folder of the address files, seen from the repository's root. */
@@ -82,5 +85,6 @@ export function readDeployment(path: string): Deployment {
     devVerifier: d.DevEvidenceVerifier,
     spotChecks: d.SpotChecks,
     randomness: d.Randomness,
+    nvidiaOcsp: d.NvidiaOcsp,
   };
 }

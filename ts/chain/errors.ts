@@ -198,6 +198,19 @@ export class PolicyError extends BaseError {
   }
 }
 
+/** Nothing that the chain knows of ends an enclave key. */
+export class StillProvedError extends BaseError {
+  constructor(enclaveKey: string, tried: readonly string[]) {
+    super(`Nothing that the chain knows ends key ${enclaveKey}.`, {
+      code: "enclave.still-proved",
+      metaMessages: [
+        ...tried,
+        "Bring what was revoked to the chain first: Intel's lists and documents by `otr attest collateral <quote> --submit`, NVIDIA's answers by `otr attest ocsp <gpu> --submit`.",
+      ],
+    });
+  }
+}
+
 /** What Intel signs about platforms is missing on the chain, or too old, and none that would do is at hand. */
 export class CollateralStaleError extends BaseError {
   constructor(what: string, reason: string) {

@@ -6622,6 +6622,14 @@ export const intelCertificatesAbi = [
     ],
     name: 'P256Lengths',
   },
+  {
+    type: 'error',
+    inputs: [
+      { name: 'x', internalType: 'uint256', type: 'uint256' },
+      { name: 'y', internalType: 'uint256', type: 'uint256' },
+    ],
+    name: 'P256Point',
+  },
   { type: 'error', inputs: [], name: 'P256Signature' },
   { type: 'error', inputs: [], name: 'PckCurve' },
   {

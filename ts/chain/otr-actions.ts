@@ -21,6 +21,7 @@ import {
   timeoutDemand,
 } from "./actions/demand.ts";
 import { type DepositParameters, deposit } from "./actions/deposit.ts";
+import { type EvictEnclaveParameters, evictEnclave } from "./actions/evict-enclave.ts";
 import { getEndpoint, getExecutor } from "./actions/executor.ts";
 import { cancelExit, requestExit, withdraw } from "./actions/exit.ts";
 import { type FinishRequestParameters, finishRequest } from "./actions/finish-request.ts";
@@ -118,6 +119,7 @@ export function otrActions({ addresses, sender }: OtrActionsParameters) {
       isEnclaveActive: (parameters: { enclaveKey: Address; executor: Address; modelId: Hex }) =>
         isEnclaveActive(context, parameters),
       revokeEnclave: (enclaveKey: Address) => revokeEnclave(context, enclaveKey),
+      evictEnclave: (parameters: EvictEnclaveParameters) => evictEnclave(context, parameters),
       proveEnclave: (parameters: ProveEnclaveParameters) => proveEnclave(context, parameters),
       setPolicy: (parameters: { modelId: Hex; measurement: Hex; validUntil: number }) => setPolicy(context, parameters),
       removePolicy: (parameters: { modelId: Hex; measurement: Hex }) => removePolicy(context, parameters),

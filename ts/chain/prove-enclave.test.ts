@@ -1,13 +1,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Hex, keccak256, type TransactionReceipt, zeroHash } from "viem";
+import { type Hex, keccak256, stringToHex, type TransactionReceipt, zeroHash } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { getBlock, getTransactionCount } from "viem/actions";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { DevIntel } from "../attestation/dev-root/index.ts";
 import { cacheSteps, gpuAux, gpuNonce, NVIDIA_KIND } from "../attestation/gpu-evidence.ts";
 import { firmwareOf } from "../attestation/gpu-firmware.ts";
 import { parseQuote } from "../attestation/intel/quote.ts";
+import { dcapAux } from "../attestation/intel-submissions.ts";
 import { parsePem } from "../attestation/x509.ts";
 import { fromHex, toHex } from "../commit/bytes.ts";
 import { type DevSourceOptions, devRoots, devSource } from "../enclave/dev-source.ts";
@@ -19,7 +21,7 @@ import { look, type ProveEnclaveParameters, proveEnclave } from "./actions/prove
 import { enclaveRegistration, isEnclaveActive, revokeEnclave } from "./actions/register-enclave.ts";
 import { acceptFirmware, type PolicyTerms, removePolicy, setPolicy, setTerms } from "./actions/set-policy.ts";
 import { type Anvil, anvilKey, startAnvil } from "./anvil.ts";
-import { attestationContracts } from "./attestation-contracts.ts";
+import { attestationContracts, DCAP_KINDS } from "./attestation-contracts.ts";
 import { connect } from "./client.ts";
 import { callOf, read } from "./context.ts";
 import { deploy } from "./deploy.ts";
@@ -144,6 +146,43 @@ describe("an enclave key, proved in sessions under development roots", () => {
     });
   });
 
+  it("of an SGX enclave is registered and renewed by the same way, under the verifier of its kind", async () => {
+    const source = machine({ gpus: 0, tee: "sgx" });
+    const { evidence, measurement: enclaves, tee } = await look(source);
+    expect([tee, enclaves === measurement]).toEqual(["sgx", false]);
+    // The policy of a virtual machine on this platform takes no enclave.
+    await expect(proveEnclave(executor.context, proof({ source }))).rejects.toMatchObject({ code: "enclave.policy" });
+    const { modelId } = scene.model;
+    await setPolicy(governance.context, { modelId, measurement: enclaves, validUntil: 2 ** 33 });
+    const terms = { ...TERMS, gpus: 0, minAssurance: 2 };
+    await setTerms(governance.context, { modelId, measurement: enclaves, terms });
+    const { transactions, gas } = await proveEnclave(executor.context, proof({ source }));
+    console.log(`SGX key: ${transactions} transactions, ${gas} gas`);
+    expect(transactions).toBe(11);
+    expect(await read(executor.context, "enclaves", "enclaveOf", [enclave.address])).toMatchObject({
+      kind: DCAP_KINDS.sgx,
+      measurement: enclaves,
+    });
+    expect(await read(executor.context, "enclaves", "standingOf", [enclave.address])).toMatchObject({ assurance: 2 });
+    await pass(2 * DAY);
+    expect(await proveEnclave(executor.context, proof({ source, renew: true }))).toMatchObject({ changed: true });
+    // Either kind of quote is refused under the other's name, by the contracts behind the registry.
+    const virtual = await look(machine({ gpus: 0 }));
+    for (const [kind, { quote }] of [
+      [DCAP_KINDS.tdx, { quote: (evidence.cpu as { quote: Uint8Array }).quote }],
+      [DCAP_KINDS.sgx, virtual],
+    ] as const) {
+      const { sessions } = await attestationContracts(executor.context, "sgx");
+      const aux = dcapAux(parsePem(parseQuote(quote).chain)[0]!.der, 20);
+      const call = callOf(sessions, "sessions", "prove", [{ kind, evidence: toHex(quote), aux }]);
+      await expect(executor.context.sender.send(call)).rejects.toThrow(/QuoteVersion/);
+    }
+    const removal = callOf(executor.context.addresses.enclaves, "enclaves", "removeVerifier", [DCAP_KINDS.sgx]);
+    await governance.context.sender.send(removal);
+    const registration = { ...proof().registration, enclaveKey: governance.address };
+    await expect(proveEnclave(executor.context, proof({ source, registration }))).rejects.toThrow(/SGX quotes/);
+  });
+
   it("is renewed with fresh collateral, before it expires and not after", async () => {
     const { expiresAt } = await proveEnclave(executor.context, proof());
     await expect(
@@ -264,7 +303,7 @@ describe("an enclave key, proved in sessions under development roots", () => {
     const certificates = parsePem(chain);
     const leaf = { id: cacheSteps(certificates).at(-1)!.id, der: certificates[0]!.der };
     const evidence = { kind: NVIDIA_KIND, evidence: toHex(report), aux: gpuAux(report, leaf, 1n) };
-    const { sessions } = await attestationContracts(executor.context);
+    const { sessions } = await attestationContracts(executor.context, "tdx");
     await governance.context.sender.send(callOf(sessions, "sessions", "prove", [evidence]));
     const names: string[] = [];
     await proveEnclave(executor.context, proof({ onSent: (name) => names.push(name) }));
@@ -286,6 +325,21 @@ describe("an enclave key, proved in sessions under development roots", () => {
     await removePolicy(governance.context, { modelId: scene.model.modelId, measurement });
     await refused({}, /otr enclave policy set/);
     expect(await sent()).toBe(before);
+  });
+
+  it("brings the list of TCB evaluation data numbers along, where it comes with the collateral", async () => {
+    const now = Number((await getBlock(scene.client)).timestamp);
+    const issued = { issuedAt: now - 60, evaluation: 20, announced: { 20: now - 400 * DAY, 21: now - 10 * DAY } };
+    const collateral = new DevIntel(SEED).tdxCollateral(issued);
+    const names: string[] = [];
+    const onSent = (name: string) => names.push(name);
+    await proveEnclave(executor.context, proof({ source: without(machine()), collateral, onSent }));
+    expect(names).toContain("intelCollateral.submitTcbEvaluation");
+    const { intelCollateral: address } = await attestationContracts(executor.context, "tdx");
+    const kind = stringToHex("TDX", { size: 32 });
+    const [, since] = await read(executor.context, "intelCollateral", "evaluationOf", [kind], { address });
+    expect(since).toBe(now - 60);
+    expect(await isActive()).toBe(true);
   });
 
   it("is refused with stale collateral, with none, and with some from the future", async () => {
@@ -312,7 +366,7 @@ describe("an enclave key, proved in sessions under development roots", () => {
 
   it("says what to do when contracts are called in the wrong order", async () => {
     const { evidence } = await look(machine());
-    const contracts = await attestationContracts(executor.context);
+    const contracts = await attestationContracts(executor.context, "tdx");
     const send = async (call: ReturnType<typeof callOf>) => {
       const error = await executor.context.sender.send(call).catch((caught: unknown) => caught);
       expect(error).toMatchObject({ code: "chain.revert" });
@@ -415,7 +469,7 @@ describe("a production deployment", () => {
     });
     // Nor do the contracts themselves.
     const { evidence } = await look(source);
-    const contracts = await attestationContracts(context);
+    const contracts = await attestationContracts(context, "tdx");
     const root = callOf(contracts.intelCertificates, "intelCertificates", "addRoot", [certificate(evidence, 2)]);
     await expect(sender.send(root)).rejects.toMatchObject({ errorName: "PckRoot" });
     const gpu = evidence.gpus[0]!.chain;

@@ -18,6 +18,7 @@ import { BaseError } from "../errors.ts";
 import { certificatesOf, readFile, readJson, timeOf } from "./attest-files.ts";
 import { collateralCommand } from "./collateral-command.ts";
 import { NegativeResultError, UsageError } from "./errors.ts";
+import { ocspCommand } from "./ocsp-command.ts";
 import { table } from "./output.ts";
 import { integer, type Run } from "./program.ts";
 
@@ -83,6 +84,7 @@ export function attestCommands(program: Command, run: Run): void {
     );
 
   collateralCommand(attest, run);
+  ocspCommand(attest, run);
 
   attest
     .command("dev-roots")

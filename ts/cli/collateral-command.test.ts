@@ -12,6 +12,7 @@ import {
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { DevIntel } from "../attestation/dev-root/index.ts";
 import { pem } from "../attestation/dev-root/x509.ts";
+import type { Collateral } from "../attestation/intel/collateral.ts";
 import {
   certificateName,
   dcapAux,
@@ -40,6 +41,11 @@ const at = (name: string) => join(folder, name);
 writeFileSync(at("quote.bin"), quote);
 writeFileSync(at("root.pem"), pem(intel.certificates.root));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The list's part of collateral. */
+const listOf = ({ tcb_evaluation_issuer_chain, tcb_evaluation, tcb_evaluation_signature }: Collateral) => ({
+  ...{ tcb_evaluation_issuer_chain, tcb_evaluation, tcb_evaluation_signature },
+});
 
 const ZERO: Hex = `0x${"00".repeat(32)}`;
 let server: PcsServer;
@@ -102,11 +108,12 @@ describe("otr attest collateral", () => {
 describe("otr attest collateral --submit", () => {
   let node: SessionsChain;
   let verifier: Contract;
+  let store: Contract;
   beforeAll(async () => {
     node = await startSessionsChain(keccak256("0x"));
     const { root, signer } = intel.certificates;
     const certificates = await node.deploy(built("IntelCertificates"), [keccak256(root), subjectHash(signer)]);
-    const store = await node.deploy(built("IntelCollateral"), [certificates.address]);
+    store = await node.deploy(built("IntelCollateral"), [certificates.address]);
     const policy = {
       minTcbEval: 17,
       promotionDelay: 31_536_000,
@@ -158,6 +165,61 @@ describe("otr attest collateral --submit", () => {
     ]);
     await expect(verify()).rejects.toThrow(toFunctionSelector("CertificateRevoked(bytes32,uint256)"));
   }, 300_000);
+
+  it("takes collateral and the list of numbers from a file, and asks nobody", async () => {
+    const announced = { 17: issuedAt - 40_000_000, 18: issuedAt - 1_000_000 };
+    const fresh = intel.tdxCollateral({ issuedAt: issuedAt + 70, announced });
+    server = await servePcs(fresh);
+    const file = at("carried.json");
+    // Where there is a network: everything in one file.
+    expect((await otr(fetched("--max-age", "0", "--out", file))).code).toBe(0);
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(fresh);
+    const { asked } = server;
+    await server.close();
+    const before = asked.length;
+    // Where there is none.
+    const carried = (path: string, ...more: string[]) =>
+      otr(
+        [
+          ...["attest", "collateral", at("quote.bin"), "--from", path, "--root", at("root.pem"), "--submit"],
+          ...["--verifier", verifier.address, ...more],
+        ],
+        { OTR_RPC_URL: node.url, OTR_PRIVATE_KEY: anvilKey(0) },
+      );
+    const done = await carried(file);
+    expect([done.code, done.err, done.result.source]).toEqual([0, "", "file"]);
+    expect((done.result.submitted as { name: string }[]).map(({ name }) => name.split(".")[1])).toEqual([
+      ...["addCrl", "addCrl", "submitTcbInfo", "submitQeIdentity", "submitTcbEvaluation"],
+    ]);
+    expect((await carried(file)).result.submitted).toEqual([]);
+    expect(asked).toHaveLength(before);
+    const [, issued] = await node.read<[Hex, number, number]>(store, "evaluationOf", [
+      stringToHex("TDX", { size: 32 }),
+    ]);
+    expect(issued).toBe(issuedAt + 70);
+    // The list alone is old: nobody is stopped for it.
+    const old = intel.tdxCollateral({ issuedAt: issuedAt - 90 * 86_400, announced });
+    const mixed = { ...intel.tdxCollateral({ issuedAt: issuedAt + 75 }), ...listOf(old) };
+    writeFileSync(at("mixed.json"), JSON.stringify(mixed));
+    expect((await carried(at("mixed.json"))).result.submitted).toHaveLength(4);
+    // What is changed on the way, or is no collateral, or of another root.
+    writeFileSync(at("bad.json"), JSON.stringify({ ...fresh, tcb_info: `${fresh.tcb_info} ` }));
+    expect((await carried(at("bad.json"))).err).toContain("attestation.signature");
+    writeFileSync(at("bad.json"), JSON.stringify({ ...fresh, ...listOf(old), tcb_evaluation_signature: "0" }));
+    expect((await carried(at("bad.json"))).err).toContain("attestation.encoding");
+    expect((await carried(at("quote.bin"))).code).toBe(2);
+    expect((await carried(at("nothing.json"))).code).toBe(2);
+    expect((await carried(file, "--url", "http://127.0.0.1:1")).err).toContain("--from asks nobody");
+    expect((await carried(file, "--at", "2020-01-01T00:00:00Z")).err).toMatch(/attestation\.(not-yet-valid|expired)/);
+  }, 300_000);
+
+  it("does without the list of numbers where the service fails to answer", async () => {
+    server = await servePcs(collateral);
+    server.other.set("/tdx/certification/v4/tcbevaluationdatanumbers", { status: 503 });
+    const file = at("without.json");
+    expect((await otr(fetched("--max-age", "0", "--out", file))).code).toBe(0);
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(collateral);
+  });
 
   it("what Intel revokes is shown to the verifier by list or document", async () => {
     const { certificates } = intel;

@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createTestClient, http, keccak256 } from "viem";
 import { privateKeyToAddress } from "viem/accounts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { platformOf } from "../attestation/intel/fetch-collateral.ts";
 import { type Anvil, anvilAddress, anvilKey, startAnvil } from "../chain/anvil.ts";
 import { deploymentPath } from "../chain/deployment.ts";
 import { main } from "./program.ts";
@@ -50,7 +51,8 @@ describe("otr enclave", () => {
   const file = () => ["--key-file", join(folder, "enclave")];
 
   it("measures the machine, and says what governance has to accept", async () => {
-    const result = await enclave(1, "measure");
+    const result = await enclave(1, "measure", "--quote", join(folder, "quote.bin"));
+    expect(platformOf(new Uint8Array(readFileSync(join(folder, "quote.bin")))).tee).toBe("tdx");
     expect(result.code).toBe(0);
     measured = result.json();
     expect(measured).toMatchObject({ measurement: expect.stringMatching(/^0x[0-9a-f]{64}$/) });
@@ -58,6 +60,18 @@ describe("otr enclave", () => {
     const refused = await enclave(1, "register", MODEL, ...file());
     expect([refused.code, refused.error().code]).toEqual([1, "enclave.policy"]);
     expect(refused.err).toContain(`otr enclave policy set ${MODEL} --measurement ${measured.measurement}`);
+  });
+
+  it("lists the verifiers of all kinds of evidence, those of quotes with their policies", async () => {
+    const listed = (await enclave(1, "verifiers")).json() as { kind: string; verifier: string; minTcbEval?: number }[];
+    expect(listed.map(({ kind }) => kind)).toEqual(["TDX_DCAP", "SGX_DCAP", "NV_SPDM", "VERIFIER_ENCLAVE", "DEV"]);
+    expect(new Set(listed.map(({ verifier }) => verifier)).size).toBe(5);
+    const [tdx, sgx] = listed;
+    expect(tdx).toMatchObject({ minTcbEval: "20", acceptConfiguration: false });
+    // Quotes of both kinds are judged alike, by the same certificates and documents.
+    expect(sgx).toEqual({ ...tdx, kind: "SGX_DCAP", verifier: sgx!.verifier });
+    const file = JSON.parse(readFileSync(deploymentPath(CHAIN), "utf8")) as Record<string, string>;
+    expect([tdx!.verifier, sgx!.verifier]).toEqual([file.DcapVerifier, file.DcapVerifierSgx]);
   });
 
   it("sets policies and firmware, step by step as the errors say", async () => {

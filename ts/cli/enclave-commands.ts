@@ -1,9 +1,13 @@
+import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { type Address, encodeEventTopics, type Hex, keccak256, parseEventLogs } from "viem";
+import { type Address, encodeEventTopics, type Hex, keccak256, parseEventLogs, stringToHex, zeroAddress } from "viem";
 import { getBlock, getBlockNumber } from "viem/actions";
+import { readEvidence } from "../attestation/evidence-file.ts";
 import { firmwareOf } from "../attestation/gpu-firmware.ts";
 import { ABIS } from "../chain/abis.ts";
+import type { EvictedEnclave } from "../chain/actions/evict-enclave.ts";
 import { look, type ProveEnclaveParameters } from "../chain/actions/prove-enclave.ts";
+import { DCAP_KINDS, intelContracts } from "../chain/attestation-contracts.ts";
 import { read } from "../chain/context.ts";
 import { otrActions } from "../chain/otr-actions.ts";
 import { rangedLogs } from "../chain/ranged-logs.ts";
@@ -16,6 +20,7 @@ import type { EvidenceSource } from "../enclave/source.ts";
 import { guestConfiguration } from "../executor/open-executor.ts";
 import { readDescription } from "../model/load.ts";
 import { Database } from "../store/database.ts";
+import { readFile } from "./attest-files.ts";
 import { dateOf, UsageError } from "./errors.ts";
 import { table } from "./output.ts";
 import { address, bytes32, type Run } from "./program.ts";
@@ -36,7 +41,7 @@ interface ProofFlags extends Sending {
   readonly collateral?: string;
 }
 
-/** `otr enclave show | measure | register | renew | revoke` */
+/** `otr enclave show | verifiers | measure | register | renew | revoke | evict` */
 export function enclaveCommands(program: Command, run: Run): void {
   const enclave = program.command("enclave").description("enclave keys: what proves them, and until when");
 
@@ -56,11 +61,27 @@ export function enclaveCommands(program: Command, run: Run): void {
     );
 
   enclave
-    .command("measure")
-    .description("what the machine's evidence measures: what policies and sets of firmware have to accept")
+    .command("verifiers")
+    .description("which kinds of evidence the registry takes now: the verifier of each, and how it judges")
     .action(
       run(async (session) => {
-        const { measurement, evidence } = await look(await sourceOf(session));
+        const found = (await Promise.all(KINDS.map((kind) => shownVerifier(session, kind)))).filter(
+          ({ verifier }) => verifier !== zeroAddress,
+        );
+        session.output.result(found, () =>
+          table(found.map(({ kind, verifier, ...policy }) => [kind, verifier, termsText(policy)])),
+        );
+      }),
+    );
+
+  enclave
+    .command("measure")
+    .description("what the machine's evidence measures: what policies and sets of firmware have to accept")
+    .option("--quote <file>", "write the machine's quote there: `otr attest collateral` asks for its platform")
+    .action(
+      run(async (session, options: { quote?: string }) => {
+        const { measurement, evidence, quote } = await look(await sourceOf(session));
+        if (options.quote !== undefined) writeFileSync(options.quote, quote);
         const { gpuMeasurements } = session.config.executor.attestation;
         const gpus = evidence.gpus.map(({ report }) => firmwareOf(report, BigInt(gpuMeasurements)));
         session.output.result({ measurement, gpuMeasurements, firmware: gpus }, () =>
@@ -122,6 +143,50 @@ export function enclaveCommands(program: Command, run: Run): void {
           session.output.result({ key, revoked: true }, () => `${key}: revoked`);
       }),
     );
+
+  enclave
+    .command("evict <key>")
+    .description(
+      "end anybody's key that Intel or NVIDIA has given up since, by what the chain knows: revoked certificates, firmware, security versions. Anybody may",
+    )
+    .option(
+      "--quote <file>",
+      "quote that proved the key; default: from its transaction, which not every account sends as its own",
+    )
+    .option(...DRY_RUN)
+    .action(
+      run(async (session, text: string, options: Sending & { quote?: string }) => {
+        await evict(session, address(text), options);
+      }),
+    );
+}
+
+/** Whoever comes second finds what the first has done. */
+async function evict(session: Session, key: Address, options: Sending & { quote?: string }): Promise<void> {
+  const { otr } = await session.reader();
+  const { expiresAt, revokedAt } = await read(otr, "enclaves", "enclaveOf", [key]);
+  if (expiresAt === 0) throw new UsageError(`${key} was never registered.`, "`otr enclave show` lists keys.");
+  if (revokedAt !== 0) {
+    const ended = dateOf(BigInt(revokedAt));
+    session.output.result({ key, evicted: false, revokedAt }, () => `${key} is revoked already, since ${ended}`);
+    return;
+  }
+  const evidence = options.quote === undefined ? undefined : readEvidence(readFile(options.quote));
+  if (evidence !== undefined && evidence.kind !== "quote")
+    throw new UsageError(`${options.quote} is no quote but of kind ${evidence.kind}.`);
+  let done: EvictedEnclave | undefined;
+  const sent = await sendOrSimulate(session, options, async (actions) => {
+    const { fromBlock, rpc } = session.config;
+    const range = { fromBlock: BigInt(fromBlock), maxRange: BigInt(rpc.maxBlockRange) };
+    done = await actions.evictEnclave({ enclaveKey: key, ...range, quote: evidence?.bytes });
+  });
+  if (!sent || done === undefined) return;
+  const { reason, receipt } = done;
+  const { transactionHash: transaction, gasUsed: gas } = receipt;
+  session.output.result(
+    { key, evicted: true, reason, transaction, gas },
+    () => `${key} is revoked: ${reason} (${gas} gas)`,
+  );
 }
 
 const NO_KEY = keccak256("0x");
@@ -219,6 +284,31 @@ async function shownKey(session: Session, key: Address, now: bigint) {
     ...{ assurance, gpus, registeredAt, expiresAt, revokedAt, attestation },
   };
 }
+
+/** Kinds of evidence that any contract verifies, as `Assurance` ranks them. */
+const KINDS = ["TDX_DCAP", "SGX_DCAP", "NV_SPDM", "VERIFIER_ENCLAVE", "GOVERNANCE", "DEV"] as const;
+const DCAP: readonly Hex[] = Object.values(DCAP_KINDS);
+
+/** The verifier of a kind; of one of quotes also its policy. */
+async function shownVerifier(session: Session, kind: (typeof KINDS)[number]) {
+  const { otr } = await session.reader();
+  const name = stringToHex(kind, { size: 32 });
+  const verifier = await read(otr, "enclaves", "verifierOf", [name]);
+  if (verifier === zeroAddress || !DCAP.includes(name)) return { kind, verifier };
+  const at = { address: verifier };
+  const [minTcbEval, maxAge, acceptConfiguration, { intelCertificates, intelCollateral }] = await Promise.all([
+    read(otr, "dcap", "MIN_TCB_EVAL", [], at),
+    read(otr, "dcap", "MAX_AGE", [], at),
+    read(otr, "dcap", "ACCEPT_CONFIGURATION", [], at),
+    intelContracts(otr, verifier),
+  ]);
+  return { kind, verifier, minTcbEval, maxAge, acceptConfiguration, intelCertificates, intelCollateral };
+}
+
+const termsText = (terms: object): string =>
+  Object.entries(terms)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(", ");
 
 const TIMES = ["registeredAt", "expiresAt", "revokedAt"];
 

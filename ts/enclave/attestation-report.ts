@@ -136,7 +136,7 @@ export class AttestationService {
   ): KeyAttestation {
     const { source, domain, executor, tlsFingerprint } = this.#o;
     const { cpu, gpus, collateral } = evidence;
-    const quote = cpu.kind === "tdx" ? plain(cpu.quote) : null;
+    const quote = cpu.kind === "snp" ? null : plain(cpu.quote);
     return {
       model: key.model,
       signing_address: getAddress(key.address),
@@ -182,7 +182,7 @@ function tcbInfoOf({ cpu }: Evidence, configuration: string | undefined): Record
     configuration === undefined
       ? {}
       : { app_compose: configuration, compose_hash: createHash("sha256").update(configuration).digest("hex") };
-  if (cpu.kind !== "tdx") return compose;
+  if (cpu.kind === "snp") return compose;
   const { report } = parseQuote(cpu.quote);
   if (report.kind !== "tdx") return compose;
   const rtmrs = report.rtmrs.map((value, k) => [`rtmr${k}`, plain(value)]);

@@ -4,7 +4,7 @@ import { DevIntel, DevNvidia } from "../attestation/dev-root/index.ts";
 import { subjectHash } from "../attestation/intel-submissions.ts";
 import { type Clock, systemClock } from "../chain/time.ts";
 import { concat, type Hex } from "../commit/bytes.ts";
-import { checkAsked, type EvidenceSource } from "./source.ts";
+import { checkAsked, type EvidenceSource, type Tee } from "./source.ts";
 
 /** What a development source is made of. */
 export interface DevSourceOptions {
@@ -14,6 +14,8 @@ export interface DevSourceOptions {
   /** Text that MRCONFIGID commits to. */
   readonly configuration?: string;
   readonly clock?: Clock;
+  /** What the machine is: a virtual machine (TDX, the default) or an enclave (SGX), which commits to no text. */
+  readonly tee?: Tee;
 }
 
 /** Collateral is issued for a day in which this falls: what is asked twice is the same. */
@@ -29,11 +31,12 @@ export function devRoots(seed: Uint8Array): Readonly<Record<"intelRoot" | "intel
 }
 
 /**
- * Evidence without hardware, in the structure of hardware's: TDX quotes and H100 reports under roots that the seed determines. It proves
+ * Evidence without hardware, in the structure of hardware's: quotes and H100 reports under roots that the seed determines. It proves
  * nothing, and it is what verifiers are run on where there is no such machine.
  */
 export function devSource(options: DevSourceOptions): EvidenceSource {
-  const { seed, gpus = 1, configuration, clock = systemClock } = options;
+  const { seed, gpus = 1, clock = systemClock, tee = "tdx" } = options;
+  const configuration = tee === "tdx" ? options.configuration : undefined;
   const [intel, nvidia] = [new DevIntel(seed), new DevNvidia(seed)];
   const fields = configuration === undefined ? {} : { mrConfigId: mrConfigId(configuration) };
   return {
@@ -47,10 +50,11 @@ export function devSource(options: DevSourceOptions): EvidenceSource {
         const gpu = nvidia.gpu(index);
         return { report: gpu.report(nonce), chain: gpu.pem };
       });
+      const issued = { issuedAt: now - (now % DAY), evaluation: EVALUATION };
       return {
-        cpu: { kind: "tdx", quote: intel.tdxQuote(reportData, fields) },
+        cpu: { kind: tee, quote: tee === "tdx" ? intel.tdxQuote(reportData, fields) : intel.sgxQuote(reportData) },
         gpus: reports,
-        collateral: intel.tdxCollateral({ issuedAt: now - (now % DAY), evaluation: EVALUATION }),
+        collateral: tee === "tdx" ? intel.tdxCollateral(issued) : intel.sgxCollateral(issued),
       };
     },
   };

@@ -1,9 +1,12 @@
 import type { Collateral } from "../attestation/intel/collateral.ts";
 import { EvidenceUnavailableError } from "./errors.ts";
 
+/** Kinds of Intel's machines, by their quotes: of virtual machines, and of enclaves. */
+export type Tee = "tdx" | "sgx";
+
 /** Evidence of the machine's processor for 64 bytes of report data. */
 export type CpuEvidence =
-  | { readonly kind: "tdx"; readonly quote: Uint8Array }
+  | { readonly kind: Tee; readonly quote: Uint8Array }
   /** `certificates` as the host handed them over; empty if it has none. */
   | { readonly kind: "snp"; readonly report: Uint8Array; readonly certificates: Uint8Array };
 
@@ -24,7 +27,7 @@ export interface Evidence {
 
 /** Where an enclave's evidence comes from. Drivers take each other's place. */
 export interface EvidenceSource {
-  readonly kind: "tdx" | "snp" | "dev";
+  readonly kind: CpuEvidence["kind"] | "dev";
   /** GPUs of the machine: as many as `gpuNonces` may have. */
   readonly gpus: number;
   /** Text that the machine's MRCONFIGID commits to, if it does: what the guest was started with. */

@@ -9,6 +9,8 @@ export interface CollateralOptions {
   /** Until `nextUpdate`, in seconds; 30 days as Intel's. */
   readonly validSeconds?: number;
   readonly evaluation?: number;
+  /** With a list of TCB evaluation data numbers: when each was announced, in seconds since 1970. */
+  readonly announced?: Readonly<Record<number, number>>;
   /** Status of the platform's level, of the TDX module's and of the quoting enclave's. */
   readonly status?: { readonly platform?: string; readonly module?: string; readonly enclave?: string };
   readonly advisories?: readonly string[];
@@ -54,6 +56,12 @@ export function collateralOf(issuer: CollateralIssuer, options: CollateralOption
     plain(crl({ issuer: by, thisUpdate: issuedAt, nextUpdate: issuedAt + validSeconds, revoked: serials }));
   const { root, platformCa, signer } = issuer.certificates;
   const signerChain = pem(signer) + pem(root);
+  const numbersText = JSON.stringify({
+    ...{ id: tcbInfo.id, version: 1, ...dates },
+    tcbEvalNumbers: Object.entries(options.announced ?? {}).map(([number, date]) => ({
+      ...{ tcbEvaluationDataNumber: Number(number), tcbRecoveryEventDate: iso(date), tcbDate: iso(date) },
+    })),
+  });
   return {
     pck_crl_issuer_chain: pem(platformCa) + pem(root),
     root_ca_crl: list(issuer.root, revoked.authorities ?? []),
@@ -64,6 +72,11 @@ export function collateralOf(issuer: CollateralIssuer, options: CollateralOption
     qe_identity_issuer_chain: signerChain,
     qe_identity: qeText,
     qe_identity_signature: sign(qeText),
+    ...(options.announced !== undefined && {
+      tcb_evaluation_issuer_chain: signerChain,
+      tcb_evaluation: numbersText,
+      tcb_evaluation_signature: sign(numbersText),
+    }),
   };
 }
 

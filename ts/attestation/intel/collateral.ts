@@ -24,6 +24,10 @@ export const collateralSchema = z.object({
   qe_identity_issuer_chain: text,
   qe_identity: text,
   qe_identity_signature: hexText(64),
+  /** The list of TCB evaluation data numbers, for chains: whoever has it in the file brings it along. */
+  tcb_evaluation_issuer_chain: text.optional(),
+  tcb_evaluation: text.optional(),
+  tcb_evaluation_signature: hexText(64).optional(),
 });
 export type Collateral = z.infer<typeof collateralSchema>;
 

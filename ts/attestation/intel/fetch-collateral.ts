@@ -43,7 +43,7 @@ export interface FetchedCollateral {
   readonly evaluation: number;
   /** Until when all of it holds, in seconds since 1970. */
   readonly notAfter: number;
-  readonly source: "service" | "cache";
+  readonly source: "service" | "cache" | "file";
   /** Why the service was not, though the cached one is old. */
   readonly failure?: CollateralFetchError;
 }
@@ -86,11 +86,24 @@ export async function fetchCollateral(quote: Uint8Array, options: FetchCollatera
   return { ...fetched, source: "service" };
 }
 
-/** A list of TCB evaluation data numbers, and its signer's certificate. */
+/**
+ * Collateral that was fetched elsewhere, for a quote's platform: verified as if the service had answered with it.
+ *
+ * @throws CollateralError and errors of `verifyCollateral` if it is of something else or does not hold
+ */
+export function checkCollateral(
+  quote: Uint8Array,
+  collateral: Collateral,
+  options: Pick<FetchCollateralOptions, "time" | "root" | "evaluation">,
+): FetchedCollateral {
+  return { ...verified(collateral, platformOf(quote), options), source: "file" };
+}
+
+/** A list of TCB evaluation data numbers, and its signer's chain. */
 export interface SignedEvaluations {
   readonly document: SignedDocument;
-  /** DER. */
-  readonly signer: Uint8Array;
+  /** In PEM, its signer's certificate first. */
+  readonly chain: string;
 }
 
 /**
@@ -109,9 +122,29 @@ export async function fetchEvaluations(
   return (
     answer && {
       document: documentOf("tcbEvaluationDataNumbers", new TextDecoder().decode(answer.body)),
-      signer: parsePem(answer.chain)[0]!.der,
+      chain: answer.chain,
     }
   );
+}
+
+/** Collateral with the list in it, as files carry both. */
+export function withEvaluations(collateral: Collateral, { document, chain }: SignedEvaluations): Collateral {
+  return {
+    ...collateral,
+    tcb_evaluation_issuer_chain: chain,
+    tcb_evaluation: document.json,
+    tcb_evaluation_signature: document.signature.slice(2),
+  };
+}
+
+/** The list in a file of collateral; undefined if it has none. @throws EvidenceEncodingError if its chain is no certificates */
+export function evaluationsIn({
+  tcb_evaluation_issuer_chain: chain,
+  tcb_evaluation: json,
+  tcb_evaluation_signature: signature,
+}: Collateral): SignedEvaluations | undefined {
+  if (chain === undefined || json === undefined || signature === undefined) return undefined;
+  return { document: { json, signature: `0x${signature}` }, chain };
 }
 
 async function ask(pcs: Pcs, { tee, fmspc, ca }: QuotePlatform, evaluation: number | undefined): Promise<Collateral> {
@@ -143,7 +176,7 @@ const plain = (bytes: Uint8Array): string => toHex(bytes).slice(2);
 function verified(
   collateral: Collateral,
   platform: QuotePlatform,
-  { time, root = ROOTS.intel, evaluation }: FetchCollateralOptions,
+  { time, root = ROOTS.intel, evaluation }: Pick<FetchCollateralOptions, "time" | "root" | "evaluation">,
 ): Omit<FetchedCollateral, "source"> {
   const { tcbInfo, qeIdentity, notAfter } = verifyCollateral(collateral, { root, time, checks: new Checks() });
   const tee = platform.tee === "tdx" ? "TDX TD_QE" : "SGX QE";

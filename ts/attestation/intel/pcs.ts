@@ -1,4 +1,5 @@
 import { CollateralFetchError } from "../errors.ts";
+import { fetchBytes } from "../fetch-bytes.ts";
 import { parsePem } from "../x509.ts";
 
 /** Intel's Provisioning Certification Service; caches of it (PCCS) have the same paths. */
@@ -80,32 +81,11 @@ export class Pcs {
     return `${this.url}/${path}${search === "" ? "" : `?${search}`}`;
   }
 
-  async #get(url: string): Promise<{ body: Uint8Array; headers: Headers }> {
-    // One clock for the whole answer: a service that trickles has no more time than one that is silent.
-    const signal = AbortSignal.timeout(this.#timeoutMs);
-    try {
-      const response = await fetch(url, { signal, redirect: "error" });
-      if (response.status !== 200) {
-        await response.body?.cancel();
-        throw new CollateralFetchError(
-          "status",
-          url,
-          `It answers with status ${response.status}.`,
-          fixOf(response.status),
-          { status: response.status },
-        );
-      }
-      return { body: await bodyOf(response, url), headers: response.headers };
-    } catch (error) {
-      if (error instanceof CollateralFetchError) throw error;
-      if (signal.aborted)
-        throw new CollateralFetchError("timeout", url, `It took longer than ${this.#timeoutMs} ms.`, REACHABLE, {
-          cause: error,
-        });
-      const { cause } = error as { cause?: { code?: unknown; message?: unknown } };
-      const why = String(cause?.code ?? cause?.message ?? error);
-      throw new CollateralFetchError("network", url, `The connection failed: ${why}.`, REACHABLE, { cause: error });
-    }
+  #get(url: string): Promise<{ body: Uint8Array; headers: Headers }> {
+    return fetchBytes(url, {
+      ...{ timeoutMs: this.#timeoutMs, mostBytes: MOST_BYTES, unreachable: REACHABLE, other: WHICH_SERVICE, fixOf },
+      fail: (kind, reason, fix, more) => new CollateralFetchError(kind, url, reason, fix, more),
+    });
   }
 }
 
@@ -120,19 +100,6 @@ function fixOf(status: number): string {
   if (status === 401 || status === 403)
     return "It wants credentials, which these paths of Intel's do not: use another one, --url.";
   return status === 429 || status >= 500 ? "Try again later, or use another service: --url." : WHICH_SERVICE;
-}
-
-async function bodyOf(response: Response, url: string): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  // Not by the stated length, which may be none or a lie.
-  for await (const part of response.body ?? []) {
-    size += part.length;
-    if (size > MOST_BYTES)
-      throw new CollateralFetchError("size", url, `Its answer has more than ${MOST_BYTES} bytes.`, WHICH_SERVICE);
-    parts.push(part);
-  }
-  return new Uint8Array(Buffer.concat(parts));
 }
 
 /** A chain as headers have it: PEM, percent-encoded. */

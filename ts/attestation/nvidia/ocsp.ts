@@ -32,6 +32,8 @@ export interface OcspAnswer {
   readonly producedAt: number;
   readonly thisUpdate: number;
   readonly nextUpdate: number;
+  /** Value of that extension, as the asker chose it; undefined if the answer names none, as one that was made beforehand. */
+  readonly nonce: Uint8Array | undefined;
   /** Those that come along, DER; the first is the responder's. Nobody has signed that they do. */
   readonly certificates: readonly Uint8Array[];
 }
@@ -46,9 +48,12 @@ export interface OcspRevocation {
 }
 
 const BASIC = "2b0601050507300101";
-/** AlgorithmIdentifier of SHA-384, with and without parameters. */
-const SHA384 = ["0x300d06096086480165030402020500", "0x300b0609608648016503040202"];
+/** AlgorithmIdentifier of SHA-384, DER; answers may leave out its parameters. */
+export const SHA384: Hex = "0x300d06096086480165030402020500";
+const SHA384_BARE: Hex = "0x300b0609608648016503040202";
 const PURPOSES = "551d25";
+/** Value of the extension that carries a nonce: an octet string in DER. */
+export const NONCE = "2b0601050507300102";
 const OCSP_SIGNING = "0x2b06010505070309";
 const SERIAL_BYTES = 20;
 const HASH = 48;
@@ -86,13 +91,14 @@ export function parseOcsp(der: Uint8Array): OcspAnswer {
     certificates === undefined ? [] : children(only(contentsOf(certificates, 0xa0), TAG.sequence), TAG.sequence);
   if (certificates !== undefined && along.length === 0) fail("Its list of certificates is empty.");
   for (const one of along) contentsOf(one, TAG.sequence);
-  refuseCritical(extensions);
+  const named = refuseCritical(extensions);
   return {
     tbs: tbs!.whole,
     signature: signatureOf(signature, "P-384"),
     responder: responderOf(responder),
     producedAt: generalizedTime(producedAt),
     ...single(answer),
+    nonce: named?.get(NONCE)?.value,
     certificates: along.map(({ whole }) => whole),
   };
 }
@@ -100,7 +106,8 @@ export function parseOcsp(der: Uint8Array): OcspAnswer {
 function single(element: Element | undefined) {
   const [identifier, status, thisUpdate, nextUpdate, extensions, ...rest] = children(element, TAG.sequence);
   const [hash, nameHash, keyHash, serial, ...more] = children(identifier, TAG.sequence);
-  if (!SHA384.includes(toHex(hash?.whole ?? new Uint8Array())) || more.length > 0) fail("It is not by SHA-384.");
+  if (![SHA384, SHA384_BARE].includes(toHex(hash?.whole ?? new Uint8Array())) || more.length > 0)
+    fail("It is not by SHA-384.");
   if (rest.length > 0) fail("Its answer goes on.");
   refuseCritical(extensions);
   const number = magnitude(serial, SERIAL_BYTES);
@@ -135,8 +142,8 @@ function responderOf(element: Element | undefined): Uint8Array | undefined {
   return id.contents.length === KEY_ID ? undefined : fail("Its responder is none.");
 }
 
-function refuseCritical(element: Element | undefined): void {
-  if (element !== undefined) extensionsOf(contentsOf(element, 0xa1), []);
+function refuseCritical(element: Element | undefined) {
+  return element === undefined ? undefined : extensionsOf(contentsOf(element, 0xa1), []);
 }
 
 function hashOf(element: Element | undefined): Uint8Array {
@@ -170,7 +177,8 @@ export function verifyOcsp(answer: OcspAnswer, issuer: X509, time: number): X509
 
 /** Whether the answer is about a certificate of this issuer's. */
 function isIssuer({ nameHash, keyHash }: OcspAnswer, issuer: X509): boolean {
-  return equal(nameHash, sha384(issuer.subject)) && equal(keyHash, sha384(concat([Uint8Array.of(4), issuer.key])));
+  const own = issuerHashes(issuer);
+  return equal(nameHash, own.nameHash) && equal(keyHash, own.keyHash);
 }
 
 function delegate(der: Uint8Array, issuer: X509, time: number): X509 {
@@ -202,16 +210,21 @@ export function ocspRevocation(der: Uint8Array, chain: readonly Uint8Array[], ti
   const basic = basicResponse(der);
   const answer = parseOcsp(basic);
   const certificates = chain.map((one) => parseCertificate(one));
-  const place = certificates.findIndex(({ serial }, k) => {
-    const above = certificates[k + 1];
-    return above !== undefined && serial === answer.serial && isIssuer(answer, above);
-  });
-  const issuer = certificates[place + 1];
-  if (place < 0 || issuer === undefined) throw new OcspError("It is about no certificate of this chain.");
+  const place = placeOf(answer, certificates);
   const number = answer.serial.toString(16);
   if (answer.status !== "revoked") throw new OcspError(`It says that certificate ${number} is ${answer.status}.`);
-  verifyOcsp(answer, issuer, time);
+  verifyOcsp(answer, certificates[place + 1]!, time);
   return revocationCall(basic, chain, place);
+}
+
+/** Which certificate of a chain (leaf first, root last) the answer is about. @throws OcspError if it is about none */
+export function placeOf(answer: OcspAnswer, chain: readonly X509[]): number {
+  const place = chain.findIndex(({ serial }, k) => {
+    const above = chain[k + 1];
+    return above !== undefined && serial === answer.serial && isIssuer(answer, above);
+  });
+  if (place < 0) throw new OcspError("It is about no certificate of this chain.");
+  return place;
 }
 
 /** The call for an answer about the certificate at this place, with whatever it says. */
@@ -239,6 +252,11 @@ function withoutFurther(basic: Uint8Array, own: Uint8Array | undefined): Uint8Ar
   if (own === undefined) return basic;
   const signed = children(only(basic, TAG.sequence), TAG.sequence).slice(0, 3);
   return encode(TAG.sequence, ...signed.map(({ whole }) => whole), encode(0xa0, encode(TAG.sequence, own)));
+}
+
+/** The issuer of a certificate, as OCSP names it: SHA-384 of its name and of its key. */
+export function issuerHashes({ subject, key }: X509): Pick<OcspAnswer, "nameHash" | "keyHash"> {
+  return { nameHash: sha384(subject), keyHash: sha384(concat([Uint8Array.of(4), key])) };
 }
 
 const sha384 = (data: Uint8Array): Uint8Array => new Uint8Array(createHash("sha384").update(data).digest());

@@ -1,6 +1,7 @@
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Collateral } from "../intel/collateral.ts";
+import { evaluationsIn } from "../intel/fetch-collateral.ts";
 
 /** An answer of the server; `end` false leaves the connection open. */
 export interface Answer {
@@ -11,7 +12,7 @@ export interface Answer {
 }
 
 /** A PCCS on the loopback that serves this collateral, until a test says otherwise for a path. */
-export async function servePcs(collateral: Collateral, evaluations?: { body: string; chain: string }) {
+export async function servePcs(collateral: Collateral, evaluations = evaluationsOf(collateral)) {
   const other = new Map<string, Answer | ((response: ServerResponse) => void)>();
   const asked: string[] = [];
   const tee = (JSON.parse(collateral.tcb_info) as { id: string }).id.toLowerCase();
@@ -69,6 +70,14 @@ export async function servePcs(collateral: Collateral, evaluations?: { body: str
       return new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+/** The list that comes with collateral, as the service answers with it. */
+function evaluationsOf(collateral: Collateral): { body: string; chain: string } | undefined {
+  const list = evaluationsIn(collateral);
+  if (list === undefined) return undefined;
+  const { json, signature } = list.document;
+  return { body: `{"tcbEvaluationDataNumbers":${json},"signature":"${signature.slice(2)}"}`, chain: list.chain };
 }
 
 /** A running one. */

@@ -4,13 +4,13 @@ import { getBlock } from "viem/actions";
 import { UnsupportedEvidenceError } from "../../attestation/errors.ts";
 import { firmwareOf } from "../../attestation/gpu-firmware.ts";
 import type { Collateral } from "../../attestation/intel/collateral.ts";
-import { tdxMeasurement } from "../../attestation/intel/measurement.ts";
+import { quoteMeasurement } from "../../attestation/intel/measurement.ts";
 import { withoutCertificates } from "../../attestation/intel-submissions.ts";
 import { type GpuAttesters, registerInSession, type SessionRegistration } from "../../attestation/session.ts";
 import { parsePem } from "../../attestation/x509.ts";
 import { concat, fromHex, toHex } from "../../commit/bytes.ts";
-import type { Evidence, EvidenceSource } from "../../enclave/source.ts";
-import { type AttestationContracts, attestationContracts, TDX_KIND } from "../attestation-contracts.ts";
+import type { Evidence, EvidenceSource, Tee } from "../../enclave/source.ts";
+import { type AttestationContracts, attestationContracts, DCAP_KINDS } from "../attestation-contracts.ts";
 import { type OtrContext, read } from "../context.ts";
 import {
   CollateralStaleError,
@@ -84,9 +84,9 @@ export async function proveEnclave(context: OtrContext, parameters: ProveEnclave
   const sofar = { measurement: before.measurement, expiresAt: BigInt(before.expiresAt) };
   if (isKnown && !renew) return { changed: false, ...sofar, transactions: 0, gas: 0n };
 
-  const contracts = await attestationContracts(context);
   const machine = await look(source);
-  const { measurement } = machine;
+  const { measurement, tee } = machine;
+  const contracts = await attestationContracts(context, tee);
   if (isKnown && measurement !== before.measurement)
     throw ended(`measures ${before.measurement}, this machine ${measurement}`);
   await checkedChain(context, contracts, machine.quote);
@@ -127,13 +127,13 @@ export async function proveEnclave(context: OtrContext, parameters: ProveEnclave
     ...(maxRange === undefined ? {} : { maxRange }),
   });
   await registerInSession(port, {
-    ...{ registration, measurement, chosen, cpu: { kind: TDX_KIND, tcbEval } },
+    ...{ registration, measurement, chosen, cpu: { kind: DCAP_KINDS[tee], tcbEval } },
     gpus: { ...machine.gpus, firmware: machine.evidence.gpus.map(({ report }) => firmwareOf(report, chosen)) },
     imageConfig: configuration === undefined ? `0x${"00".repeat(32)}` : keccak256(stringToHex(configuration)),
     consent: parameters.consent,
     async quote(rd0) {
       const { cpu } = await source.evidence(concat([fromHex(rd0), new Uint8Array(32)]), []);
-      return { kind: TDX_KIND, evidence: toHex(withoutCertificates(quoteOf(cpu))), aux };
+      return { kind: DCAP_KINDS[tee], evidence: toHex(withoutCertificates(quoteOf(cpu).quote)), aux };
     },
   });
   const { expiresAt } = await read(context, "enclaves", "enclaveOf", [enclaveKey]);
@@ -143,6 +143,7 @@ export async function proveEnclave(context: OtrContext, parameters: ProveEnclave
 /** What a machine's policy is about. */
 export interface Machine {
   readonly evidence: Evidence;
+  readonly tee: Tee;
   readonly quote: Uint8Array;
   /** As policies name it. */
   readonly measurement: Hex;
@@ -153,9 +154,9 @@ export interface Machine {
 export async function look(source: EvidenceSource): Promise<Machine> {
   const nonces = Array.from({ length: source.gpus }, () => new Uint8Array(randomBytes(NONCE_BYTES)));
   const evidence = await source.evidence(NO_DATA, nonces);
-  const quote = quoteOf(evidence.cpu);
+  const { kind: tee, quote } = quoteOf(evidence.cpu);
   return {
-    ...{ evidence, quote, measurement: tdxMeasurement(quote) },
+    ...{ evidence, tee, quote, measurement: quoteMeasurement(quote) },
     gpus: {
       chains: evidence.gpus.map(({ chain }) => parsePem(chain)),
       reports: async (asked) => (await source.evidence(NO_DATA, asked)).gpus.map(({ report }) => report),
@@ -163,8 +164,8 @@ export async function look(source: EvidenceSource): Promise<Machine> {
   };
 }
 
-function quoteOf(cpu: Evidence["cpu"]): Uint8Array {
-  if (cpu.kind === "tdx") return cpu.quote;
+function quoteOf(cpu: Evidence["cpu"]) {
+  if (cpu.kind !== "snp") return cpu;
   throw new UnsupportedEvidenceError(
     "Registration with SEV-SNP evidence",
     "No contract verifies it; clients do (`otr attest verify`). A verifier enclave or a statement of governance can vouch for the key instead.",

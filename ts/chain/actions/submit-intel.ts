@@ -4,7 +4,7 @@ import { z } from "zod";
 import { parseCrl } from "../../attestation/crl.ts";
 import { CollateralError } from "../../attestation/errors.ts";
 import type { Collateral } from "../../attestation/intel/collateral.ts";
-import type { SignedEvaluations } from "../../attestation/intel/fetch-collateral.ts";
+import { evaluationsIn, type SignedEvaluations } from "../../attestation/intel/fetch-collateral.ts";
 import { readPck } from "../../attestation/intel/pck.ts";
 import { parseQuote } from "../../attestation/intel/quote.ts";
 import {
@@ -19,7 +19,7 @@ import {
   type Submission,
   signerSubmission,
 } from "../../attestation/intel-submissions.ts";
-import { parseCertificate, parsePem, type X509 } from "../../attestation/x509.ts";
+import { parsePem, type X509 } from "../../attestation/x509.ts";
 import { fromHex } from "../../commit/bytes.ts";
 import { ABIS, errorsAbi } from "../abis.ts";
 import type { IntelContracts } from "../attestation-contracts.ts";
@@ -33,7 +33,7 @@ export interface SubmitIntelParameters {
   readonly quote: Uint8Array;
   /** What Intel signs about the platform. Left out, the chain has to have it. */
   readonly collateral?: Collateral | undefined;
-  /** The list of TCB evaluation data numbers, if it is to be there as well. */
+  /** The list of TCB evaluation data numbers, if it is to be there as well; default: the one that comes with the collateral. */
   readonly evaluations?: SignedEvaluations | undefined;
   /** Seconds since 1970: what the chain has is kept if it holds as long, and replaced if the collateral holds longer. */
   readonly until: bigint;
@@ -59,6 +59,8 @@ interface Held {
 
 interface Need {
   readonly what: string;
+  /** Quotes verify without it, or with an old one: nobody is stopped for it. */
+  readonly optional?: true;
   /** What is at hand, if anything is. */
   readonly ours?: Held | undefined;
   /** Seconds since 1970 until which what the chain has is good enough. */
@@ -117,7 +119,7 @@ interface Named {
 /** Everything, each behind what it needs itself. */
 function needs(
   context: ClientContext,
-  { contracts, collateral, evaluations, until }: SubmitIntelParameters,
+  { contracts, collateral, evaluations = collateral && evaluationsIn(collateral), until }: SubmitIntelParameters,
   { tee, pck, authority, root, tcbEval, now }: Named,
 ): Need[] {
   const certificates = { address: contracts.intelCertificates };
@@ -187,6 +189,7 @@ function needs(
       : [
           {
             what: "list of TCB evaluation data numbers",
+            optional: true as const,
             ours: list.document,
             until,
             known: async () => stored(await read(context, "intelCollateral", "evaluationOf", [info], store)),
@@ -201,7 +204,7 @@ const DOCUMENTS = { tdx: [word("TDX"), word("TD_QE")], sgx: [word("SGX"), word("
 
 /** Submits what is needed, unless the chain has it and it holds. */
 async function meet(
-  { what, ours, until, known }: Need,
+  { what, ours, until, known, optional }: Need,
   now: bigint,
   send: SubmitIntelParameters["send"],
   contracts: IntelContracts,
@@ -223,7 +226,7 @@ async function meet(
     }
   }
   // What holds now is good enough where nothing better is at hand.
-  if (there.ends >= now) return;
+  if (there.ends >= now || optional) return;
   const chain = there.ends === 0n ? "The chain has none" : `The chain's held until ${show(there.ends)}`;
   const held =
     ours === undefined
@@ -298,8 +301,8 @@ function signedOf(kind: DocumentKind, signer: X509, document: SignedDocument): {
 }
 
 /** The list of numbers, and its signer unless that is among the others. */
-function listOf({ document, signer }: SignedEvaluations, others: readonly Hex[]) {
-  const list = signedOf("tcbEvaluationDataNumbers", parseCertificate(signer), document);
+function listOf({ document, chain }: SignedEvaluations, others: readonly Hex[]) {
+  const list = signedOf("tcbEvaluationDataNumbers", parsePem(chain)[0]!, document);
   return { document: list.document, signers: [list.signer].filter(({ name }) => !others.includes(name)) };
 }
 
