@@ -78,7 +78,7 @@ contract InvariantsTest is OtrTest {
         _accounts.push(challenger);
         _accounts.push(stranger);
         _accounts.push(requester);
-        _draws = new FakeSpotChecks(rollup, vault, d.uptime, Duration.wrap(uint32(TURN)));
+        _draws = new FakeSpotChecks(rollup, vault, models, d.uptime, Duration.wrap(uint32(TURN)));
         Rules memory rules = rollup.rulesOf(rollup.currentRules());
         rules.spotChecks = address(_draws);
         vm.prank(governance);
