@@ -119,7 +119,7 @@ export function gasOfDraws(): Omit<SpotcheckFigures, "circuits" | "load"> {
   const drawn = verified + step.longFold * sum(COURT_LONG);
   const ofOneProof = Number(readSnapshot(ANSWERS_SNAPSHOT)[FOUR]) - TRANSACTION;
   return {
-    step: { ...TERMS, ...step },
+    step: { ...TERMS, ...step, gas: Math.round(step.gas), alone: Math.round(step.alone) },
     gasPerReceipt: Number(court[COURT]) + Math.round(drawn / STRIDE),
     gasPerReceiptOneByOne: Math.round((sum(COURT_ONE_BY_ONE) + drawn) / STRIDE),
     gasPerReceiptOfOneProofPairs: Number(court[COURT]) + Math.round(ofOneProof / STRIDE),
