@@ -340,7 +340,7 @@ contract Deploy is Script {
     }
 
     /// @dev Zero without keys.
-    function _elementVerifier(Config memory config, Deployment memory d) private returns (IElementVerifier) {
+    function _elementVerifier(Config memory config, Deployment memory d) internal virtual returns (IElementVerifier) {
         if (config.elementVerifier != address(0)) return IElementVerifier(config.elementVerifier);
         if (!_hasDraws(config)) return IElementVerifier(address(0));
         address found = _find("ElementVerifier");

@@ -7,6 +7,7 @@ import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.s
 import {Test} from "forge-std/Test.sol";
 import {Config, Deploy, Deployment} from "script/Deploy.s.sol";
 import {SameCode} from "script/SameCode.sol";
+import {DeployWithDouble} from "./utils/Deployer.sol";
 import {ElementVerifierDouble} from "./utils/ElementVerifierDouble.sol";
 import {RawFeed} from "./utils/MockFeed.sol";
 import {DisputeGame} from "src/DisputeGame.sol";
@@ -357,7 +358,7 @@ contract DeployWithFeed is Deploy {
     }
 }
 
-contract DeployWithDraws is Deploy {
+contract DeployWithDraws is DeployWithDouble {
     ElementVerifierDouble private immutable _verifier;
     bool private immutable _development;
     uint32 private immutable _stride;

@@ -13,6 +13,7 @@ import {
     RulesVersion,
     Status
 } from "src/interfaces/IOtrRollup.sol";
+import {IModelRegistry} from "src/interfaces/IModelRegistry.sol";
 import {IStakeVault} from "src/interfaces/IStakeVault.sol";
 import {Duration, Timestamp} from "src/libraries/Clock.sol";
 
@@ -24,7 +25,7 @@ contract DrawsTest is GameTest {
 
     function setUp() public override {
         super.setUp();
-        _court = new FakeSpotChecks(rollup, vault, d.uptime, Duration.wrap(uint32(TURN)));
+        _court = new FakeSpotChecks(rollup, vault, models, d.uptime, Duration.wrap(uint32(TURN)));
         _addRules(_rules());
     }
 
@@ -252,11 +253,11 @@ contract DrawsTest is GameTest {
     function test_addRules_courtOfDraws_invalid_reverts() public {
         Duration turn = Duration.wrap(uint32(TURN));
         Rules memory rules = _rules();
-        rules.spotChecks = address(new FakeSpotChecks(IOtrRollup(stranger), vault, d.uptime, turn));
+        rules.spotChecks = address(new FakeSpotChecks(IOtrRollup(stranger), vault, models, d.uptime, turn));
         _expectInvalid(rules, "spotChecks");
-        rules.spotChecks = address(new FakeSpotChecks(rollup, IStakeVault(stranger), d.uptime, turn));
+        rules.spotChecks = address(new FakeSpotChecks(rollup, IStakeVault(stranger), models, d.uptime, turn));
         _expectInvalid(rules, "spotChecks");
-        rules.spotChecks = address(new FakeSpotChecks(rollup, vault, d.uptime, Duration.wrap(uint32(TURN + 1))));
+        rules.spotChecks = address(new FakeSpotChecks(rollup, vault, models, d.uptime, Duration.wrap(uint32(TURN + 1))));
         _expectInvalid(rules, "spotChecks");
         rules.spotChecks = address(_court);
         uint256 most = vault.exitDelay().inSeconds() - EXPIRY_CAP;
@@ -264,6 +265,17 @@ contract DrawsTest is GameTest {
         _addRules(rules);
         _court.setLongestDraws(Duration.wrap(uint32(most + 1)));
         _expectInvalid(rules, "exitDelay");
+    }
+
+    /// @dev Each alone: the registry's models, and the machine of the rules.
+    function testFuzz_addRules_verifierOfOthers_reverts(address registry, uint32 machineVersion) public {
+        vm.assume(registry != address(models) && machineVersion != 7);
+        _court.setMachine(IModelRegistry(registry), 7);
+        _expectInvalid(_rules(), "verifier");
+        _court.setMachine(models, machineVersion);
+        _expectInvalid(_rules(), "verifier");
+        _court.setMachine(models, 7);
+        _addRules(_rules());
     }
 
     /// @dev What anyone can forge is for deployments that say so of themselves.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {Config} from "script/Deploy.s.sol";
+import {ActorsTest} from "./utils/ActorsTest.sol";
 import {FakeSpotChecks} from "./utils/FakeCourt.sol";
-import {OtrTest} from "./utils/OtrTest.sol";
 import {Trees} from "./utils/Trees.sol";
 import {Demand, DemandState} from "src/interfaces/IAvailability.sol";
 import {
@@ -25,18 +24,10 @@ import {Receipt as OtrReceipt, ReceiptHash, Request, RequestHash} from "src/type
 /// @notice Executors, challengers, requesters, strangers, governance and the sequencer act at random, each call valid. The first executor
 ///         answers every game, demand and draw in time, the others only when the walk happens to let them. A court of draws says whatever
 ///         the walk wants.
-contract InvariantsTest is OtrTest {
+contract InvariantsTest is ActorsTest {
     using Trees for Trees.Tree;
 
-    uint256 private constant ACTORS = 3;
     uint32 private constant UNKNOWN_STEP = type(uint32).max;
-
-    struct Actor {
-        address executor;
-        uint256 key;
-        address enclave;
-        uint256 enclaveKey;
-    }
 
     struct Leaf {
         BatchId batchId;
@@ -44,7 +35,6 @@ contract InvariantsTest is OtrTest {
     }
 
     FakeSpotChecks private _draws;
-    Actor[] private _actors;
     address[] private _accounts;
     CommittedReceipt[] private _receipts;
     Status[] private _seen;
@@ -53,32 +43,19 @@ contract InvariantsTest is OtrTest {
     BatchId[] private _batches;
     /// @dev Wei paid of each batch's locks.
     mapping(BatchId batchId => uint256) private _paid;
-    mapping(bytes32 action => uint256) private _count;
     uint64 private _nonce = 100;
     uint256 private _honestDeposits = STAKE;
     uint256 private _honestWithdrawn;
 
     function setUp() public override {
         super.setUp();
-        _actors.push(Actor(executor, executorKey, enclave, enclaveKey));
-        for (uint256 i = 1; i < ACTORS; ++i) {
-            Actor memory actor;
-            (actor.executor, actor.key) = makeAddrAndKey(string.concat("executor", vm.toString(i)));
-            (actor.enclave, actor.enclaveKey) = makeAddrAndKey(string.concat("enclave", vm.toString(i)));
-            _actors.push(actor);
-            _use(i);
-            _registerEnclave();
-            vm.deal(executor, 20 ether);
-            vm.prank(executor);
-            vault.deposit{value: 20 ether}(executor);
-        }
         for (uint256 i; i < ACTORS; ++i) {
             _accounts.push(_actors[i].executor);
         }
         _accounts.push(challenger);
         _accounts.push(stranger);
         _accounts.push(requester);
-        _draws = new FakeSpotChecks(rollup, vault, d.uptime, Duration.wrap(uint32(TURN)));
+        _draws = new FakeSpotChecks(rollup, vault, models, d.uptime, Duration.wrap(uint32(TURN)));
         Rules memory rules = rollup.rulesOf(rollup.currentRules());
         rules.spotChecks = address(_draws);
         vm.prank(governance);
@@ -114,18 +91,15 @@ contract InvariantsTest is OtrTest {
         selectors[25] = this.fill.selector;
         selectors[26] = this.settleDraws.selector;
         selectors[27] = this.missDraw.selector;
-        targetContract(address(this));
-        targetSelector(FuzzSelector({addr: address(this), selectors: selectors}));
+        _target(selectors);
     }
 
-    /// @dev A walk takes months: keys must not run out in it.
-    function _config(address devRoot) internal view override returns (Config memory config) {
-        config = super._config(devRoot);
-        config.keyLifetime = Duration.wrap(3650 days);
+    function _stakeOfOthers() internal pure override returns (uint256) {
+        return 20 ether;
     }
 
-    function _makeProgram() internal override {
-        program.push(_instruction(3, 2, 2, 0, 1000, 1, false));
+    function _replaced(uint256 i) internal override {
+        _accounts.push(_actors[i].executor);
     }
 
     // ---------------------------------------------------------------- executors
@@ -143,7 +117,7 @@ contract InvariantsTest is OtrTest {
     function commit(uint256 seed) external {
         _use(seed);
         uint256 n = 1 + (seed >> 8) % 3;
-        if (vault.convictedAt(executor).isSet() || vault.freeStakeOf(executor) < n * LOCK + RESERVE) return;
+        if (_cannotLock(n)) return;
         OtrReceipt[] memory receipts = new OtrReceipt[](n);
         bytes32[] memory leaves = new bytes32[](n);
         for (uint256 i; i < n; ++i) {
@@ -182,9 +156,7 @@ contract InvariantsTest is OtrTest {
         if (vault.convictedAt(executor).isSet()) return;
         ReceiptHash hash = rollup.hashReceipt(receipt);
         if (BatchId.unwrap(rollup.singleBatchOf(hash)) != 0) return;
-        bytes32 digest = ReceiptHash.unwrap(hash);
-        vm.prank(stranger);
-        BatchId id = rollup.commitReceipt(receipt, _sign(enclaveKey, digest), _sign(executorKey, digest));
+        BatchId id = _commitSigned(receipt);
         _batches.push(id);
         _add(CommittedReceipt({receipt: receipt, batchId: id, index: 0, siblings: ""}));
         ++_count["commitAlone"];
@@ -201,9 +173,7 @@ contract InvariantsTest is OtrTest {
         _batches.push(id);
         for (uint256 i; i < 4; ++i) {
             OtrReceipt memory receipt = _nextReceipt();
-            bytes32 digest = ReceiptHash.unwrap(rollup.hashReceipt(receipt));
-            vm.prank(stranger);
-            id = rollup.commitReceipt(receipt, _sign(enclaveKey, digest), _sign(executorKey, digest));
+            id = _commitSigned(receipt);
             _batches.push(id);
             _add(CommittedReceipt({receipt: receipt, batchId: id, index: 0, siblings: ""}));
         }
@@ -699,62 +669,18 @@ contract InvariantsTest is OtrTest {
             _act(uint256(keccak256(abi.encode(i))));
             if (i % 100 == 99) invariant_all();
         }
-        string[41] memory names = [
-            "deposit",
-            "commit",
-            "paused",
-            "commitAlone",
-            "scarce",
-            "dropDuplicate",
-            "requestExit",
-            "cancelExit",
-            "open",
-            "openTrace",
-            "respond",
-            "chooseStep",
-            "chooseRow",
-            "settle",
-            "settleJump",
-            "won",
-            "lost",
-            "moot",
-            "close",
-            "payOut",
-            "payOutEarly",
-            "payOutRefund",
-            "payReward",
-            "demand",
-            "answerDemand",
-            "unanswered",
-            "closeDemand",
-            "payOutDemand",
-            "release",
-            "burn",
-            "compensate",
-            "claim",
-            "sweep",
-            "outage",
-            "refundMode",
-            "settleDraws",
-            "missDraw",
-            "missDrawRefund",
-            "undrawn",
-            "waitsForDraws",
-            "finalOfConvicted"
-        ];
-        for (uint256 i; i < names.length; ++i) {
-            emit log_named_uint(names[i], _count[bytes32(bytes(names[i]))]);
-        }
-        for (uint256 i; i < names.length; ++i) {
-            assertGt(_count[bytes32(bytes(names[i]))], 0, names[i]);
-        }
+        _assertReached(
+            "deposit commit paused commitAlone scarce dropDuplicate requestExit cancelExit open "
+            "openTrace respond chooseStep chooseRow settle settleJump won lost moot close payOut "
+            "payOutEarly payOutRefund payReward demand answerDemand unanswered closeDemand "
+            "payOutDemand release burn compensate claim sweep outage refundMode settleDraws missDraw "
+            "missDrawRefund undrawn waitsForDraws finalOfConvicted"
+        );
     }
 
-    /// @dev One action of the walk. Convicted executors are replaced, or nothing would be left to happen.
+    /// @dev One action of the walk.
     function _act(uint256 seed) private {
-        for (uint256 i = 1; i < ACTORS; ++i) {
-            if (vault.convictedAt(_actors[i].executor).isSet() && seed % 97 == 0) _replace(i, seed);
-        }
+        _replaceConvicted(seed, 97);
         uint256 action = (seed >> 128) % 39;
         if (action >= 36) this.settleDraws(seed);
         if (action == 35) this.missDraw(seed);
@@ -787,20 +713,6 @@ contract InvariantsTest is OtrTest {
     }
 
     // ---------------------------------------------------------------- helpers
-
-    function _replace(uint256 i, uint256 seed) private {
-        string memory name = string.concat(vm.toString(i), "-", vm.toString(seed));
-        Actor memory actor;
-        (actor.executor, actor.key) = makeAddrAndKey(string.concat("executor", name));
-        (actor.enclave, actor.enclaveKey) = makeAddrAndKey(string.concat("enclave", name));
-        _actors[i] = actor;
-        _accounts.push(actor.executor);
-        _use(i);
-        _registerEnclave();
-        vm.deal(executor, 20 ether);
-        vm.prank(executor);
-        vault.deposit{value: 20 ether}(executor);
-    }
 
     /// @dev The honest executor answers everything that is open before time passes; no step is longer than a turn.
     function _wait(uint256 time) private {
@@ -931,18 +843,6 @@ contract InvariantsTest is OtrTest {
         }
         _receipts.push(c);
         _seen.push(Status.None);
-    }
-
-    function _use(uint256 seed) private {
-        Actor memory actor = _actors[seed % ACTORS];
-        (executor, executorKey, enclave, enclaveKey) = (actor.executor, actor.key, actor.enclave, actor.enclaveKey);
-    }
-
-    function _useExecutor(address account) private {
-        for (uint256 i; i < ACTORS; ++i) {
-            if (_actors[i].executor == account) return _use(i);
-        }
-        executor = account;
     }
 
     /// @dev Everything derived from the request is this receipt's.

@@ -9,6 +9,8 @@ import {Trees} from "./utils/Trees.sol";
 import {Availability} from "src/Availability.sol";
 import {DisputeGame} from "src/DisputeGame.sol";
 import {FraudProofs} from "src/FraudProofs.sol";
+import {ModelRegistry} from "src/ModelRegistry.sol";
+import {StakeVault} from "src/StakeVault.sol";
 import {SequencerUptime} from "src/SequencerUptime.sol";
 import {OtrRollup} from "src/OtrRollup.sol";
 import {Subject} from "src/interfaces/IDisputeGame.sol";
@@ -798,6 +800,28 @@ contract OtrRollupTest is GameTest {
         rules = _rules();
         rules.expiryCap = Duration.wrap(uint32(rules.expiryCap.inSeconds()) + 1);
         _expectInvalid(rules, "exitDelay");
+    }
+
+    /// @dev Courts that judge by other models, or know other delegates, than those that executors serve by.
+    function test_addRules_courtsOfAnotherDeployment_reverts() public {
+        vm.startPrank(governance);
+        Duration turn = Duration.wrap(uint32(TURN));
+        (StakeVault otherVault, ModelRegistry otherModels) = (new StakeVault(), new ModelRegistry());
+        Rules memory rules = _rules();
+        rules.game = address(new DisputeGame(rollup, otherVault, judge, models, d.uptime, turn));
+        _expectInvalid(rules, "game");
+        rules.game = address(new DisputeGame(rollup, vault, judge, otherModels, d.uptime, turn));
+        _expectInvalid(rules, "game");
+        rules = _rules();
+        rules.frauds = address(new FraudProofs(rollup, otherModels, turn));
+        _expectInvalid(rules, "frauds");
+        rules = _rules();
+        rules.availability = address(new Availability(rollup, otherVault, d.uptime, turn));
+        _expectInvalid(rules, "availability");
+        rules.availability = address(new Availability(rollup, vault, d.uptime, turn));
+        rules.frauds = address(new FraudProofs(rollup, models, turn));
+        rules.game = address(_newGame(rollup));
+        rollup.addRules(rules);
     }
 
     function _expectInvalid(Rules memory rules, bytes32 rule) private {

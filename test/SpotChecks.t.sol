@@ -803,22 +803,6 @@ contract SpotChecksTest is SpotCheckTest {
 
     // ---------------------------------------------------------------- terms
 
-    function _terms() private view returns (SpotCheckTerms memory) {
-        return SpotCheckTerms({
-            rollup: rollup,
-            vault: vault,
-            uptime: d.uptime,
-            randomness: source,
-            verifier: verifier,
-            delta: Duration.wrap(uint32(DELTA)),
-            epoch: Duration.wrap(uint32(EPOCH)),
-            roundTimeout: Duration.wrap(uint32(TURN)),
-            turnDuration: Duration.wrap(uint32(TURN)),
-            stride: uint32(STRIDE),
-            pairs: uint8(PAIRS)
-        });
-    }
-
     function _expectInvalid(SpotCheckTerms memory terms, bytes32 name) private {
         vm.expectRevert(abi.encodeWithSelector(ISpotChecks.InvalidTerms.selector, name));
         new SpotChecks(terms);

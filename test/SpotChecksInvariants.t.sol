@@ -2,6 +2,8 @@
 pragma solidity ^0.8.30;
 
 import {Config} from "script/Deploy.s.sol";
+import {ActorsTest} from "./utils/ActorsTest.sol";
+import {OtrTest} from "./utils/OtrTest.sol";
 import {SpotCheckTest} from "./utils/SpotCheckTest.sol";
 import {Phase, Subject} from "src/interfaces/IDisputeGame.sol";
 import {Batch, BatchId, CommittedReceipt, Status} from "src/interfaces/IOtrRollup.sol";
@@ -11,17 +13,7 @@ import {Receipt as OtrReceipt, ReceiptHash, Request} from "src/types/OtrTypes.so
 
 /// @notice Draws, answers, misses, receipts that are committed again, dropped batches, games and convictions in any order. The first executor
 ///         answers every draw in time, the others when the walk happens to let them.
-contract SpotChecksInvariantsTest is SpotCheckTest {
-    uint256 private constant ACTORS = 3;
-
-    struct Actor {
-        address executor;
-        uint256 key;
-        address enclave;
-        uint256 enclaveKey;
-    }
-
-    Actor[] private _actors;
+contract SpotChecksInvariantsTest is SpotCheckTest, ActorsTest {
     BatchId[] private _batches;
     mapping(BatchId batchId => CommittedReceipt[]) private _leaves;
     mapping(BatchId batchId => Timestamp) private _settled;
@@ -32,20 +24,14 @@ contract SpotChecksInvariantsTest is SpotCheckTest {
     mapping(ReceiptHash receiptHash => uint64[]) private _claimRounds;
     mapping(bytes32 leaf => Status) private _seen;
     mapping(uint256 seq => bool) private _isConfidential;
-    mapping(bytes32 action => uint256) private _count;
     OtrReceipt private _first;
     Request private _public;
     uint64 private _seq = 100;
 
-    function setUp() public override {
+    function setUp() public override(SpotCheckTest, ActorsTest) {
         super.setUp();
         _first = _receipt();
         _public = _request();
-        _actors.push(Actor(executor, executorKey, enclave, enclaveKey));
-        for (uint256 i = 1; i < ACTORS; ++i) {
-            _actors.push(_newActor(vm.toString(i)));
-        }
-        vm.warp(block.timestamp + 1);
         bytes4[] memory selectors = new bytes4[](12);
         selectors[0] = this.commit.selector;
         selectors[1] = this.commitAgain.selector;
@@ -59,18 +45,15 @@ contract SpotChecksInvariantsTest is SpotCheckTest {
         selectors[9] = this.release.selector;
         selectors[10] = this.outage.selector;
         selectors[11] = this.payOut.selector;
-        targetContract(address(this));
-        targetSelector(FuzzSelector({addr: address(this), selectors: selectors}));
+        _target(selectors);
     }
 
-    /// @dev A walk takes months: keys must not run out in it.
-    function _config(address devRoot) internal view override returns (Config memory config) {
-        config = super._config(devRoot);
-        config.keyLifetime = Duration.wrap(3650 days);
+    function _config(address devRoot) internal view override(SpotCheckTest, ActorsTest) returns (Config memory config) {
+        return super._config(devRoot);
     }
 
-    function _makeProgram() internal override {
-        program.push(_instruction(3, 2, 2, 0, 1000, 1, false));
+    function _makeProgram() internal override(OtrTest, ActorsTest) {
+        super._makeProgram();
     }
 
     // ---------------------------------------------------------------- commits
@@ -122,9 +105,7 @@ contract SpotChecksInvariantsTest is SpotCheckTest {
         ReceiptHash hash = rollup.hashReceipt(receipt);
         if (vault.convictedAt(executor).isSet() || BatchId.unwrap(rollup.singleBatchOf(hash)) != 0) return;
         if (block.timestamp > receipt.expiry) return;
-        bytes32 digest = ReceiptHash.unwrap(hash);
-        vm.prank(stranger);
-        BatchId id = rollup.commitReceipt(receipt, _sign(enclaveKey, digest), _sign(executorKey, digest));
+        BatchId id = _commitSigned(receipt);
         CommittedReceipt[] memory all = new CommittedReceipt[](1);
         all[0] = CommittedReceipt(receipt, id, 0, "");
         _add(all);
@@ -428,49 +409,16 @@ contract SpotChecksInvariantsTest is SpotCheckTest {
             _act(uint256(keccak256(abi.encode(i))));
             if (i % 40 == 39) invariant_draws();
         }
-        string[27] memory names = [
-            "commit",
-            "commitAgain",
-            "commitTwice",
-            "commitAlone",
-            "dropDuplicate",
-            "dropPosted",
-            "postStep",
-            "postEarlier",
-            "postFolds",
-            "linkOwn",
-            "linkEarlier",
-            "prove",
-            "provePart",
-            "count",
-            "exempt",
-            "missedRound",
-            "missedStep",
-            "missedProof",
-            "payOut",
-            "accuse",
-            "convictedByGame",
-            "release",
-            "outage",
-            "wait",
-            "final",
-            "reverted",
-            "finalOfConvicted"
-        ];
-        for (uint256 i; i < names.length; ++i) {
-            emit log_named_uint(names[i], _count[bytes32(bytes(names[i]))]);
-        }
-        for (uint256 i; i < names.length; ++i) {
-            assertGt(_count[bytes32(bytes(names[i]))], 0, names[i]);
-        }
+        _assertReached(
+            "commit commitAgain commitTwice commitAlone dropDuplicate dropPosted postStep postEarlier "
+            "postFolds linkOwn linkEarlier prove provePart count exempt missedRound missedStep "
+            "missedProof payOut accuse convictedByGame release outage wait final reverted " "finalOfConvicted"
+        );
     }
 
-    /// @dev One action of the walk. Convicted executors are replaced, or nothing would be left to happen.
+    /// @dev One action of the walk.
     function _act(uint256 seed) private {
-        for (uint256 i = 1; i < ACTORS; ++i) {
-            bool convicted = vault.convictedAt(_actors[i].executor).isSet();
-            if (convicted && seed % 7 == 0) _actors[i] = _newActor(vm.toString(seed));
-        }
+        _replaceConvicted(seed, 7);
         uint256 action = (seed >> 200) % 25;
         if (action < 2) this.commit(seed);
         if (action == 2) this.commitAgain(seed);
@@ -489,32 +437,6 @@ contract SpotChecksInvariantsTest is SpotCheckTest {
     }
 
     // ---------------------------------------------------------------- helpers
-
-    function _newActor(string memory name) private returns (Actor memory actor) {
-        (actor.executor, actor.key) = makeAddrAndKey(string.concat("executor", name));
-        (actor.enclave, actor.enclaveKey) = makeAddrAndKey(string.concat("enclave", name));
-        (executor, executorKey, enclave, enclaveKey) = (actor.executor, actor.key, actor.enclave, actor.enclaveKey);
-        _registerEnclave();
-        vm.deal(executor, STAKE);
-        vm.prank(executor);
-        vault.deposit{value: STAKE}(executor);
-    }
-
-    function _use(uint256 seed) private {
-        Actor memory actor = _actors[seed % ACTORS];
-        (executor, executorKey, enclave, enclaveKey) = (actor.executor, actor.key, actor.enclave, actor.enclaveKey);
-    }
-
-    function _useExecutor(address account) private {
-        for (uint256 i; i < ACTORS; ++i) {
-            if (_actors[i].executor == account) return _use(i);
-        }
-        executor = account;
-    }
-
-    function _cannotLock(uint256 n) private view returns (bool) {
-        return vault.convictedAt(executor).isSet() || vault.freeStakeOf(executor) < n * LOCK + RESERVE;
-    }
 
     function _requestOf(uint64 seq) private view returns (Request memory request) {
         request = _public;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 import {ModelId, ReceiptHash, RequestHash} from "../types/OtrTypes.sol";
+import {IModelRegistry} from "./IModelRegistry.sol";
 
 /// @notice A drawn step of a receipt, with what the receipt commits to.
 /// @param stepRoot Poseidon root of the step's rows, below the field's order.
@@ -32,6 +33,10 @@ struct DrawnPair {
 interface IElementVerifier {
     /// @notice Segments (blocks) of a long fold that are drawn and proven for one pair.
     function BLOCKS() external view returns (uint256);
+    /// @notice The registry whose models are proven: of any other model every proof fails.
+    function MODELS() external view returns (IModelRegistry);
+    /// @notice The machine whose instructions the circuits prove.
+    function MACHINE_VERSION() external view returns (uint32);
     /// @notice Whether anyone can forge proofs because the keys come from a development setup.
     function development() external view returns (bool);
     /// @notice Reverts with a typed error unless the openings and proofs prove all pairs. Each opening is in the verifier's own format; of a long fold

@@ -5,6 +5,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {IAvailability} from "../interfaces/IAvailability.sol";
 import {IDisputeGame} from "../interfaces/IDisputeGame.sol";
+import {IElementVerifier} from "../interfaces/IElementVerifier.sol";
 import {IFraudProofs} from "../interfaces/IFraudProofs.sol";
 import {IOtrRollup, Rules} from "../interfaces/IOtrRollup.sol";
 import {ISpotChecks} from "../interfaces/ISpotChecks.sol";
@@ -18,9 +19,17 @@ library RulesLib {
     function requireValid(Rules calldata rules, RollupState.Neighbours memory neighbours) external view {
         IDisputeGame game = IDisputeGame(rules.game);
         IAvailability availability = IAvailability(rules.availability);
-        _require(address(game.ROLLUP()) == address(this), "game");
-        _require(address(IFraudProofs(rules.frauds).ROLLUP()) == address(this), "frauds");
-        _require(address(availability.ROLLUP()) == address(this), "availability");
+        IFraudProofs frauds = IFraudProofs(rules.frauds);
+        // INVARIANT: courts judge by the models, and know the delegates, that executors serve by: else nobody could answer them.
+        _require(
+            address(game.ROLLUP()) == address(this) && game.VAULT() == neighbours.vault
+                && game.MODELS() == neighbours.models,
+            "game"
+        );
+        _require(address(frauds.ROLLUP()) == address(this) && frauds.MODELS() == neighbours.models, "frauds");
+        _require(
+            address(availability.ROLLUP()) == address(this) && availability.VAULT() == neighbours.vault, "availability"
+        );
         _require(address(game.JUDGE()) == rules.judge, "judge");
         _require(game.JUDGE().machineVersion() == rules.machineVersion, "machineVersion");
         // One clock for all courts.
@@ -64,6 +73,11 @@ library RulesLib {
                 && address(spotChecks.UPTIME()) == rules.uptime
                 && spotChecks.TURN_DURATION().inSeconds() == rules.turnDuration.inSeconds(),
             "spotChecks"
+        );
+        // INVARIANT: what is drawn can be proven: a verifier of another registry or machine refuses every proof.
+        IElementVerifier verifier = spotChecks.VERIFIER();
+        _require(
+            verifier.MODELS() == neighbours.models && verifier.MACHINE_VERSION() == rules.machineVersion, "verifier"
         );
         // INVARIANT: a production deployment draws by no source, and believes no proof, that anyone can forge.
         _require(neighbours.enclaves.development() || !spotChecks.development(), "development");

@@ -36,13 +36,14 @@ contract ElementVerifier is IElementVerifier {
 
     /// @notice Most claims of a fold that is proven whole.
     uint256 public constant WHOLE = 9;
-    /// @notice The machine whose instructions the circuits prove.
+    /// @inheritdoc IElementVerifier
     uint32 public constant MACHINE_VERSION = 1;
 
     uint256 private constant CIRCUITS = 6;
 
     /// @inheritdoc IElementVerifier
     uint256 public immutable BLOCKS;
+    /// @inheritdoc IElementVerifier
     IModelRegistry public immutable MODELS;
 
     bool private immutable _DEVELOPMENT;

@@ -2,9 +2,13 @@
 pragma solidity ^0.8.30;
 
 import {Config} from "script/Deploy.s.sol";
+import {ElementVerifierDouble} from "../utils/ElementVerifierDouble.sol";
 import {SpotCheckTest} from "../utils/SpotCheckTest.sol";
+import {ModelRegistry} from "src/ModelRegistry.sol";
+import {SpotChecks} from "src/SpotChecks.sol";
+import {IModelRegistry} from "src/interfaces/IModelRegistry.sol";
 import {CommittedReceipt, IOtrRollup, Rules, RulesVersion, Status} from "src/interfaces/IOtrRollup.sol";
-import {ISpotChecks, StripState} from "src/interfaces/ISpotChecks.sol";
+import {ISpotChecks, SpotCheckTerms, StripState} from "src/interfaces/ISpotChecks.sol";
 import {Duration, Timestamp} from "src/libraries/Clock.sol";
 import {DevRandomness} from "src/randomness/DevRandomness.sol";
 import {FallbackRandomness} from "src/randomness/FallbackRandomness.sol";
@@ -55,6 +59,27 @@ contract DrawAttackTest is SpotCheckTest {
         // Rules that stand are enforced.
         court.missed(fresh.batchId, 0);
         assertEq(_convictedAt(), block.timestamp);
+    }
+
+    // Governance, or who deceives it, names a court whose verifier looks models up in another registry, or proves another machine: it refuses every
+    // proof, and all executors that it draws from were convicted, whatever they had computed.
+    function test_addRules_verifierOfAnotherRegistry_reverts() public {
+        IModelRegistry other = new ModelRegistry();
+        _expectVerifierRefused(other, judge.machineVersion());
+        _expectVerifierRefused(models, judge.machineVersion() + 1);
+        _expectVerifierRefused(IModelRegistry(address(0)), 0);
+    }
+
+    function _expectVerifierRefused(IModelRegistry registry, uint32 machineVersion) private {
+        ElementVerifierDouble foreign = new ElementVerifierDouble();
+        foreign.belongTo(registry, machineVersion);
+        Rules memory rules = rollup.rulesOf(rollup.currentRules());
+        SpotCheckTerms memory terms = _terms();
+        terms.verifier = foreign;
+        rules.spotChecks = address(new SpotChecks(terms));
+        vm.expectRevert(abi.encodeWithSelector(IOtrRollup.InvalidRules.selector, bytes32("verifier")));
+        vm.prank(governance);
+        rollup.addRules(rules);
     }
 
     // ---------------------------------------------------------------- spoiling an executor's transactions

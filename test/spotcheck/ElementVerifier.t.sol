@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {Test} from "forge-std/Test.sol";
 import {DrawnPair, DrawnStep} from "src/interfaces/IElementVerifier.sol";
 import {IModelRegistry} from "src/interfaces/IModelRegistry.sol";
 import {Bn254} from "src/libraries/Bn254.sol";
@@ -12,58 +11,12 @@ import {KeyStore} from "src/spotcheck/KeyStore.sol";
 import {Openings} from "src/spotcheck/Openings.sol";
 import {Circuit} from "src/spotcheck/Statements.sol";
 import {ModelId, ReceiptHash, RequestHash} from "src/types/OtrTypes.sol";
-import {ModelsHarness} from "../harness/ModelsHarness.sol";
+import {AnswersTest} from "../utils/AnswersTest.sol";
 
 /// @notice Answers that TypeScript made to draws of every instruction, with proofs by circuits that accept any public words
 ///         (`ts/circuits/answer-vectors.ts`): what is accepted is what the contract computes, to the bit. Statements of many more elements are
 ///         compared in `ts/circuits/statement.differential.chain.test.ts`, claims of random programs in `ts/circuits/answer.chain.test.ts`.
-contract ElementVerifierTest is Test {
-    struct Answer {
-        string name;
-        DrawnPair pair;
-        bytes opening;
-        bytes[] proofs;
-    }
-
-    uint256 private constant BLOCKS = 1;
-
-    ModelsHarness private _models;
-    ElementVerifier private _verifier;
-    IModelRegistry.Dimensions private _dimensions;
-    bytes32 private _programRoot;
-    bytes32 private _weightsRoot;
-    bytes[6] private _keys;
-    DrawnStep private _step;
-    Answer[] private _answers;
-
-    function setUp() public {
-        string memory json = vm.readFile("test/vectors/answers.json");
-        bytes[] memory keys = vm.parseJsonBytesArray(json, ".keys");
-        for (uint256 k; k < 6; ++k) {
-            _keys[k] = keys[k];
-        }
-        _models = new ModelsHarness();
-        _verifier = new ElementVerifier(IModelRegistry(address(_models)), _keys, BLOCKS, true);
-        _dimensions.machineVersion = 1;
-        _dimensions.instructions = uint32(vm.parseJsonUint(json, ".model.instructions"));
-        _dimensions.cacheRows = uint32(vm.parseJsonUint(json, ".model.cacheRows"));
-        _dimensions.usableAt = Timestamp.wrap(1);
-        _programRoot = vm.parseJsonBytes32(json, ".model.programRoot");
-        _weightsRoot = vm.parseJsonBytes32(json, ".model.weightsRootP");
-        _readStep(json);
-        _register();
-        for (uint256 k; vm.keyExistsJson(json, _at(k, "name")); ++k) {
-            Answer storage answer = _answers.push();
-            answer.name = vm.parseJsonString(json, _at(k, "name"));
-            answer.pair.pair = vm.parseJsonUint(json, _at(k, "pair"));
-            answer.pair.value = vm.parseJsonBytes32(json, _at(k, "value"));
-            answer.pair.statesRoot = vm.parseJsonBytes32(json, _at(k, "statesRoot"));
-            answer.pair.blockValue = vm.parseJsonBytes32(json, _at(k, "blockValue"));
-            answer.opening = vm.parseJsonBytes(json, _at(k, "opening"));
-            answer.proofs = vm.parseJsonBytesArray(json, _at(k, "proofs"));
-        }
-    }
-
+contract ElementVerifierTest is AnswersTest {
     // ---------------------------------------------------------------- accepted
 
     function test_requireProven_everyInstruction_succeeds() public view {
@@ -324,47 +277,6 @@ contract ElementVerifierTest is Test {
     }
 
     // ---------------------------------------------------------------- helpers
-
-    function _readStep(string memory json) private {
-        _step.modelId = ModelId.wrap(vm.parseJsonBytes32(json, ".step.modelId"));
-        _step.receiptHash = ReceiptHash.wrap(vm.parseJsonBytes32(json, ".step.receiptHash"));
-        _step.requestHash = RequestHash.wrap(vm.parseJsonBytes32(json, ".step.requestHash"));
-        _step.inputRoot = vm.parseJsonBytes32(json, ".step.inputRoot");
-        _step.outputRoot = vm.parseJsonBytes32(json, ".step.outputRoot");
-        _step.traceRoot = vm.parseJsonBytes32(json, ".step.traceRoot");
-        _step.nIn = uint32(vm.parseJsonUint(json, ".step.nIn"));
-        _step.nOut = uint32(vm.parseJsonUint(json, ".step.nOut"));
-        _step.step = uint32(vm.parseJsonUint(json, ".step.step"));
-        _step.stepRoot = uint256(vm.parseJsonBytes32(json, ".step.stepRoot"));
-    }
-
-    function _at(uint256 k, string memory field) private pure returns (string memory) {
-        return string.concat(".cases[", vm.toString(k), "].", field);
-    }
-
-    function _register() private {
-        _models.set(_step.modelId, _dimensions, _programRoot, _weightsRoot);
-    }
-
-    function _numberOf(string memory name) private view returns (uint256 k) {
-        while (keccak256(bytes(_answers[k].name)) != keccak256(bytes(name))) ++k;
-    }
-
-    function _pairs(uint256 k) private view returns (DrawnPair[] memory pairs) {
-        pairs = new DrawnPair[](1);
-        pairs[0] = _answers[k].pair;
-    }
-
-    function _openings(uint256 k) private view returns (bytes[] memory openings) {
-        openings = new bytes[](1);
-        openings[0] = _answers[k].opening;
-    }
-
-    function _proofs(uint256 k) private view returns (bytes memory proofs) {
-        for (uint256 i; i < _answers[k].proofs.length; ++i) {
-            proofs = bytes.concat(proofs, _answers[k].proofs[i]);
-        }
-    }
 
     function _refuseAnotherDraw(uint256 k) private view {
         DrawnPair[] memory pairs = _pairs(k);

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {DrawnPair, DrawnStep, IElementVerifier} from "src/interfaces/IElementVerifier.sol";
+import {IModelRegistry} from "src/interfaces/IModelRegistry.sol";
 
 /// @title Believes whoever knows exactly what is asked
 /// @notice A proof is the hash of step, pairs and openings. Tests choose which pairs are long folds.
@@ -10,8 +11,15 @@ contract ElementVerifierDouble is IElementVerifier {
     error StatesMissing(uint256 pair);
 
     uint256 public constant BLOCKS = 2;
+    IModelRegistry public MODELS;
+    uint32 public MACHINE_VERSION;
     bool public development;
     mapping(uint256 pair => bool) public isLong;
+
+    /// @dev The deployment that it is given to makes the registry.
+    function belongTo(IModelRegistry models, uint32 machineVersion) external {
+        (MODELS, MACHINE_VERSION) = (models, machineVersion);
+    }
 
     function setDevelopment(bool value) external {
         development = value;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {OtrRollup} from "src/OtrRollup.sol";
 import {BatchId, CommittedReceipt, IOtrRollup} from "src/interfaces/IOtrRollup.sol";
 import {IModelRegistry} from "src/interfaces/IModelRegistry.sol";
 import {IStakeVault} from "src/interfaces/IStakeVault.sol";
@@ -20,6 +21,14 @@ contract FakeCourt {
 
     constructor(IOtrRollup rollup, IUptime uptime, Duration turn) {
         (ROLLUP, UPTIME, TURN_DURATION) = (rollup, uptime, turn);
+    }
+
+    function VAULT() external view returns (IStakeVault) {
+        return OtrRollup(address(ROLLUP)).VAULT();
+    }
+
+    function MODELS() external view returns (IModelRegistry) {
+        return OtrRollup(address(ROLLUP)).MODELS();
     }
 
     function JUDGE() external view returns (address) {
@@ -81,19 +90,30 @@ contract FakeEnclaves {
     }
 }
 
-/// @title A court of draws that says whatever tests want, within what its interface promises
+/// @title A court of draws that says whatever tests want, within what its interface promises, and the verifier that it names
 contract FakeSpotChecks {
     IOtrRollup public immutable ROLLUP;
     IStakeVault public immutable VAULT;
     IUptime public immutable UPTIME;
     Duration public immutable TURN_DURATION;
     Duration public longestDraws = Duration.wrap(1);
+    IModelRegistry public MODELS;
+    uint32 public MACHINE_VERSION = 7;
     bool public development;
 
     mapping(BatchId batchId => Timestamp) private _settledAt;
 
-    constructor(IOtrRollup rollup, IStakeVault vault, IUptime uptime, Duration turn) {
+    constructor(IOtrRollup rollup, IStakeVault vault, IModelRegistry models, IUptime uptime, Duration turn) {
         (ROLLUP, VAULT, UPTIME, TURN_DURATION) = (rollup, vault, uptime, turn);
+        MODELS = models;
+    }
+
+    function VERIFIER() external view returns (address) {
+        return address(this);
+    }
+
+    function setMachine(IModelRegistry models, uint32 machineVersion) external {
+        (MODELS, MACHINE_VERSION) = (models, machineVersion);
     }
 
     function setDevelopment(bool value) external {

@@ -9,7 +9,7 @@ import {SpotChecks} from "src/SpotChecks.sol";
 import {DrawnPair, DrawnStep} from "src/interfaces/IElementVerifier.sol";
 import {BatchId, CommittedReceipt} from "src/interfaces/IOtrRollup.sol";
 import {IRandomness} from "src/interfaces/IRandomness.sol";
-import {StepClaim, StripState} from "src/interfaces/ISpotChecks.sol";
+import {SpotCheckTerms, StepClaim, StripState} from "src/interfaces/ISpotChecks.sol";
 import {Duration, Timestamp} from "src/libraries/Clock.sol";
 import {Tags} from "src/libraries/Tags.sol";
 import {DrawLib} from "src/spotcheck/DrawLib.sol";
@@ -43,6 +43,23 @@ abstract contract SpotCheckTest is OtrTest {
         config.drawEpoch = Duration.wrap(uint32(EPOCH));
         config.drawStride = uint32(STRIDE);
         config.drawPairs = uint8(PAIRS);
+    }
+
+    /// @dev What the court could have been made with.
+    function _terms() internal view returns (SpotCheckTerms memory) {
+        return SpotCheckTerms({
+            rollup: rollup,
+            vault: vault,
+            uptime: d.uptime,
+            randomness: source,
+            verifier: verifier,
+            delta: Duration.wrap(uint32(DELTA)),
+            epoch: Duration.wrap(uint32(EPOCH)),
+            roundTimeout: Duration.wrap(uint32(TURN)),
+            turnDuration: Duration.wrap(uint32(TURN)),
+            stride: uint32(STRIDE),
+            pairs: uint8(PAIRS)
+        });
     }
 
     // ---------------------------------------------------------------- draws

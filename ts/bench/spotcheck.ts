@@ -11,6 +11,8 @@ import { chunkAt } from "../commit/row.ts";
 import { prng } from "../compiler/prng.ts";
 import type { InstructionName } from "../machine/table.ts";
 import { rowBytes } from "../machine/types.ts";
+import { DrawGas, type StepGas, type StepTerms } from "./draw-gas.ts";
+import { SMOL_135M, shapeOf } from "./geometries.ts";
 
 /** Gas of verifying proofs, and of the court of draws, which forge measures. */
 const DRAWS_SNAPSHOT = "snapshots/draws.json";
@@ -29,8 +31,14 @@ const ANSWERS: Readonly<Record<CircuitName, readonly string[]>> = {
 const FOUR = "four pairs together: dequant, gate, fold_dot, quantize";
 /** What the court takes besides, spread over the receipts of a batch of which one in `STRIDE` is drawn. */
 const COURT = "answer without verifier, a receipt of the batch";
+/** The same as transactions of their own. */
+const COURT_ONE_BY_ONE = ["postStep, batch of 1000", "provePairs without verifier, four pairs"];
+/** And of a step with a long fold: the posting of its states, and a second transaction of proofs. */
+const COURT_LONG = ["postFolds, one pair", "provePairs without verifier, three pairs"];
 const STRIDE = 100;
 const TRANSACTION = 21_000;
+/** Of SmolLM2-135M, at the end of its context, as the deploy script draws by default. */
+const TERMS: StepTerms = { t: SMOL_135M.steps - 1, pairs: 4, blocks: 4 };
 
 export type CircuitFigures = {
   readonly name: CircuitName;
@@ -47,8 +55,14 @@ export type CircuitFigures = {
 
 export type SpotcheckFigures = {
   readonly circuits: readonly CircuitFigures[];
-  /** Of each receipt of a batch, at rho = 1% and m = 4 pairs of one proof each; rounds and long folds aside. */
+  /** What is expected of the draws of a step of SmolLM2-135M. */
+  readonly step: StepTerms & StepGas;
+  /** Of each receipt of a batch, at rho = 1%, expected over these draws; rounds aside. */
   readonly gasPerReceipt: number;
+  /** The same if each call is a transaction of its own, as `ts/spotcheck/draw-answerer.ts` sends them. */
+  readonly gasPerReceiptOneByOne: number;
+  /** As `gasPerReceipt` if each of the four pairs takes one proof. */
+  readonly gasPerReceiptOfOneProofPairs: number;
   /** Load of the machine in the last minute, when the proofs were done: beyond two the times are not those of two free cores. */
   readonly load: number;
 };
@@ -66,8 +80,7 @@ const LONGEST = 1536;
 
 /** Proves with each circuit, `rounds` times. Makes proving keys that the cache lacks. */
 export async function measureSpotchecks(rounds: number, onProgress: (line: string) => void): Promise<SpotcheckFigures> {
-  const verify = JSON.parse(readFileSync(DRAWS_SNAPSHOT, "utf8")) as Record<string, string>;
-  const answers = JSON.parse(readFileSync(ANSWERS_SNAPSHOT, "utf8")) as Record<string, string>;
+  const [verify, answers] = [readSnapshot(DRAWS_SNAPSHOT), readSnapshot(ANSWERS_SNAPSHOT)];
   const circuits: CircuitFigures[] = [];
   for (const name of CIRCUIT_NAMES) {
     onProgress(`${name}: key`);
@@ -94,8 +107,27 @@ export async function measureSpotchecks(rounds: number, onProgress: (line: strin
       answerGas: Math.max(...ANSWERS[name].map((each) => Number(answers[each]))),
     });
   }
-  const gasPerReceipt = Number(verify[COURT]) + Math.round((Number(answers[FOUR]) - TRANSACTION) / STRIDE);
-  return { circuits, gasPerReceipt, load: Math.round(100 * loadavg()[0]!) / 100 };
+  return { circuits, ...gasOfDraws(), load: Math.round(100 * loadavg()[0]!) / 100 };
+}
+
+/** What draws cost a receipt of a batch, from the gas that forge measured. */
+export function gasOfDraws(): Omit<SpotcheckFigures, "circuits" | "load"> {
+  const court = readSnapshot(DRAWS_SNAPSHOT);
+  const step = new DrawGas().step(shapeOf(SMOL_135M).program, TERMS);
+  const verified = step.gas - TRANSACTION * step.transactions;
+  const sum = (names: readonly string[]) => names.reduce((all, name) => all + Number(court[name]), 0);
+  const drawn = verified + step.longFold * sum(COURT_LONG);
+  const ofOneProof = Number(readSnapshot(ANSWERS_SNAPSHOT)[FOUR]) - TRANSACTION;
+  return {
+    step: { ...TERMS, ...step, gas: Math.round(step.gas), alone: Math.round(step.alone) },
+    gasPerReceipt: Number(court[COURT]) + Math.round(drawn / STRIDE),
+    gasPerReceiptOneByOne: Math.round((sum(COURT_ONE_BY_ONE) + drawn) / STRIDE),
+    gasPerReceiptOfOneProofPairs: Number(court[COURT]) + Math.round(ofOneProof / STRIDE),
+  };
+}
+
+function readSnapshot(path: string): Readonly<Record<string, string>> {
+  return JSON.parse(readFileSync(path, "utf8")) as Record<string, string>;
 }
 
 function inputsOf(name: CircuitName): CircuitInputs {
@@ -113,7 +145,7 @@ function inputsOf(name: CircuitName): CircuitInputs {
 }
 
 /** Measured for 3 and for 6 inputs; each input is one multiplication, one addition and one word more. */
-function verifyGas(snapshot: Record<string, string>, inputs: number): number {
+function verifyGas(snapshot: Readonly<Record<string, string>>, inputs: number): number {
   const [three, six] = [3, 6].map((count) => Number(snapshot[`verify a proof of ${count} inputs`]));
   return Math.round(three! + ((six! - three!) * (inputs - 3)) / 3);
 }

@@ -32,6 +32,19 @@ export type DrawnElement = {
   readonly long: boolean;
 };
 
+/** Elements that are drawn from: of the token row only the token is committed elsewhere, and nothing reads the row. */
+export function drawableElements(instruction: Instruction, t: number): number {
+  return instruction.role === 2 ? 1 : rowShape(instruction, t).length;
+}
+
+/** What must be proven of an element of the row that instruction number `at` makes. */
+export function elementAt(at: number, instruction: Instruction, context: ClaimedStep, element: number): DrawnElement {
+  const segments = segmentCount(instruction, context, element);
+  const { circuit } = statementOf(at, instruction, context, element);
+  const claims = circuit === "attention" ? 2 * segments : segments;
+  return { at, instruction, element, segments, long: claims > WHOLE };
+}
+
 /** The element that a pair draws: `src/spotcheck/ElementVerifier.sol` does the same. */
 export function drawnElement(
   instructions: readonly Instruction[],
@@ -41,13 +54,8 @@ export function drawnElement(
 ): DrawnElement {
   const at = instructionOf(value, receiptHash, pair, instructions.length);
   const instruction = instructions[at];
-  // Of the token row only the token is committed elsewhere, and nothing reads the row.
-  const elements = instruction.role === 2 ? 1 : rowShape(instruction, context.t).length;
-  const element = elementOf(value, receiptHash, pair, elements);
-  const segments = segmentCount(instruction, context, element);
-  const { circuit } = statementOf(at, instruction, context, element);
-  const claims = circuit === "attention" ? 2 * segments : segments;
-  return { at, instruction, element, segments, long: claims > WHOLE };
+  const element = elementOf(value, receiptHash, pair, drawableElements(instruction, context.t));
+  return elementAt(at, instruction, context, element);
 }
 
 /**

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-only
 // Writes groth16.json, keys and proofs of two circuits of this repository, and groth16-mutations.json, thousands of mutated proofs, each with
 // snarkjs's verdict. `tsx ts/circuits/groth16-vectors.ts [PTAU]`, where PTAU is a phase-1 file prepared for phase 2; without one the keys
-// come from the public seed. A few minutes. Proofs are randomised: each run writes other ones. They lie in test/vectors; with `OTR_FUZZ=10`,
-// for ten times as many, in test/vectors/campaign, where `OTR_GROTH16_VECTORS=test/vectors/campaign FOUNDRY_GAS_LIMIT=max forge test` reads them.
+// come from the public seed. A minute. Proofs are randomised: each run writes other ones. They lie in test/vectors; with `OTR_FUZZ=5`, for five times
+// as many (12,000: four minutes), in test/vectors/campaign, where this reads them, in another minute:
+// `OTR_GROTH16_VECTORS=test/vectors/campaign FOUNDRY_GAS_LIMIT=max forge test --match-test testDiff_verify_mutated_asSnarkjs`.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { buildBn128, type Curve } from "ffjavascript";
 import { type Groth16Key, type Groth16Proof, groth16, type MemoryFile, wtns, zKey } from "snarkjs";
@@ -17,6 +18,8 @@ const P = 2188824287183927522224640574525727508869631115729782366268903789464522
 const R = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
 /** Mutated proofs. */
 const MUTATIONS = 2400 * FUZZ;
+/** Mutated proofs between two signs of life. */
+const PROGRESS = 1000;
 const FOLDER = new URL(`../../test/vectors/${FUZZ > 1 ? "campaign/" : ""}`, import.meta.url);
 const PROOFS = 4;
 /** Words of a proof: A, B with imaginary parts first, C. Inputs follow. */
@@ -169,7 +172,9 @@ function mutate(curve: Curve, words: Words, others: readonly Words[], key: Groth
 }
 
 const ptau = process.argv[2];
-const curve = await buildBn128();
+// What is multiplied here is small: handed to threads it would wait for each of them, the longer the busier the machine. snarkjs takes this curve.
+const curve = await buildBn128(true);
+Object.assign(globalThis, { curve_bn128: curve });
 const generators = { g1: new FixedBase(curve, "G1"), g2: new FixedBase(curve, "G2") };
 /** The key of a circuit. */
 async function keyOf(name: string, r1cs: Uint8Array): Promise<MemoryFile> {
@@ -201,7 +206,9 @@ for (const [main, length] of [
 }
 const mutations: string[] = [];
 let accepted = 0;
+const started = performance.now();
 for (let i = 0; i < MUTATIONS; i++) {
+  if (i % PROGRESS === 0) console.log(`${i} of ${MUTATIONS}, ${Math.round((performance.now() - started) / 1000)} s`);
   const circuit = below(circuits.length);
   const { key, proofs } = circuits[circuit]!;
   const number = below(PROOFS);

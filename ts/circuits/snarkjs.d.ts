@@ -98,5 +98,5 @@ declare module "ffjavascript" {
       queueAction(task: Task[]): Promise<Uint8Array[]>;
     };
   };
-  export function buildBn128(): Promise<Curve>;
+  export function buildBn128(singleThread?: boolean): Promise<Curve>;
 }

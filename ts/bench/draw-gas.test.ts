@@ -1,0 +1,61 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { drawnElement } from "../circuits/drawn-element.ts";
+import { hashWords, toHex } from "../commit/bytes.ts";
+import { stepContext } from "../machine/step.ts";
+import { DrawGas } from "./draw-gas.ts";
+import { SMOL_135M, shapeOf } from "./geometries.ts";
+
+const { program } = shapeOf(SMOL_135M);
+const HASH = `0x${"11".repeat(32)}` as const;
+
+describe("the gas of what is drawn", () => {
+  const gas = new DrawGas();
+
+  for (const [t, blocks] of [
+    [511, 4],
+    [31, 1],
+    [3, 4],
+  ] as const)
+    it(`is expected as real draws give it, at position ${t}`, () => {
+      const pairs = 4;
+      const expected = gas.step(program, { t, pairs, blocks });
+      const context = { ...stepContext({ t, nIn: 1, token: 0, temperature: 0, requestHash: HASH }), emitted: 5 };
+      const rounds = 3000;
+      let [spent, spentSquared, proofs, transactions] = [0, 0, 0, 0];
+      for (let round = 0; round < rounds; round++) {
+        const value = toHex(hashWords(new Uint8Array(32), round));
+        const drawn = Array.from({ length: pairs }, (_, pair) => {
+          const element = drawnElement(program.instructions, HASH, context, { pair, value });
+          return gas.proofOf(element, context, blocks);
+        });
+        let step = 0;
+        for (const long of [false, true]) {
+          const together = drawn.filter((proof) => proof.long === long);
+          if (together.length === 0) continue;
+          step += gas.transaction(together);
+          transactions++;
+        }
+        spent += step;
+        spentSquared += step ** 2;
+        for (const proof of drawn) proofs += proof.proofs;
+      }
+      const mean = spent / rounds;
+      const error = Math.sqrt((spentSquared / rounds - mean ** 2) / rounds);
+      expect(Math.abs(mean - expected.gas)).toBeLessThan(4 * error);
+      expect(proofs / rounds).toBeCloseTo(expected.proofs, 0);
+      expect(transactions / rounds).toBeCloseTo(expected.transactions, 1);
+    });
+
+  it("is what forge measured of four pairs together, to 2%", () => {
+    const snapshot = JSON.parse(readFileSync("snapshots/spotchecks.json", "utf8")) as Record<string, string>;
+    const names = ["dequant", "gate", "fold_dot", "quantize"];
+    const measured = Number(snapshot[`four pairs together: ${names.join(", ")}`]);
+    const parts = JSON.parse(readFileSync("snapshots/pairs.json", "utf8")) as Record<string, string>;
+    const sum = [...names, "transaction", "circuit map", "circuit dot"].reduce(
+      (all, name) => all + Number(parts[name]),
+      0,
+    );
+    expect(Math.abs(sum / measured - 1)).toBeLessThan(0.02);
+  });
+});
