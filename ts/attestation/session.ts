@@ -1,16 +1,8 @@
-import type { Address } from "viem";
 import { fromHex, type Hex, toHex } from "../commit/bytes.ts";
-import { EvidenceEncodingError } from "./errors.ts";
+import { type Challenge, challengeHash, type SessionChallenge, type SessionRegistration } from "./challenge.ts";
+import { BindingError, EvidenceEncodingError } from "./errors.ts";
 import { type CacheStep, cacheSteps, gpuAux, gpuNonce, NVIDIA_KIND, reportData } from "./gpu-evidence.ts";
 import type { X509 } from "./x509.ts";
-
-/** The key to be registered, as `EnclaveRegistry` takes it. */
-export interface SessionRegistration {
-  readonly executor: Address;
-  readonly modelId: Hex;
-  readonly enclaveKey: Address;
-  readonly encryptionKeyHash: Hex;
-}
 
 /** What a verifier says of evidence, as `IEvidenceVerifier` returns it. */
 export interface Claims {
@@ -37,6 +29,8 @@ export interface SessionEvidence {
 export interface OpenSession {
   readonly session: Hex;
   readonly anchor: Hex;
+  /** What the session is the hash of. */
+  readonly challenge: SessionChallenge;
   /** What verifiers accepted since it was opened, for this session or others. */
   readonly proved: readonly Claims[];
 }
@@ -88,8 +82,8 @@ export interface RegisterInSessionParameters {
   readonly cpu: Pick<Claims, "kind" | "tcbEval">;
   /** The CPU's evidence, of that kind, whose report data begins with these 32 bytes. */
   quote(reportData: Hex): Promise<SessionEvidence>;
-  /** The enclave key's signature over the 32 bytes as they are. */
-  consent(session: Hex): Promise<Hex>;
+  /** The enclave key's signature over the challenge's hash, its 32 bytes as they are. */
+  consent(challenge: Challenge): Promise<Hex>;
 }
 
 /**
@@ -99,13 +93,16 @@ export interface RegisterInSessionParameters {
  *
  * @throws SignatureInvalidError if a GPU's certificates or report do not verify
  * @throws EvidenceEncodingError if they are none
+ * @throws BindingError if the session is not one of this registration
  */
 export async function registerInSession(port: SessionPort, parameters: RegisterInSessionParameters): Promise<void> {
   const { registration, measurement, gpus, chosen, imageConfig } = parameters;
   const leaves: { id: Hex; der: Uint8Array }[] = [];
   for (const chain of gpus.chains) leaves.push(await cacheChain(port, chain));
-  const { session, anchor, proved } =
+  const { session, anchor, challenge, proved } =
     (await port.resume(registration, measurement)) ?? (await port.open(registration, measurement));
+  const agreed = { ...challenge, registration, anchor };
+  if (challengeHash(agreed) !== session) throw new BindingError("The session", challengeHash(agreed), session);
   // INVARIANT: anybody may prove anything under these nonces, another GPU or this one's report with other hints. What counts is what this
   // machine would prove itself.
   const known = (expected: Partial<Claims>): Claims | undefined =>
@@ -131,7 +128,7 @@ export async function registerInSession(port: SessionPort, parameters: RegisterI
   const rd0 = reportData(session, hashes, imageConfig);
   const cpu =
     known({ ...parameters.cpu, measurement, rd0 }) ?? (await port.prove(await parameters.quote(rd0), `${session}:cpu`));
-  const signature = await parameters.consent(session);
+  const signature = await parameters.consent(agreed);
   await port.finalize(registration, anchor, cpu, claims, imageConfig, signature);
 }
 

@@ -1,6 +1,7 @@
 import { encodeEventTopics, type Hex, parseEventLogs, type TransactionReceipt } from "viem";
-import { getBlock } from "viem/actions";
-import type { Claims, OpenSession, SessionPort, SessionRegistration } from "../attestation/session.ts";
+import { getBlock, getChainId } from "viem/actions";
+import type { SessionRegistration } from "../attestation/challenge.ts";
+import type { Claims, OpenSession, SessionPort } from "../attestation/session.ts";
 import { ABIS } from "./abis.ts";
 import type { AttestationContracts } from "./attestation-contracts.ts";
 import { callOf, eventOf, type OtrContext, read } from "./context.ts";
@@ -65,6 +66,16 @@ export function chainSessionPort({ context, contracts, deed, send, maxRange }: S
       (await read(context, "sessions", "challengeOf", [registration, measurement, anchor], { address })) === session
     );
   };
+  /** A session with what its challenge is made of, and what was proved since this block. */
+  const openSince = async (
+    { session, anchor }: { session: Hex; anchor: Hex },
+    { registration, measurement, block }: { registration: SessionRegistration; measurement: Hex; block: bigint },
+  ): Promise<OpenSession> => {
+    const policyId = await read(context, "enclaves", "policyIdOf", [registration.modelId, measurement]);
+    const where = { chainId: await getChainId(client), registry: context.addresses.enclaves, sessions: address };
+    const challenge = { ...where, registration, policyId, anchor };
+    return { session, anchor, challenge, proved: await proofsSince(block) };
+  };
   return {
     async isCached(id) {
       const entry = await read(context, "nvidiaCertificates", "entryOf", [id], { address: certificates() });
@@ -86,7 +97,7 @@ export function chainSessionPort({ context, contracts, deed, send, maxRange }: S
       });
       for (const { args, blockNumber } of logs.reverse())
         if (isSame(args.registration, registration) && (await usable(args, registration, measurement)))
-          return { session: args.session, anchor: args.anchor, proved: await proofsSince(blockNumber) };
+          return openSince(args, { registration, measurement, block: blockNumber });
       return undefined;
     },
     async open(registration, measurement): Promise<OpenSession> {
@@ -97,7 +108,7 @@ export function chainSessionPort({ context, contracts, deed, send, maxRange }: S
         const receipt = await send(call, `open:${deed}:${attempt}`);
         const opened = eventOf(receipt, "sessions", "SessionOpened");
         if (receipt.blockNumber > head || (await usable(opened, registration, measurement)))
-          return { session: opened.session, anchor: opened.anchor, proved: await proofsSince(receipt.blockNumber) };
+          return openSince(opened, { registration, measurement, block: receipt.blockNumber });
       }
     },
     async prove(evidence, name) {

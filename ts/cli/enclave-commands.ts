@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { type Address, encodeEventTopics, type Hex, keccak256, parseEventLogs } from "viem";
 import { getBlock, getBlockNumber } from "viem/actions";
+import { challengeHash } from "../attestation/challenge.ts";
 import { firmwareOf } from "../attestation/gpu-firmware.ts";
 import { ABIS } from "../chain/abis.ts";
 import { look, type ProveEnclaveParameters } from "../chain/actions/prove-enclave.ts";
@@ -142,7 +143,7 @@ async function prove(
     ...deed,
     source,
     chosen: BigInt(gpuMeasurements),
-    consent: (session) => key.sign!({ hash: session }),
+    consent: (challenge) => key.sign!({ hash: challengeHash(challenge) }),
     maxRange: BigInt(session.config.rpc.maxBlockRange),
     ...(file === undefined ? {} : { collateral: readCollateral(file) }),
     onSent: (name, { gasUsed }) => session.output.note(`${name}: ${gasUsed} gas`),

@@ -92,7 +92,10 @@ export async function startSessionsChain(root: Hex, options: AnvilOptions = {}) 
       resume: async () => undefined,
       open: async (...args) => {
         const opened: { session: Hex; anchor: Hex } = event(await noted("open", sessions, args), "SessionOpened");
-        return { ...opened, proved: [] };
+        const policyId = await read<Hex>(registry, "policyIdOf", [args[0].modelId, args[1]]);
+        const where = { chainId: await client.getChainId(), registry: registry.address, sessions: sessions.address };
+        const challenge = { ...where, registration: args[0], policyId, anchor: opened.anchor };
+        return { ...opened, challenge, proved: [] };
       },
       prove: async (evidence) =>
         (event(await noted("prove", sessions, [evidence]), "EvidenceProved") as { claims: Claims }).claims,
