@@ -18,7 +18,8 @@ describe("a session that a host makes up", () => {
     anchor: keccak256(stringToHex("anchor")),
   };
 
-  it("is refused before the enclave answers it: it could be the hash of a receipt", async () => {
+  // The quote of an honest guest registered any key that the host held: it named the session of that key, and took quote and reports.
+  it("is refused before the machine answers it: it could be another key's, or the hash of a receipt", async () => {
     const roots = { requestHash: zeroHash, inputRoot: zeroHash, outputRoot: zeroHash, traceRoot: zeroHash };
     const receipt = hashReceipt(
       { chainId: 1, rollup: zeroAddress },

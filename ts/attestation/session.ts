@@ -102,6 +102,8 @@ export async function registerInSession(port: SessionPort, parameters: RegisterI
   const { session, anchor, challenge, proved } =
     (await port.resume(registration, measurement)) ?? (await port.open(registration, measurement));
   const agreed = { ...challenge, registration, anchor };
+  // INVARIANT: this machine's evidence answers for its own key only. The chain is the one that the host shows: it could name the session of a key
+  // that the host holds itself, or another hash that the key would sign.
   if (challengeHash(agreed) !== session) throw new BindingError("The session", challengeHash(agreed), session);
   // INVARIANT: anybody may prove anything under these nonces, another GPU or this one's report with other hints. What counts is what this
   // machine would prove itself.

@@ -123,6 +123,7 @@ export function verifyCollateral(
     },
     ([rootList, list]) => `${rootList.revoked.size} and ${list.revoked.size} entries`,
   );
+  const ends: number[] = [];
   const signed = <T extends { issueDate: string; nextUpdate: string }>(
     what: string,
     { chain, content, signature, schema }: { chain: string; content: string; signature: string; schema: z.ZodType<T> },
@@ -132,6 +133,7 @@ export function verifyCollateral(
       () => {
         const certificates = chainOf(chain, root);
         const options = { root, time, algorithm: "P-256", length: 2, lists, everyList: true } as const;
+        ends.push(...certificates.map(({ notAfter }) => notAfter));
         const signer = verifyChain(certificates, options);
         // INVARIANT: an authority does not sign collateral, nor does a key that may not sign.
         if (signer.isAuthority || (signer.keyUsage & KEY_USAGE.sign) === 0)
@@ -140,6 +142,7 @@ export function verifyCollateral(
         const value = parsed(what, content, schema);
         const [from, until] = [value.issueDate, value.nextUpdate].map((date) => Date.parse(date) / 1000);
         if (time < from! || time > until!) throw new ValidityError(what, from!, until!, time);
+        ends.push(until!);
         return value;
       },
       ({ issueDate, nextUpdate }) => `${issueDate} to ${nextUpdate}`,
@@ -156,7 +159,6 @@ export function verifyCollateral(
     signature: collateral.qe_identity_signature,
     schema: qeIdentitySchema,
   });
-  const ends = [tcbInfo, qeIdentity].map(({ nextUpdate }) => Date.parse(nextUpdate) / 1000);
   return { tcbInfo, qeIdentity, lists, notAfter: Math.min(...ends, ...lists.map(({ nextUpdate }) => nextUpdate)) };
 }
 
