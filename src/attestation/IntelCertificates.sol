@@ -287,7 +287,9 @@ contract IntelCertificates {
         Authority storage a = authorityOf[authority];
         uint40 notAfter = _uint40(_least(c.notAfter, most));
         // INVARIANT: an older certificate of the same authority does not come back, but in the place of a revoked one.
-        if (notAfter <= a.notAfter && !isRevoked[a.issuer][a.serial]) revert CertificateNotNewer(authority, a.notAfter, notAfter);
+        if (notAfter <= a.notAfter && !isRevoked[a.issuer][a.serial]) {
+            revert CertificateNotNewer(authority, a.notAfter, notAfter);
+        }
         (a.x, a.y) = _point(c);
         (a.subject, a.issuer) = (c.subject, issuer);
         (a.serial, a.notAfter, a.pathLength) = (uint160(c.serial), notAfter, uint8(c.pathLength));

@@ -23,9 +23,7 @@ contract CertificateAttackTest is IntelStack {
     }
 
     function _rootCrl(string memory thisUpdate, uint256 serial) private {
-        _certificates.addCrl(
-            Dev.crl(Dev.ROOT, thisUpdate, "260403112157Z", Dev.crlEntry(serial)), _certificates.ROOT()
-        );
+        _certificates.addCrl(Dev.crl(Dev.ROOT, thisUpdate, "260403112157Z", Dev.crlEntry(serial)), _certificates.ROOT());
     }
 
     // The root's certificate is signed by the root. Added as an authority below itself, under another name than the root's, it signed platforms.
@@ -48,9 +46,7 @@ contract CertificateAttackTest is IntelStack {
         _rootCrl("250619112157Z", OLD_SERIAL);
         bytes memory old = _platformCa(OLD_SERIAL, "400206232551Z");
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IntelCertificates.CertificateRevoked.selector, _certificates.ROOT(), OLD_SERIAL
-            )
+            abi.encodeWithSelector(IntelCertificates.CertificateRevoked.selector, _certificates.ROOT(), OLD_SERIAL)
         );
         _certificates.addAuthority(old);
         assertFalse(_certificates.isPckRevoked(_pck));
