@@ -8,6 +8,8 @@ import { fingerprint } from "./chain.ts";
 import { Checks } from "./checks.ts";
 import { parseCrl } from "./crl.ts";
 import { DevIntel } from "./dev-root/index.ts";
+import { DevKey } from "./dev-root/key.ts";
+import { certificate, constraints, crl, type Name, pem, USAGE, usage } from "./dev-root/x509.ts";
 import { type Collateral, parseCollateral, TCB_STATUSES, verifyCollateral } from "./intel/collateral.ts";
 import { leastEvaluation } from "./intel/evaluation.ts";
 import { parseQuote } from "./intel/quote.ts";
@@ -121,6 +123,34 @@ describe("quotes under a development root", () => {
     // As a deployment's verifier would with Intel's list: 395 days after the announcement.
     const promoted = Date.parse("2025-08-12") / 1000 + 395 * 86_400;
     expect([promoted - 1, promoted, NOW, 0].map(leastEvaluation)).toEqual([19, 20, 20, 0]);
+  });
+
+  it("refuse lists of another authority of the same name, and documents of another signer below the root", () => {
+    const named = (name: string): Name => [
+      ["CN", name],
+      ["O", "OTR Development"],
+      ["C", "US"],
+    ];
+    const issuer = { name: named("Intel SGX Root CA"), key: DevKey.derive(SEED, "P-256", "intel/root") };
+    const key = DevKey.derive(SEED, "P-256", "intel/next");
+    const { notBefore, notAfter } = parseCertificate(intel.certificates.root);
+    const chainOf = (name: string, extensions: Uint8Array[]) =>
+      pem(certificate({ ...{ notBefore, notAfter, issuer, key, serial: 7n }, subject: named(name), extensions })) +
+      pem(intel.certificates.root);
+    const ca = "Intel SGX PCK Platform CA";
+    const list = crl({ issuer: { name: named(ca), key }, thisUpdate: NOW, nextUpdate: NOW + 86_400, revoked: [] });
+    const next = {
+      pck_crl_issuer_chain: chainOf(ca, [usage(USAGE.certify | USAGE.revoke), constraints(true, 0)]),
+      pck_crl: toHex(list).slice(2),
+    };
+    expect(refusal(() => verify(quote, { ...collateral, ...next }))).toBe("attestation.chain");
+    const tcb_info_signature = toHex(key.sign(new TextEncoder().encode(collateral.tcb_info))).slice(2);
+    const by = (name: string) => {
+      const tcb_info_issuer_chain = chainOf(name, [usage(USAGE.sign), constraints(false)]);
+      return refusal(() => verify(quote, { ...collateral, tcb_info_issuer_chain, tcb_info_signature }));
+    };
+    expect(by("Intel SGX TCB Signing")).toBe("accepted");
+    expect(by("Intel SGX Something Else")).toBe("attestation.chain");
   });
 
   it("hold no longer than the first of their certificates", () => {

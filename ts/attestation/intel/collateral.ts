@@ -2,7 +2,7 @@ import { z } from "zod";
 import { fromHex, type Hex } from "../../commit/bytes.ts";
 import { fingerprint, verifyChain } from "../chain.ts";
 import type { Checks } from "../checks.ts";
-import { type Crl, parseCrl, verifyCrl } from "../crl.ts";
+import { parseCrl, type VerifiedCrl, verifyCrl } from "../crl.ts";
 import { CertificateChainError, CollateralError, EvidenceEncodingError, ValidityError } from "../errors.ts";
 import { verifyBy } from "../signature.ts";
 import { commonName, KEY_USAGE, parsePem, type X509 } from "../x509.ts";
@@ -26,6 +26,9 @@ export const collateralSchema = z.object({
   qe_identity_signature: hexText(64),
 });
 export type Collateral = z.infer<typeof collateralSchema>;
+
+/** Whom Intel's root has made the signer of TCB info and identities: as `IntelCertificates` pins it. */
+const SIGNER = "Intel SGX TCB Signing";
 
 /** What Intel may say of a security version. */
 export const TCB_STATUSES = [
@@ -87,7 +90,7 @@ export interface VerifiedCollateral {
   readonly tcbInfo: TcbInfo;
   readonly qeIdentity: QeIdentity;
   /** Of the root, and of the authority of PCK certificates. */
-  readonly lists: readonly [Crl, Crl];
+  readonly lists: readonly [VerifiedCrl, VerifiedCrl];
   /** Until when all of it holds, in seconds since 1970. */
   readonly notAfter: number;
 }
@@ -135,8 +138,9 @@ export function verifyCollateral(
         const options = { root, time, algorithm: "P-256", length: 2, lists, everyList: true } as const;
         ends.push(...certificates.map(({ notAfter }) => notAfter));
         const signer = verifyChain(certificates, options);
-        // INVARIANT: an authority does not sign collateral, nor does a key that may not sign.
-        if (signer.isAuthority || (signer.keyUsage & KEY_USAGE.sign) === 0)
+        // INVARIANT: an authority does not sign collateral, nor does a key that may not sign, nor any other of Intel's.
+        const isSigner = commonName(signer.subject) === SIGNER;
+        if (!isSigner || signer.isAuthority || (signer.keyUsage & KEY_USAGE.sign) === 0)
           throw new CertificateChainError(`${commonName(signer.subject)} may not sign collateral.`);
         verifyBy(signer, { message: new TextEncoder().encode(content), signature: bytes(signature), what });
         const value = parsed(what, content, schema);
