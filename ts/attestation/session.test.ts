@@ -1,8 +1,12 @@
 import { keccak256, stringToHex, zeroAddress, zeroHash } from "viem";
 import { describe, expect, it } from "vitest";
+import { fromHex, toHex } from "../commit/bytes.ts";
 import { hashReceipt } from "../commit/typed-data.ts";
 import { challengeHash } from "./challenge.ts";
-import { registerInSession, type SessionPort } from "./session.ts";
+import { cacheSteps, gpuEvidenceHash, gpuNonce, NVIDIA_KIND } from "./gpu-evidence.ts";
+import { firmwareOf } from "./gpu-firmware.ts";
+import { type Claims, registerInSession, type SessionPort } from "./session.ts";
+import { devGpu } from "./testing/dev-gpus.ts";
 
 const never = (): never => {
   throw new Error("not reached");
@@ -31,7 +35,7 @@ describe("a session that a host makes up", () => {
     const otherKey = { ...registration, enclaveKey: `0x${"11".repeat(20)}` } as const;
     for (const session of [receipt, challengeHash({ ...challenge, registration: otherKey })]) {
       const port: SessionPort = {
-        ...{ isCached: never, cache: never, prove: never, finalize: never },
+        ...{ isCached: never, cache: never, prove: never, evidenceOf: never, finalize: never },
         resume: async () => undefined,
         open: async () => ({ session, anchor: challenge.anchor, challenge, proved: [] }),
       };
@@ -40,6 +44,42 @@ describe("a session that a host makes up", () => {
       await expect(
         registerInSession(port, { ...rest, ...machine, quote: never, consent: never }),
       ).rejects.toMatchObject({ code: "attestation.binding" });
+    }
+  });
+
+  // The quote of a guest with GPUs that no contract would have taken named reports of another machine's, which answer whatever nonce they are asked.
+  it("gets no quote for reports of GPUs that are not this machine's", async () => {
+    const [own, others] = [devGpu(1), devGpu(2)];
+    const session = challengeHash(challenge);
+    const nonce = gpuNonce(session, 0);
+    const firmware = firmwareOf(own!.report(new Uint8Array(32)), 1n);
+    const claimsOf = (report: Uint8Array): Claims => ({
+      ...{ kind: NVIDIA_KIND, deviceId: zeroHash, measurement: firmware, rd0: nonce, rd1: zeroHash },
+      ...{ tcbStatus: 0, tcbEval: 0, notAfter: 1n, evidenceHash: gpuEvidenceHash(report) },
+      certificate: cacheSteps(own!.chain).at(-1)!.id,
+    });
+    const quoted = new Error("quoted");
+    const outcome = (shown: Uint8Array, resumed: boolean) => {
+      const open = { session, anchor: challenge.anchor, challenge, proved: resumed ? [claimsOf(shown)] : [] };
+      const port: SessionPort = {
+        ...{ isCached: async () => true, cache: never, finalize: never, open: never },
+        resume: async () => open,
+        prove: async () => claimsOf(shown),
+        evidenceOf: async () => toHex(shown),
+      };
+      const reports = async (nonces: readonly Uint8Array[]) => nonces.map((asked) => own!.report(asked));
+      return registerInSession(port, {
+        ...{ registration, measurement: zeroHash, chosen: 1n, imageConfig: zeroHash, consent: never },
+        ...{ gpus: { chains: [own!.chain], firmware: [firmware], reports }, cpu: { kind: zeroHash, tcbEval: 0 } },
+        quote: async () => {
+          throw quoted;
+        },
+      });
+    };
+    for (const resumed of [false, true]) {
+      await expect(outcome(own!.report(fromHex(nonce)), resumed)).rejects.toBe(quoted);
+      for (const report of [others!.report(fromHex(nonce)), own!.report(new Uint8Array(32))])
+        await expect(outcome(report, resumed)).rejects.toMatchObject({ code: "attestation.binding" });
     }
   });
 });

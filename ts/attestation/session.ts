@@ -1,7 +1,18 @@
 import { fromHex, type Hex, toHex } from "../commit/bytes.ts";
+import { BaseError } from "../errors.ts";
 import { type Challenge, challengeHash, type SessionChallenge, type SessionRegistration } from "./challenge.ts";
 import { BindingError, EvidenceEncodingError } from "./errors.ts";
-import { type CacheStep, cacheSteps, gpuAux, gpuNonce, NVIDIA_KIND, reportData } from "./gpu-evidence.ts";
+import {
+  type CacheStep,
+  cacheSteps,
+  gpuAux,
+  gpuEvidenceHash,
+  gpuNonce,
+  NVIDIA_KIND,
+  reportData,
+} from "./gpu-evidence.ts";
+import { parseReport } from "./nvidia/report.ts";
+import { verifyEcdsa } from "./signature.ts";
 import type { X509 } from "./x509.ts";
 
 /** What a verifier says of evidence, as `IEvidenceVerifier` returns it. */
@@ -48,6 +59,8 @@ export interface SessionPort {
    * @returns the claims that `EvidenceProved` says
    */
   prove(evidence: SessionEvidence, deed: string): Promise<Claims>;
+  /** The evidence that was proved with these claims, of `proved` or of `prove`, as it was sent; undefined if it is not to be had. */
+  evidenceOf(claims: Claims): Promise<Hex | undefined>;
   finalize(
     registration: SessionRegistration,
     anchor: Hex,
@@ -93,7 +106,7 @@ export interface RegisterInSessionParameters {
  *
  * @throws SignatureInvalidError if a GPU's certificates or report do not verify
  * @throws EvidenceEncodingError if they are none
- * @throws BindingError if the session is not one of this registration
+ * @throws BindingError if the session is not one of this registration, or what was proved is not what a GPU of this machine has reported
  */
 export async function registerInSession(port: SessionPort, parameters: RegisterInSessionParameters): Promise<void> {
   const { registration, measurement, gpus, chosen, imageConfig } = parameters;
@@ -107,14 +120,22 @@ export async function registerInSession(port: SessionPort, parameters: RegisterI
   if (challengeHash(agreed) !== session) throw new BindingError("The session", challengeHash(agreed), session);
   // INVARIANT: anybody may prove anything under these nonces, another GPU or this one's report with other hints. What counts is what this
   // machine would prove itself.
-  const known = (expected: Partial<Claims>): Claims | undefined =>
+  const known = (expected: Partial<Claims>): Claims[] =>
     proved
       .filter((claims) => Object.entries(expected).every(([name, value]) => claims[name as keyof Claims] === value))
-      .sort((a, b) => (a.notAfter < b.notAfter ? 1 : -1))[0];
+      .sort((a, b) => (a.notAfter < b.notAfter ? 1 : -1));
   const nonces = leaves.map((_, k) => gpuNonce(session, k));
-  const before = leaves.map(({ id }, k) =>
-    known({ kind: NVIDIA_KIND, rd0: nonces[k]!, certificate: id, measurement: gpus.firmware[k]! }),
-  );
+  // INVARIANT: the quote names reports of this machine's GPUs only, whatever the host says that was proved.
+  const isOwn = async (claims: Claims, k: number): Promise<boolean> => {
+    const evidence = await port.evidenceOf(claims);
+    return evidence !== undefined && isReportOf(gpus.chains[k]![0]!, evidence, { nonce: nonces[k]!, claims });
+  };
+  const before: (Claims | undefined)[] = [];
+  for (const [k, { id }] of leaves.entries()) {
+    const candidates = known({ kind: NVIDIA_KIND, rd0: nonces[k]!, certificate: id, measurement: gpus.firmware[k]! });
+    const own = await Promise.all(candidates.map((claims) => isOwn(claims, k)));
+    before.push(candidates.find((_, at) => own[at]));
+  }
   const reports = before.every((claims) => claims !== undefined) ? [] : await gpus.reports(nonces.map(fromHex));
   const claims: Claims[] = [];
   for (const [k, leaf] of leaves.entries()) {
@@ -124,14 +145,32 @@ export async function registerInSession(port: SessionPort, parameters: RegisterI
       if (report === undefined) throw new EvidenceEncodingError("reports of GPUs", `GPU ${k} gave none.`);
       return { kind: NVIDIA_KIND, evidence: toHex(report), aux: gpuAux(report, leaf, chosen) };
     };
-    claims.push(before[k] ?? (await port.prove(evidence(), `${session}:${k}`)));
+    const gpu = before[k] ?? (await port.prove(evidence(), `${session}:${k}`));
+    // Ports that remember answer with an earlier report.
+    if (before[k] === undefined && !(await isOwn(gpu, k)))
+      throw new BindingError(`The report of GPU ${k}`, gpuEvidenceHash(reports[k]!), gpu.evidenceHash);
+    claims.push(gpu);
   }
   const hashes = claims.map(({ evidenceHash }) => evidenceHash);
   const rd0 = reportData(session, hashes, imageConfig);
   const cpu =
-    known({ ...parameters.cpu, measurement, rd0 }) ?? (await port.prove(await parameters.quote(rd0), `${session}:cpu`));
+    known({ ...parameters.cpu, measurement, rd0 })[0] ??
+    (await port.prove(await parameters.quote(rd0), `${session}:cpu`));
   const signature = await parameters.consent(agreed);
   await port.finalize(registration, anchor, cpu, claims, imageConfig, signature);
+}
+
+/** Whether this leaf's key signed the report for the nonce, and the claims are of it. */
+function isReportOf(leaf: X509, evidence: Hex, { nonce, claims }: { nonce: Hex; claims: Claims }): boolean {
+  try {
+    const report = fromHex(evidence);
+    const parsed = parseReport(report);
+    verifyEcdsa("P-384", { message: parsed.signed, signature: parsed.signature, key: leaf.key, what: "Report" });
+    return toHex(parsed.nonce) === nonce && gpuEvidenceHash(report) === claims.evidenceHash;
+  } catch (error) {
+    if (error instanceof BaseError) return false;
+    throw error;
+  }
 }
 
 /** Caches what is missing of a GPU's chain. */

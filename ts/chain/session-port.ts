@@ -1,5 +1,5 @@
-import { encodeEventTopics, type Hex, parseEventLogs, type TransactionReceipt } from "viem";
-import { getBlock, getChainId } from "viem/actions";
+import { decodeFunctionData, encodeEventTopics, type Hex, parseEventLogs, type TransactionReceipt } from "viem";
+import { getBlock, getChainId, getTransaction } from "viem/actions";
 import type { SessionRegistration } from "../attestation/challenge.ts";
 import type { Claims, OpenSession, SessionPort } from "../attestation/session.ts";
 import { ABIS } from "./abis.ts";
@@ -42,6 +42,8 @@ export function chainSessionPort({ context, contracts, deed, send, maxRange }: S
     const range = { address, topics, fromBlock, toBlock };
     return (await rangedLogs(client, { ...range, ...(maxRange === undefined ? {} : { maxRange }) })) as never[];
   };
+  /** The transaction that has proved evidence, by its hash. */
+  const proofs = new Map<Hex, Hex>();
   const proofsSince = async (fromBlock: bigint): Promise<Claims[]> => {
     const [topic] = encodeEventTopics({ abi: ABIS.sessions, eventName: "EvidenceProved" });
     const logs = parseEventLogs({
@@ -51,7 +53,9 @@ export function chainSessionPort({ context, contracts, deed, send, maxRange }: S
     });
     // INVARIANT: a verifier that was replaced meanwhile does not count.
     const installed = [contracts.dcap, gpus?.nvidia].map((verifier) => verifier?.toLowerCase());
-    return logs.filter(({ args }) => installed.includes(args.verifier.toLowerCase())).map(({ args }) => args.claims);
+    const counted = logs.filter(({ args }) => installed.includes(args.verifier.toLowerCase()));
+    for (const { args, transactionHash } of counted) proofs.set(args.claims.evidenceHash, transactionHash);
+    return counted.map(({ args }) => args.claims);
   };
   /** The session, if it is this registration's under the terms as they are now, and has time left. */
   const usable = async (
@@ -113,7 +117,13 @@ export function chainSessionPort({ context, contracts, deed, send, maxRange }: S
     },
     async prove(evidence, name) {
       const receipt = await send(callOf(address, "sessions", "prove", [evidence]), `prove:${name}`);
-      return eventOf(receipt, "sessions", "EvidenceProved").claims;
+      const { claims } = eventOf(receipt, "sessions", "EvidenceProved");
+      proofs.set(claims.evidenceHash, receipt.transactionHash);
+      return claims;
+    },
+    async evidenceOf({ evidenceHash }) {
+      const hash = proofs.get(evidenceHash);
+      return hash && provedBy((await getTransaction(client, { hash })).input);
     },
     finalize: (registration, anchor, cpu, proved, imageConfig, signature) =>
       send(
@@ -121,6 +131,16 @@ export function chainSessionPort({ context, contracts, deed, send, maxRange }: S
         `finalize:${deed}:${anchor}`,
       ),
   };
+}
+
+/** The evidence in a call of `prove`; undefined of other calls: whoever proves for others may do so by a contract of his. */
+function provedBy(data: Hex): Hex | undefined {
+  try {
+    const { functionName, args } = decodeFunctionData({ abi: ABIS.sessions, data });
+    return functionName === "prove" ? args[0].evidence : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 const isSame = (a: SessionRegistration, b: SessionRegistration): boolean =>
