@@ -127,9 +127,13 @@ contract IntelCertificates {
         _addAuthority(ROOT, c, 0, type(uint64).max);
     }
 
-    /// @notice Adds an authority that the root has signed, or its renewed certificate, which holds longer.
+    /// @notice Adds an authority that the root has signed, or its renewed certificate, which holds longer, or the other was revoked.
     function addAuthority(bytes calldata der) external returns (bytes32 authority) {
         X509.Certificate memory c = _verified(der, ROOT, 1);
+        // INVARIANT: the root has one name here, by which it signs no platforms.
+        if (c.subject == authorityOf[ROOT].subject) revert CertificateRole(c.subject);
+        // INVARIANT: nobody puts a revoked certificate in the place of another one of the same key.
+        if (isRevoked[ROOT][c.serial]) revert CertificateRevoked(ROOT, c.serial);
         authority = keccak256(bytes.concat(c.subject, c.key));
         _addAuthority(authority, c, ROOT, authorityOf[ROOT].notAfter);
     }
@@ -281,8 +285,10 @@ contract IntelCertificates {
         if (!c.isAuthority || c.keyUsage & X509.USAGE_CERTIFY == 0) revert CertificateRole(c.subject);
         Authority storage a = authorityOf[authority];
         uint40 notAfter = _uint40(_least(c.notAfter, most));
-        // INVARIANT: an older certificate of the same authority does not come back.
-        if (notAfter <= a.notAfter) revert CertificateNotNewer(authority, a.notAfter, notAfter);
+        // INVARIANT: an older certificate of the same authority does not come back, but in the place of a revoked one.
+        if (notAfter <= a.notAfter && !isRevoked[a.issuer][a.serial]) {
+            revert CertificateNotNewer(authority, a.notAfter, notAfter);
+        }
         (a.x, a.y) = _point(c);
         (a.subject, a.issuer) = (c.subject, issuer);
         (a.serial, a.notAfter, a.pathLength) = (uint160(c.serial), notAfter, uint8(c.pathLength));

@@ -48,6 +48,8 @@ contract NvidiaCertificates is AccessManaged {
     /// @notice Verifies signatures.
     P384Verifier public immutable SIGNATURES;
 
+    /// @notice When a revocation was last taken back, seconds since 1970: what was said before does not count again.
+    mapping(bytes32 issuer => mapping(uint256 serial => uint256)) public reinstatedAt;
     mapping(bytes32 id => Entry) private _entries;
     /// @dev By an issuer's name, or by the id of an issuer's certificate: hashes of different things.
     mapping(bytes32 issuer => mapping(uint256 serial => bool)) private _revoked;
@@ -105,6 +107,7 @@ contract NvidiaCertificates is AccessManaged {
     /// @notice Takes a revocation back. Governance only, by the timelock.
     function reinstate(bytes32 issuer, uint256 serial) external restricted {
         _revoked[issuer][serial] = false;
+        reinstatedAt[issuer][serial] = block.timestamp;
         emit RevocationSet(issuer, serial, false);
     }
 

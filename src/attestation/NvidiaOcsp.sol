@@ -26,7 +26,7 @@ contract NvidiaOcsp {
     error OcspNotRevoked(uint256 serial);
     /// @notice The answer is from the future, or is stale. Responders make new ones whenever they are asked.
     error OcspValidity(uint256 thisUpdate, uint256 nextUpdate, uint256 time);
-    /// @notice An answer as new was submitted before: once governance has reinstated a certificate, only a newer one revokes it again.
+    /// @notice An answer as new was submitted before, or governance has reinstated the certificate since: only a newer one revokes it again.
     error OcspNotNewer(uint256 known, uint256 thisUpdate);
     /// @notice The responder's certificate is an authority's, its key does not sign, or not answers; or the answer names another responder.
     error OcspNotAResponder(bytes32 subject);
@@ -93,6 +93,8 @@ contract NvidiaOcsp {
             revert OcspValidity(r.thisUpdate, r.nextUpdate, block.timestamp);
         }
         uint256 known = thisUpdateOf[issuer][r.serial];
+        uint256 reinstated = CERTIFICATES.reinstatedAt(issuer, r.serial);
+        if (reinstated > known) known = reinstated;
         if (r.thisUpdate <= known) revert OcspNotNewer(known, r.thisUpdate);
     }
 

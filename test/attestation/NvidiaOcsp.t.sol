@@ -178,6 +178,19 @@ contract NvidiaOcspTest is Test {
         assertTrue(_isRevoked());
     }
 
+    // Whoever kept several answers revoked again, one after the other, what governance had reinstated since all of them.
+    function test_revoke_newerThanTheFirstOlderThanReinstated_reverts() public {
+        Call memory newer = _call("newer");
+        uint256 serial = _certificates.entryOf(_ids[1]).serial;
+        _revoke(_call("delegated"));
+        vm.warp(NOW + 2);
+        _certificates.reinstate(_ids[2], serial);
+        assertEq(_certificates.reinstatedAt(_ids[2], serial), NOW + 2);
+        vm.expectRevert(abi.encodeWithSelector(NvidiaOcsp.OcspNotNewer.selector, NOW + 2, NOW + 1));
+        _revoke(newer);
+        assertFalse(_isRevoked());
+    }
+
     function test_revoke_issuer_reverts() public {
         Call memory c = _call("delegated");
         c.issuer = "none";

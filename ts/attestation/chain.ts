@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { equal, type Hex, toHex } from "../commit/bytes.ts";
-import type { Crl } from "./crl.ts";
+import type { VerifiedCrl } from "./crl.ts";
 import { CertificateChainError, RevokedError, RootMismatchError, ValidityError } from "./errors.ts";
 import { verifyBy } from "./signature.ts";
 import { type Algorithm, commonName, KEY_USAGE, type X509 } from "./x509.ts";
@@ -16,7 +16,7 @@ export interface ChainOptions {
   /** Certificates in the chain, its root included. */
   readonly length: number;
   /** Revocation lists, verified; with `everyList` each certificate's issuer must have one among them. */
-  readonly lists?: readonly Crl[];
+  readonly lists?: readonly VerifiedCrl[];
   readonly everyList?: boolean;
 }
 
@@ -42,7 +42,7 @@ export function verifyChain(chain: readonly X509[], options: ChainOptions): X509
       throw new ValidityError(`Certificate ${commonName(subject)}`, notBefore, notAfter, time);
     // The root's own signature says nothing that its fingerprint does not.
     if (k < chain.length - 1) checkIssued(certificate, chain[k + 1]!, k, algorithm);
-    if (k < chain.length - 1) checkRevocation(certificate, options);
+    if (k < chain.length - 1) checkRevocation(certificate, chain[k + 1]!, options);
   }
   return chain[0]!;
 }
@@ -60,8 +60,9 @@ function checkIssued(certificate: X509, issuer: X509, below: number, algorithm: 
   verifyBy(issuer, { message, signature, what: `Certificate ${name} by ${commonName(issuer.subject)}` });
 }
 
-function checkRevocation(certificate: X509, { lists = [], everyList = false }: ChainOptions): void {
-  const list = lists.find(({ issuer }) => equal(issuer, certificate.issuer));
+function checkRevocation(certificate: X509, issuer: X509, { lists = [], everyList = false }: ChainOptions): void {
+  // INVARIANT: the list is of the key that signed, not of another authority of that name, which knows nothing of this certificate.
+  const list = lists.find((one) => equal(one.issuer, certificate.issuer) && equal(one.issuerKey, issuer.keyInfo));
   const name = commonName(certificate.subject);
   if (list === undefined) {
     if (everyList) throw new CertificateChainError(`There is no revocation list for ${name}.`);

@@ -26,6 +26,12 @@ export interface Crl {
   readonly revoked: ReadonlySet<bigint>;
 }
 
+/** A list that its issuer has signed. */
+export interface VerifiedCrl extends Crl {
+  /** The issuer's SubjectPublicKeyInfo: authorities that follow one another have one name. */
+  readonly issuerKey: Uint8Array;
+}
+
 const SERIAL_BYTES = 20;
 const fail = (reason: string): never => {
   throw new EvidenceEncodingError("revocation list", reason);
@@ -74,7 +80,7 @@ function serialOf(entry: Element): bigint {
  *
  * @throws CertificateChainError, ValidityError, SignatureInvalidError
  */
-export function verifyCrl(list: Crl, issuer: X509, time: number): Crl {
+export function verifyCrl(list: Crl, issuer: X509, time: number): VerifiedCrl {
   const name = commonName(issuer.subject);
   if (!equal(list.issuer, issuer.subject) || list.algorithm !== issuer.keyKind)
     throw new CertificateChainError(`A revocation list is not of ${name}.`);
@@ -83,5 +89,5 @@ export function verifyCrl(list: Crl, issuer: X509, time: number): Crl {
   if (time < list.thisUpdate || time > list.nextUpdate)
     throw new ValidityError(`The revocation list of ${name}`, list.thisUpdate, list.nextUpdate, time);
   verifyBy(issuer, { message: list.tbs, signature: list.signature, what: `Revocation list of ${name}` });
-  return list;
+  return { ...list, issuerKey: issuer.keyInfo };
 }

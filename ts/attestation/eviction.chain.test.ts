@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { anvilKey } from "../chain/anvil.ts";
 import { type ChainClient, connect } from "../chain/client.ts";
 import { iEvidenceVerifierAbi } from "../chain/generated.ts";
+import { challengeHash } from "./challenge.ts";
 import { evictionCall, findProof } from "./eviction.ts";
 import { firmwareOf } from "./gpu-firmware.ts";
 import { registerInSession } from "./session.ts";
@@ -69,7 +70,7 @@ describe("keys that end by what is found on the chain", () => {
         reports: async (nonces) => nonces.map((nonce, k) => gpus[k]!.report(nonce)),
       },
       quote: async (rd0) => evidenceOf(rd0),
-      consent: (session) => inSession.sign({ hash: session }),
+      consent: (challenge) => inSession.sign({ hash: challengeHash(challenge) }),
     });
     const own = registration(plain.address);
     const [challenge, rd0] = await chain.read<[Hex, Hex]>(registry, "challengeOf", [own]);

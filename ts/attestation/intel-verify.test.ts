@@ -8,7 +8,10 @@ import { fingerprint } from "./chain.ts";
 import { Checks } from "./checks.ts";
 import { parseCrl } from "./crl.ts";
 import { DevIntel } from "./dev-root/index.ts";
-import { type Collateral, parseCollateral, TCB_STATUSES } from "./intel/collateral.ts";
+import { DevKey } from "./dev-root/key.ts";
+import { certificate, constraints, crl, type Name, pem, USAGE, usage } from "./dev-root/x509.ts";
+import { type Collateral, parseCollateral, TCB_STATUSES, verifyCollateral } from "./intel/collateral.ts";
+import { leastEvaluation } from "./intel/evaluation.ts";
 import { parseQuote } from "./intel/quote.ts";
 import { type QuoteOptions, verifyQuote, verifySignatures } from "./intel/verify.ts";
 import { ROOTS } from "./roots.ts";
@@ -97,6 +100,65 @@ describe("quotes under a development root", () => {
       expect(refusal(() => verify(data))).toBe("attestation.attributes");
       expect(refusal(() => verify(data, collateral, { allowServiceTd: true }))).toBe("accepted");
     }
+  });
+
+  // A machine that is out of date showed documents of an old number, by which it was not: Intel signs those to this day.
+  it("refuse collateral of an evaluation that is older than asked for, or of two", () => {
+    const old = intel.tdxCollateral({ issuedAt: NOW, evaluation: 17 });
+    const now = intel.tdxCollateral({ issuedAt: NOW, evaluation: 18, status: { platform: "OutOfDate" } });
+    const least = { minEvaluation: 18 };
+    expect(refusal(() => verify(quote, old))).toBe("accepted");
+    expect(refusal(() => verify(quote, old, least))).toBe("attestation.collateral");
+    expect(refusal(() => verify(quote, now, least))).toBe("attestation.tcb");
+    expect(refusal(() => verify(quote, intel.tdxCollateral({ issuedAt: NOW, evaluation: 19 }), least))).toBe(
+      "accepted",
+    );
+    for (const [at, key] of [
+      [0, "tcbInfo"],
+      [1, "qeIdentity"],
+    ] as const)
+      expect(tdx({ edit: (...both) => Object.assign(both[at]!, { tcbEvaluationDataNumber: 16 }) }), key).toBe(
+        "attestation.collateral",
+      );
+    // As a deployment's verifier would with Intel's list: 395 days after the announcement.
+    const promoted = Date.parse("2025-08-12") / 1000 + 395 * 86_400;
+    expect([promoted - 1, promoted, NOW, 0].map(leastEvaluation)).toEqual([19, 20, 20, 0]);
+  });
+
+  it("refuse lists of another authority of the same name, and documents of another signer below the root", () => {
+    const named = (name: string): Name => [
+      ["CN", name],
+      ["O", "OTR Development"],
+      ["C", "US"],
+    ];
+    const issuer = { name: named("Intel SGX Root CA"), key: DevKey.derive(SEED, "P-256", "intel/root") };
+    const key = DevKey.derive(SEED, "P-256", "intel/next");
+    const { notBefore, notAfter } = parseCertificate(intel.certificates.root);
+    const chainOf = (name: string, extensions: Uint8Array[]) =>
+      pem(certificate({ ...{ notBefore, notAfter, issuer, key, serial: 7n }, subject: named(name), extensions })) +
+      pem(intel.certificates.root);
+    const ca = "Intel SGX PCK Platform CA";
+    const list = crl({ issuer: { name: named(ca), key }, thisUpdate: NOW, nextUpdate: NOW + 86_400, revoked: [] });
+    const next = {
+      pck_crl_issuer_chain: chainOf(ca, [usage(USAGE.certify | USAGE.revoke), constraints(true, 0)]),
+      pck_crl: toHex(list).slice(2),
+    };
+    expect(refusal(() => verify(quote, { ...collateral, ...next }))).toBe("attestation.chain");
+    const tcb_info_signature = toHex(key.sign(new TextEncoder().encode(collateral.tcb_info))).slice(2);
+    const by = (name: string) => {
+      const tcb_info_issuer_chain = chainOf(name, [usage(USAGE.sign), constraints(false)]);
+      return refusal(() => verify(quote, { ...collateral, tcb_info_issuer_chain, tcb_info_signature }));
+    };
+    expect(by("Intel SGX TCB Signing")).toBe("accepted");
+    expect(by("Intel SGX Something Else")).toBe("attestation.chain");
+  });
+
+  it("hold no longer than the first of their certificates", () => {
+    const long = intel.tdxCollateral({ issuedAt: NOW, validSeconds: 40 * 365 * 86_400 });
+    const all = Object.values(intel.certificates).map((der) => parseCertificate(der).notAfter);
+    const held = verifyCollateral(long, { root, time: NOW + 60, checks: new Checks() });
+    expect(held.notAfter).toBe(Math.min(...all));
+    expect(verify(quote, long).notAfter).toBe(held.notAfter);
   });
 
   it("refuse what is not valid yet or any more", () => {
@@ -333,6 +395,9 @@ describe.skipIf(!HAS_EVIDENCE)("real quotes of Intel's platforms", () => {
     expect(refusal(() => verifyQuote(a, held("A"), { time: at("2025-08-01") }))).toBe("attestation.expired");
     expect(refusal(() => verifyQuote(a, held("A"), { time: at("2025-06-19") }))).toBe("attestation.not-yet-valid");
     expect(refusal(() => verifyQuote(a, held("B"), { time: at("2026-02-20") }))).toBe("attestation.collateral");
+    // Documents of number 17 that are valid longer than they should count do not help a platform.
+    const served = { time: at("2025-07-01"), minEvaluation: 18 };
+    expect(refusal(() => verifyQuote(a, held("A"), served))).toBe("attestation.collateral");
     const b = real("B_tdx_v5_quote_unmatched_tcb.bin");
     expect(refusal(() => verifyQuote(b, held("B"), { time: at("2026-02-20") }))).toBe("attestation.tcb");
     const c = real("C_sgx_v3_quote.bin");

@@ -4,6 +4,7 @@ import { encodeAbiParameters, type Hex, keccak256, stringToHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { anvilKey } from "../chain/anvil.ts";
+import { challengeHash } from "./challenge.ts";
 import { EvidenceEncodingError, SignatureInvalidError } from "./errors.ts";
 import { gpuEvidenceHash, gpuNonce, gpuRoot, NVIDIA_KIND, reportData } from "./gpu-evidence.ts";
 import { firmwareOf } from "./gpu-firmware.ts";
@@ -101,7 +102,7 @@ describe("an enclave with two GPUs", () => {
           };
           return { kind: TDX, evidence: encodeAbiParameters([CLAIMS], [cpu]), aux: "0x" };
         },
-        consent: (session) => enclave.sign({ hash: session }),
+        consent: (challenge) => enclave.sign({ hash: challengeHash(challenge) }),
       },
     );
     const all = [proved.at(-1)!, proved.slice(0, -1)];

@@ -54,6 +54,8 @@ export interface ReportOptions {
   readonly gpus?: number;
   readonly roots?: { readonly intel?: Hex; readonly nvidia?: Hex; readonly amd?: readonly Hex[] };
   readonly accept?: readonly TcbStatus[];
+  /** See `QuoteOptions`: also of collateral that the report carries. */
+  readonly minEvaluation?: number;
   readonly checks?: Checks;
 }
 
@@ -141,14 +143,15 @@ function cpuOf(
   report: Report,
   options: ReportOptions & { readonly checks: Checks; readonly reportData: Uint8Array },
 ): VerifiedQuote | undefined {
-  const { time, roots = {}, checks, reportData, accept } = options;
+  const { time, roots = {}, checks, reportData, accept, minEvaluation } = options;
   if (report.intel_quote) {
     const carried = report.otr?.collateral;
     const collateral = options.collateral ?? (carried == null ? undefined : parseCollateral(carried));
     if (collateral === undefined)
       throw new CollateralError("The report carries none: fetch Intel's for the platform, and hand it over.");
+    const least = minEvaluation === undefined ? {} : { minEvaluation };
     const asked = { time, reportData, checks, ...(accept && { accept }), ...(roots.intel && { root: roots.intel }) };
-    return verifyQuote(bytes(report.intel_quote), collateral, asked);
+    return verifyQuote(bytes(report.intel_quote), collateral, { ...asked, ...least });
   }
   if (!report.amd_report)
     throw new UnsupportedEvidenceError("A report without a processor's evidence", "GPUs alone do not name the key.");

@@ -1,16 +1,19 @@
-import type { Address } from "viem";
 import { fromHex, type Hex, toHex } from "../commit/bytes.ts";
-import { EvidenceEncodingError } from "./errors.ts";
-import { type CacheStep, cacheSteps, gpuAux, gpuNonce, NVIDIA_KIND, reportData } from "./gpu-evidence.ts";
+import { BaseError } from "../errors.ts";
+import { type Challenge, challengeHash, type SessionChallenge, type SessionRegistration } from "./challenge.ts";
+import { BindingError, EvidenceEncodingError } from "./errors.ts";
+import {
+  type CacheStep,
+  cacheSteps,
+  gpuAux,
+  gpuEvidenceHash,
+  gpuNonce,
+  NVIDIA_KIND,
+  reportData,
+} from "./gpu-evidence.ts";
+import { parseReport } from "./nvidia/report.ts";
+import { verifyEcdsa } from "./signature.ts";
 import type { X509 } from "./x509.ts";
-
-/** The key to be registered, as `EnclaveRegistry` takes it. */
-export interface SessionRegistration {
-  readonly executor: Address;
-  readonly modelId: Hex;
-  readonly enclaveKey: Address;
-  readonly encryptionKeyHash: Hex;
-}
 
 /** What a verifier says of evidence, as `IEvidenceVerifier` returns it. */
 export interface Claims {
@@ -37,6 +40,8 @@ export interface SessionEvidence {
 export interface OpenSession {
   readonly session: Hex;
   readonly anchor: Hex;
+  /** What the session is the hash of. */
+  readonly challenge: SessionChallenge;
   /** What verifiers accepted since it was opened, for this session or others. */
   readonly proved: readonly Claims[];
 }
@@ -54,6 +59,8 @@ export interface SessionPort {
    * @returns the claims that `EvidenceProved` says
    */
   prove(evidence: SessionEvidence, deed: string): Promise<Claims>;
+  /** The evidence that was proved with these claims, of `proved` or of `prove`, as it was sent; undefined if it is not to be had. */
+  evidenceOf(claims: Claims): Promise<Hex | undefined>;
   finalize(
     registration: SessionRegistration,
     anchor: Hex,
@@ -88,8 +95,8 @@ export interface RegisterInSessionParameters {
   readonly cpu: Pick<Claims, "kind" | "tcbEval">;
   /** The CPU's evidence, of that kind, whose report data begins with these 32 bytes. */
   quote(reportData: Hex): Promise<SessionEvidence>;
-  /** The enclave key's signature over the 32 bytes as they are. */
-  consent(session: Hex): Promise<Hex>;
+  /** The enclave key's signature over the challenge's hash, its 32 bytes as they are. */
+  consent(challenge: Challenge): Promise<Hex>;
 }
 
 /**
@@ -99,23 +106,36 @@ export interface RegisterInSessionParameters {
  *
  * @throws SignatureInvalidError if a GPU's certificates or report do not verify
  * @throws EvidenceEncodingError if they are none
+ * @throws BindingError if the session is not one of this registration, or what was proved is not what a GPU of this machine has reported
  */
 export async function registerInSession(port: SessionPort, parameters: RegisterInSessionParameters): Promise<void> {
   const { registration, measurement, gpus, chosen, imageConfig } = parameters;
   const leaves: { id: Hex; der: Uint8Array }[] = [];
   for (const chain of gpus.chains) leaves.push(await cacheChain(port, chain));
-  const { session, anchor, proved } =
+  const { session, anchor, challenge, proved } =
     (await port.resume(registration, measurement)) ?? (await port.open(registration, measurement));
+  const agreed = { ...challenge, registration, anchor };
+  // INVARIANT: this machine's evidence answers for its own key only. The chain is the one that the host shows: it could name the session of a key
+  // that the host holds itself, or another hash that the key would sign.
+  if (challengeHash(agreed) !== session) throw new BindingError("The session", challengeHash(agreed), session);
   // INVARIANT: anybody may prove anything under these nonces, another GPU or this one's report with other hints. What counts is what this
   // machine would prove itself.
-  const known = (expected: Partial<Claims>): Claims | undefined =>
+  const known = (expected: Partial<Claims>): Claims[] =>
     proved
       .filter((claims) => Object.entries(expected).every(([name, value]) => claims[name as keyof Claims] === value))
-      .sort((a, b) => (a.notAfter < b.notAfter ? 1 : -1))[0];
+      .sort((a, b) => (a.notAfter < b.notAfter ? 1 : -1));
   const nonces = leaves.map((_, k) => gpuNonce(session, k));
-  const before = leaves.map(({ id }, k) =>
-    known({ kind: NVIDIA_KIND, rd0: nonces[k]!, certificate: id, measurement: gpus.firmware[k]! }),
-  );
+  // INVARIANT: the quote names reports of this machine's GPUs only, whatever the host says that was proved.
+  const isOwn = async (claims: Claims, k: number): Promise<boolean> => {
+    const evidence = await port.evidenceOf(claims);
+    return evidence !== undefined && isReportOf(gpus.chains[k]![0]!, evidence, { nonce: nonces[k]!, claims });
+  };
+  const before: (Claims | undefined)[] = [];
+  for (const [k, { id }] of leaves.entries()) {
+    const candidates = known({ kind: NVIDIA_KIND, rd0: nonces[k]!, certificate: id, measurement: gpus.firmware[k]! });
+    const own = await Promise.all(candidates.map((claims) => isOwn(claims, k)));
+    before.push(candidates.find((_, at) => own[at]));
+  }
   const reports = before.every((claims) => claims !== undefined) ? [] : await gpus.reports(nonces.map(fromHex));
   const claims: Claims[] = [];
   for (const [k, leaf] of leaves.entries()) {
@@ -125,14 +145,32 @@ export async function registerInSession(port: SessionPort, parameters: RegisterI
       if (report === undefined) throw new EvidenceEncodingError("reports of GPUs", `GPU ${k} gave none.`);
       return { kind: NVIDIA_KIND, evidence: toHex(report), aux: gpuAux(report, leaf, chosen) };
     };
-    claims.push(before[k] ?? (await port.prove(evidence(), `${session}:${k}`)));
+    const gpu = before[k] ?? (await port.prove(evidence(), `${session}:${k}`));
+    // Ports that remember answer with an earlier report.
+    if (before[k] === undefined && !(await isOwn(gpu, k)))
+      throw new BindingError(`The report of GPU ${k}`, gpuEvidenceHash(reports[k]!), gpu.evidenceHash);
+    claims.push(gpu);
   }
   const hashes = claims.map(({ evidenceHash }) => evidenceHash);
   const rd0 = reportData(session, hashes, imageConfig);
   const cpu =
-    known({ ...parameters.cpu, measurement, rd0 }) ?? (await port.prove(await parameters.quote(rd0), `${session}:cpu`));
-  const signature = await parameters.consent(session);
+    known({ ...parameters.cpu, measurement, rd0 })[0] ??
+    (await port.prove(await parameters.quote(rd0), `${session}:cpu`));
+  const signature = await parameters.consent(agreed);
   await port.finalize(registration, anchor, cpu, claims, imageConfig, signature);
+}
+
+/** Whether this leaf's key signed the report for the nonce, and the claims are of it. */
+function isReportOf(leaf: X509, evidence: Hex, { nonce, claims }: { nonce: Hex; claims: Claims }): boolean {
+  try {
+    const report = fromHex(evidence);
+    const parsed = parseReport(report);
+    verifyEcdsa("P-384", { message: parsed.signed, signature: parsed.signature, key: leaf.key, what: "Report" });
+    return toHex(parsed.nonce) === nonce && gpuEvidenceHash(report) === claims.evidenceHash;
+  } catch (error) {
+    if (error instanceof BaseError) return false;
+    throw error;
+  }
 }
 
 /** Caches what is missing of a GPU's chain. */

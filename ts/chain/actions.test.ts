@@ -3,6 +3,7 @@ import { createWalletClient, http, parseEther } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { getBlock } from "viem/actions";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Challenge, challengeHash } from "../attestation/challenge.ts";
 import { batchRoot } from "../commit/batch.ts";
 import { type Hex, toHex, word } from "../commit/bytes.ts";
 import { programTree } from "../commit/model-trees.ts";
@@ -201,7 +202,8 @@ describe("actions on a deployment", () => {
 
 function softwareEnclave(modelId: Hex) {
   const account = privateKeyToAccount(toHex(word(99)));
-  return { account, address: account.address, modelId, consent: (challenge: Hex) => account.sign({ hash: challenge }) };
+  const consent = (challenge: Challenge) => account.sign({ hash: challengeHash(challenge) });
+  return { account, address: account.address, modelId, consent };
 }
 
 function receiptOf(executor: Hex, enclaveKey: Hex, modelId: Hex, seq: bigint): Receipt {

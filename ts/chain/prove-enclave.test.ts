@@ -5,6 +5,7 @@ import { type Hex, keccak256, stringToHex, type TransactionReceipt, zeroHash } f
 import { privateKeyToAccount } from "viem/accounts";
 import { getBlock, getTransactionCount } from "viem/actions";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type Challenge, challengeHash } from "../attestation/challenge.ts";
 import { DevIntel } from "../attestation/dev-root/index.ts";
 import { cacheSteps, gpuAux, gpuNonce, NVIDIA_KIND } from "../attestation/gpu-evidence.ts";
 import { firmwareOf } from "../attestation/gpu-firmware.ts";
@@ -75,7 +76,7 @@ describe("an enclave key, proved in sessions under development roots", () => {
     },
     source: machine(),
     chosen: CHOSEN,
-    consent: (session) => enclave.sign({ hash: session }),
+    consent: (challenge) => enclave.sign({ hash: challengeHash(challenge) }),
     ...changes,
   });
   const policy = (terms: Partial<PolicyTerms> = {}) =>
@@ -126,7 +127,7 @@ describe("an enclave key, proved in sessions under development roots", () => {
     expect(await proveEnclave(executor.context, proof())).toMatchObject({ changed: false, transactions: 0 });
     const next = privateKeyToAccount(keccak256("0x02"));
     const registration = { ...proof().registration, enclaveKey: next.address };
-    const consent = (session: Hex) => next.sign({ hash: session });
+    const consent = (challenge: Challenge) => next.sign({ hash: challengeHash(challenge) });
     const after = await proveEnclave(executor.context, proof({ registration, consent }));
     console.log(`next key: ${after.transactions} transactions, ${after.gas} gas`);
     expect(after.transactions).toBe(4);
@@ -462,7 +463,7 @@ describe("a production deployment", () => {
       ...{ executor: account.address, modelId: zeroHash, enclaveKey: enclave.address },
       encryptionKeyHash: keccak256("0x"),
     };
-    const consent = (session: Hex) => enclave.sign({ hash: session });
+    const consent = (challenge: Challenge) => enclave.sign({ hash: challengeHash(challenge) });
     await expect(proveEnclave(context, { registration, source, chosen: CHOSEN, consent })).rejects.toMatchObject({
       code: "enclave.root",
       message: expect.stringMatching(/0xa1acc73eb45794fa1734f14d882e91925b6006f79d3bb2460df9d01b333d7009/),

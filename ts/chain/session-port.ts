@@ -1,6 +1,7 @@
-import { encodeEventTopics, type Hex, parseEventLogs, type TransactionReceipt } from "viem";
-import { getBlock } from "viem/actions";
-import type { Claims, OpenSession, SessionPort, SessionRegistration } from "../attestation/session.ts";
+import { decodeFunctionData, encodeEventTopics, type Hex, parseEventLogs, type TransactionReceipt } from "viem";
+import { getBlock, getChainId, getTransaction } from "viem/actions";
+import type { SessionRegistration } from "../attestation/challenge.ts";
+import type { Claims, OpenSession, SessionPort } from "../attestation/session.ts";
 import { ABIS } from "./abis.ts";
 import type { AttestationContracts } from "./attestation-contracts.ts";
 import { callOf, eventOf, type OtrContext, read } from "./context.ts";
@@ -41,6 +42,8 @@ export function chainSessionPort({ context, contracts, deed, send, maxRange }: S
     const range = { address, topics, fromBlock, toBlock };
     return (await rangedLogs(client, { ...range, ...(maxRange === undefined ? {} : { maxRange }) })) as never[];
   };
+  /** The transaction that has proved evidence, by its hash. */
+  const proofs = new Map<Hex, Hex>();
   const proofsSince = async (fromBlock: bigint): Promise<Claims[]> => {
     const [topic] = encodeEventTopics({ abi: ABIS.sessions, eventName: "EvidenceProved" });
     const logs = parseEventLogs({
@@ -50,7 +53,9 @@ export function chainSessionPort({ context, contracts, deed, send, maxRange }: S
     });
     // INVARIANT: a verifier that was replaced meanwhile does not count.
     const installed = [contracts.dcap, gpus?.nvidia].map((verifier) => verifier?.toLowerCase());
-    return logs.filter(({ args }) => installed.includes(args.verifier.toLowerCase())).map(({ args }) => args.claims);
+    const counted = logs.filter(({ args }) => installed.includes(args.verifier.toLowerCase()));
+    for (const { args, transactionHash } of counted) proofs.set(args.claims.evidenceHash, transactionHash);
+    return counted.map(({ args }) => args.claims);
   };
   /** The session, if it is this registration's under the terms as they are now, and has time left. */
   const usable = async (
@@ -64,6 +69,16 @@ export function chainSessionPort({ context, contracts, deed, send, maxRange }: S
     return (
       (await read(context, "sessions", "challengeOf", [registration, measurement, anchor], { address })) === session
     );
+  };
+  /** A session with what its challenge is made of, and what was proved since this block. */
+  const openSince = async (
+    { session, anchor }: { session: Hex; anchor: Hex },
+    { registration, measurement, block }: { registration: SessionRegistration; measurement: Hex; block: bigint },
+  ): Promise<OpenSession> => {
+    const policyId = await read(context, "enclaves", "policyIdOf", [registration.modelId, measurement]);
+    const where = { chainId: await getChainId(client), registry: context.addresses.enclaves, sessions: address };
+    const challenge = { ...where, registration, policyId, anchor };
+    return { session, anchor, challenge, proved: await proofsSince(block) };
   };
   return {
     async isCached(id) {
@@ -86,7 +101,7 @@ export function chainSessionPort({ context, contracts, deed, send, maxRange }: S
       });
       for (const { args, blockNumber } of logs.reverse())
         if (isSame(args.registration, registration) && (await usable(args, registration, measurement)))
-          return { session: args.session, anchor: args.anchor, proved: await proofsSince(blockNumber) };
+          return openSince(args, { registration, measurement, block: blockNumber });
       return undefined;
     },
     async open(registration, measurement): Promise<OpenSession> {
@@ -97,12 +112,18 @@ export function chainSessionPort({ context, contracts, deed, send, maxRange }: S
         const receipt = await send(call, `open:${deed}:${attempt}`);
         const opened = eventOf(receipt, "sessions", "SessionOpened");
         if (receipt.blockNumber > head || (await usable(opened, registration, measurement)))
-          return { session: opened.session, anchor: opened.anchor, proved: await proofsSince(receipt.blockNumber) };
+          return openSince(opened, { registration, measurement, block: receipt.blockNumber });
       }
     },
     async prove(evidence, name) {
       const receipt = await send(callOf(address, "sessions", "prove", [evidence]), `prove:${name}`);
-      return eventOf(receipt, "sessions", "EvidenceProved").claims;
+      const { claims } = eventOf(receipt, "sessions", "EvidenceProved");
+      proofs.set(claims.evidenceHash, receipt.transactionHash);
+      return claims;
+    },
+    async evidenceOf({ evidenceHash }) {
+      const hash = proofs.get(evidenceHash);
+      return hash && provedBy((await getTransaction(client, { hash })).input);
     },
     finalize: (registration, anchor, cpu, proved, imageConfig, signature) =>
       send(
@@ -110,6 +131,16 @@ export function chainSessionPort({ context, contracts, deed, send, maxRange }: S
         `finalize:${deed}:${anchor}`,
       ),
   };
+}
+
+/** The evidence in a call of `prove`; undefined of other calls: whoever proves for others may do so by a contract of his. */
+function provedBy(data: Hex): Hex | undefined {
+  try {
+    const { functionName, args } = decodeFunctionData({ abi: ABIS.sessions, data });
+    return functionName === "prove" ? args[0].evidence : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 const isSame = (a: SessionRegistration, b: SessionRegistration): boolean =>

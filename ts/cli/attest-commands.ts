@@ -33,6 +33,7 @@ interface VerifyOptions {
   readonly jwks?: string;
   readonly root: readonly string[];
   readonly accept?: string;
+  readonly minTcbEval?: number;
   readonly gpus?: number;
   readonly rim: readonly string[];
   readonly rimRoot?: string;
@@ -61,6 +62,11 @@ export function attestCommands(program: Command, run: Run): void {
       [],
     )
     .option("--accept <statuses>", "TCB statuses to accept, separated by commas; default UpToDate,SWHardeningNeeded")
+    .option(
+      "--min-tcb-eval <n>",
+      "least TCB evaluation data number of collateral; default: of those known here the one that is good at the time",
+      integer,
+    )
     .option("--gpus <n>", "GPUs that an attestation report has to have at least", integer)
     .option(
       "--rim <file>",
@@ -125,6 +131,7 @@ function contextOf(options: VerifyOptions) {
     roots: rootsOf(options),
     accept,
     gpus: options.gpus,
+    least: options.minTcbEval === undefined ? {} : { minEvaluation: options.minTcbEval },
     allowServiceTd: options.allowServiceTd ?? false,
   };
 }
@@ -173,7 +180,7 @@ function resultOf(file: string, context: Context) {
 }
 
 function claimsOf(evidence: ReturnType<typeof readEvidence>, context: Context, checks: Checks): unknown {
-  const { time, nonce, reportData, accept, allowServiceTd, chain, roots } = context;
+  const { time, nonce, reportData, accept, allowServiceTd, chain, roots, least } = context;
   const shared = { time, checks };
   const data = reportData && { reportData };
   const gpu = (bytes: Uint8Array, pem: string) => {
@@ -192,6 +199,7 @@ function claimsOf(evidence: ReturnType<typeof readEvidence>, context: Context, c
           ...shared,
           ...data,
           ...(accept && { accept }),
+          ...least,
           ...root,
           allowServiceTd,
         }),
@@ -215,11 +223,11 @@ function claimsOf(evidence: ReturnType<typeof readEvidence>, context: Context, c
 }
 
 function reportClaims(value: unknown, context: Context, checks: Checks): unknown {
-  const { time, nonce, roots, signingAddress, tlsFingerprint, collateral, chain, accept, gpus } = context;
+  const { time, nonce, roots, signingAddress, tlsFingerprint, collateral, chain, accept, gpus, least } = context;
   if (nonce === undefined)
     throw new UsageError("An attestation report answers a nonce.", "Give the one that you sent: --nonce.");
   const verified = verifyAttestationReport(value, {
-    ...{ time, nonce, checks, roots },
+    ...{ time, nonce, checks, roots, ...least },
     ...(signingAddress && { signingAddress: toHex(signingAddress) }),
     ...(tlsFingerprint && { tlsFingerprint }),
     ...(collateral && { collateral }),

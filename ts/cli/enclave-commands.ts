@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { type Address, encodeEventTopics, type Hex, keccak256, parseEventLogs, stringToHex, zeroAddress } from "viem";
 import { getBlock, getBlockNumber } from "viem/actions";
+import { challengeHash } from "../attestation/challenge.ts";
 import { readEvidence } from "../attestation/evidence-file.ts";
 import { firmwareOf } from "../attestation/gpu-firmware.ts";
 import { ABIS } from "../chain/abis.ts";
@@ -207,7 +208,7 @@ async function prove(
     ...deed,
     source,
     chosen: BigInt(gpuMeasurements),
-    consent: (session) => key.sign!({ hash: session }),
+    consent: (challenge) => key.sign!({ hash: challengeHash(challenge) }),
     maxRange: BigInt(session.config.rpc.maxBlockRange),
     ...(file === undefined ? {} : { collateral: readCollateral(file) }),
     onSent: (name, { gasUsed }) => session.output.note(`${name}: ${gasUsed} gas`),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Hex, keccak256 } from "viem";
 import { privateKeyToAccount, privateKeyToAddress } from "viem/accounts";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { challengeHash } from "../attestation/challenge.ts";
 import { DevIntel, DevNvidia } from "../attestation/dev-root/index.ts";
 import { pem } from "../attestation/dev-root/x509.ts";
 import { quoteMeasurement } from "../attestation/intel/measurement.ts";
@@ -246,7 +247,7 @@ describe("what vendors revoke", () => {
     await actions.registerEnclave({
       ...{ registration, kind: DCAP_KINDS.tdx, evidence: toHex(withoutCertificates(quoted)) },
       aux: dcapAux(intel.certificates.pck, tcbEval),
-      enclaveSignature: await key.sign({ hash: challenge }),
+      enclaveSignature: await key.sign({ hash: challengeHash(challenge) }),
     });
     await sender.close();
     return key.address;

@@ -1,5 +1,6 @@
 import { recoverAddress } from "viem";
 import { describe, expect, it } from "vitest";
+import { challengeHash } from "../attestation/challenge.ts";
 import { toHex } from "../commit/bytes.ts";
 import { saltKey, seedOf, tokenTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
@@ -50,6 +51,25 @@ describe("SoftwareEnclave", () => {
     expect(sealed.receipt).toMatchObject({ ...terms, enclaveKey: enclave.address, nIn: 3, nOut: 4, stopReason: 0 });
     const signer = await recoverAddress({ hash: sealed.receiptHash, signature: await session.sign() });
     expect(signer.toLowerCase()).toBe(enclave.address);
+  });
+
+  // It signed whatever 32 bytes the host called a challenge: the hash of a receipt that it had never made.
+  it("consents to a registration of its own key, model and chain, and hashes it itself", async () => {
+    const enclave = enclaveOf();
+    const { address: enclaveKey, modelId } = enclave;
+    const registration = { executor: NOBODY, modelId, enclaveKey, encryptionKeyHash: TEST_MODEL.modelId };
+    const challenge = { chainId: TEST_DOMAIN.chainId, registry: NOBODY, registration, expiresAt: 0 };
+    const signer = await recoverAddress({
+      hash: challengeHash(challenge),
+      signature: await enclave.consent(challenge),
+    });
+    expect(signer.toLowerCase()).toBe(enclave.address);
+    for (const [field, other] of [
+      ["chainId", { ...challenge, chainId: TEST_DOMAIN.chainId + 1 }],
+      ["modelId", { ...challenge, registration: { ...registration, modelId: toHex(random(32)) } }],
+      ["enclaveKey", { ...challenge, registration: { ...registration, enclaveKey: NOBODY } }],
+    ] as const)
+      await expect(enclave.consent(other)).rejects.toMatchObject({ code: "executor.order", field });
   });
 
   it("has a key of its own at every boot", () => {

@@ -1,4 +1,5 @@
 import { privateKeyToAccount } from "viem/accounts";
+import { type Challenge, challengeHash } from "../attestation/challenge.ts";
 import { type Hex, toHex } from "../commit/bytes.ts";
 import { recordLeaf, saltKey, saltOf, secretOf, type TraceRecord, tokenLeaf, tokenTree } from "../commit/record.ts";
 import { TAGS } from "../commit/tags.ts";
@@ -131,9 +132,19 @@ export class SoftwareEnclave implements Enclave {
     });
   }
 
-  /** Signs a registration's challenge (`EnclaveRegistry.challengeOf`): the key agrees to serve that executor and model. */
-  consent(challenge: Hex): Promise<Hex> {
-    return this.#account.sign({ hash: challenge });
+  /**
+   * Signs a registration's challenge: the key agrees to serve that executor and model.
+   *
+   * @throws EnclaveOrderError if the challenge is of another key, model or chain.
+   */
+  async consent(challenge: Challenge): Promise<Hex> {
+    const { enclaveKey, modelId } = challenge.registration;
+    const { chainId } = this.#options.domain;
+    check("enclaveKey", enclaveKey.toLowerCase() === this.address, this.address, enclaveKey);
+    check("modelId", modelId === this.modelId, this.modelId, modelId);
+    check("chainId", challenge.chainId === chainId, `${chainId}`, challenge.chainId);
+    // INVARIANT: hashed here, from parts under a tag of their own: a hash that the host hands over could be a receipt's.
+    return this.#account.sign({ hash: challengeHash(challenge) });
   }
 
   signText(text: string): Promise<Hex> {
@@ -228,12 +239,13 @@ class SoftwareSession implements EnclaveSession {
   }
 }
 
+function check(field: string, ok: boolean, expected: string, got: unknown): void {
+  if (!ok) throw new EnclaveOrderError(field, expected, String(got));
+}
+
 /** Everything that the enclave would answer for: what does not fit is refused before any work. Returns the key of the request's salts. */
 function checkOrder(order: EnclaveOrder, { modelId, manifest }: SoftwareEnclaveOptions): Uint8Array {
   const { request, prompt } = order;
-  const check = (field: string, ok: boolean, expected: string, got: unknown) => {
-    if (!ok) throw new EnclaveOrderError(field, expected, String(got));
-  };
   const { contextLength, vocabSize } = manifest;
   check("modelId", request.modelId === modelId, modelId, request.modelId);
   check("nIn", request.nIn === prompt.length && prompt.length >= 1, `${prompt.length}, at least 1`, request.nIn);

@@ -1,6 +1,6 @@
 import { BaseError } from "../errors.ts";
 
-/** The enclave refuses an order: host and enclave disagree on what was asked. */
+/** The enclave refuses an order or a consent: host and enclave disagree on what was asked. */
 export class EnclaveOrderError extends BaseError {
   /** Field of the request that is wrong. */
   readonly field: string;

@@ -24,7 +24,7 @@ export function sessionProver(context: OtrContext, { executor, source, config, l
       // A software enclave has no encryption key.
       registration: { executor, modelId, enclaveKey, encryptionKeyHash: keccak256("0x") },
       ...{ source, renew },
-      consent: (session) => enclave.consent(session),
+      consent: (challenge) => enclave.consent(challenge),
       chosen: BigInt(gpuMeasurements),
       maxRange: BigInt(config.rpc.maxBlockRange),
       ...(collateral === undefined ? {} : { collateral: readCollateral(collateral) }),

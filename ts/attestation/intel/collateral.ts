@@ -2,7 +2,7 @@ import { z } from "zod";
 import { fromHex, type Hex } from "../../commit/bytes.ts";
 import { fingerprint, verifyChain } from "../chain.ts";
 import type { Checks } from "../checks.ts";
-import { type Crl, parseCrl, verifyCrl } from "../crl.ts";
+import { parseCrl, type VerifiedCrl, verifyCrl } from "../crl.ts";
 import { CertificateChainError, CollateralError, EvidenceEncodingError, ValidityError } from "../errors.ts";
 import { verifyBy } from "../signature.ts";
 import { commonName, KEY_USAGE, parsePem, type X509 } from "../x509.ts";
@@ -30,6 +30,9 @@ export const collateralSchema = z.object({
   tcb_evaluation_signature: hexText(64).optional(),
 });
 export type Collateral = z.infer<typeof collateralSchema>;
+
+/** Whom Intel's root has made the signer of TCB info and identities: as `IntelCertificates` pins it. */
+const SIGNER = "Intel SGX TCB Signing";
 
 /** What Intel may say of a security version. */
 export const TCB_STATUSES = [
@@ -91,7 +94,7 @@ export interface VerifiedCollateral {
   readonly tcbInfo: TcbInfo;
   readonly qeIdentity: QeIdentity;
   /** Of the root, and of the authority of PCK certificates. */
-  readonly lists: readonly [Crl, Crl];
+  readonly lists: readonly [VerifiedCrl, VerifiedCrl];
   /** Until when all of it holds, in seconds since 1970. */
   readonly notAfter: number;
 }
@@ -127,6 +130,7 @@ export function verifyCollateral(
     },
     ([rootList, list]) => `${rootList.revoked.size} and ${list.revoked.size} entries`,
   );
+  const ends: number[] = [];
   const signed = <T extends { issueDate: string; nextUpdate: string }>(
     what: string,
     { chain, content, signature, schema }: { chain: string; content: string; signature: string; schema: z.ZodType<T> },
@@ -136,14 +140,17 @@ export function verifyCollateral(
       () => {
         const certificates = chainOf(chain, root);
         const options = { root, time, algorithm: "P-256", length: 2, lists, everyList: true } as const;
+        ends.push(...certificates.map(({ notAfter }) => notAfter));
         const signer = verifyChain(certificates, options);
-        // INVARIANT: an authority does not sign collateral, nor does a key that may not sign.
-        if (signer.isAuthority || (signer.keyUsage & KEY_USAGE.sign) === 0)
+        // INVARIANT: an authority does not sign collateral, nor does a key that may not sign, nor any other of Intel's.
+        const isSigner = commonName(signer.subject) === SIGNER;
+        if (!isSigner || signer.isAuthority || (signer.keyUsage & KEY_USAGE.sign) === 0)
           throw new CertificateChainError(`${commonName(signer.subject)} may not sign collateral.`);
         verifyBy(signer, { message: new TextEncoder().encode(content), signature: bytes(signature), what });
         const value = parsed(what, content, schema);
         const [from, until] = [value.issueDate, value.nextUpdate].map((date) => Date.parse(date) / 1000);
         if (time < from! || time > until!) throw new ValidityError(what, from!, until!, time);
+        ends.push(until!);
         return value;
       },
       ({ issueDate, nextUpdate }) => `${issueDate} to ${nextUpdate}`,
@@ -160,7 +167,6 @@ export function verifyCollateral(
     signature: collateral.qe_identity_signature,
     schema: qeIdentitySchema,
   });
-  const ends = [tcbInfo, qeIdentity].map(({ nextUpdate }) => Date.parse(nextUpdate) / 1000);
   return { tcbInfo, qeIdentity, lists, notAfter: Math.min(...ends, ...lists.map(({ nextUpdate }) => nextUpdate)) };
 }
 

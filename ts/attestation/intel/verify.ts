@@ -14,6 +14,7 @@ import { ROOTS } from "../roots.ts";
 import { verifyEcdsa } from "../signature.ts";
 import { KEY_USAGE, parsePem, type X509 } from "../x509.ts";
 import { type Collateral, type TcbStatus, type VerifiedCollateral, verifyCollateral } from "./collateral.ts";
+import { leastEvaluation } from "./evaluation.ts";
 import { type Pck, readPck } from "./pck.ts";
 import { type EnclaveReport, parseQuote, type Quote, type TdReport } from "./quote.ts";
 import { converge, moduleLevel, platformLevel, quotingLevel } from "./tcb.ts";
@@ -28,6 +29,11 @@ export interface QuoteOptions {
   readonly reportData?: Uint8Array;
   /** Accepted statuses of the TCB; `Revoked` never is. */
   readonly accept?: readonly TcbStatus[];
+  /**
+   * Least TCB evaluation data number of the collateral. Default: under Intel's root the one that is good at that time as far as is known here
+   * (`leastEvaluation`), under another root any.
+   */
+  readonly minEvaluation?: number;
   /** Accept a guest that a service TD may migrate to another machine. */
   readonly allowServiceTd?: boolean;
   readonly checks?: Checks;
@@ -60,11 +66,13 @@ export function verifyQuote(data: Uint8Array, collateral: Collateral, options: Q
   const { time, root = ROOTS.intel, accept = DEFAULT_ACCEPT, checks = new Checks() } = options;
   const quote = checks.run("format", () => parseQuote(data), formatOf);
   const held = verifyCollateral(collateral, { root, time, checks });
-  const { pck, certificate } = verifySignatures(quote, { root, time, checks, lists: held.lists });
+  const { pck, certificate, notAfter } = verifySignatures(quote, { root, time, checks, lists: held.lists });
+  const minEvaluation = options.minEvaluation ?? (root === ROOTS.intel ? leastEvaluation(time) : 0);
   verifyReport(quote, options, checks);
   const { status, advisories } = checks.run(
     "TCB status",
     () => {
+      checkEvaluation(held, minEvaluation);
       const level = levelOf(quote, pck, held);
       // INVARIANT: what is revoked is never accepted, whatever a caller lists.
       if (level.status === "Revoked" || !accept.includes(level.status))
@@ -81,7 +89,7 @@ export function verifyQuote(data: Uint8Array, collateral: Collateral, options: Q
     status,
     advisories,
     evaluation: held.tcbInfo.tcbEvaluationDataNumber,
-    notAfter: Math.min(held.notAfter, certificate.notAfter),
+    notAfter: Math.min(held.notAfter, notAfter),
   };
 }
 
@@ -89,15 +97,16 @@ export function verifyQuote(data: Uint8Array, collateral: Collateral, options: Q
 export function verifySignatures(
   quote: Quote,
   { root, time, checks, lists }: { root: Hex; time: number; checks: Checks; lists?: VerifiedCollateral["lists"] },
-): { readonly pck: Pck; readonly certificate: X509 } {
-  const { certificate, pck } = checks.run(
+): { readonly pck: Pck; readonly certificate: X509; readonly notAfter: number } {
+  const { certificate, pck, notAfter } = checks.run(
     "PCK certificate",
     () => {
       const revocation = lists === undefined ? {} : { lists, everyList: true };
-      const leaf = verifyChain(parsePem(quote.chain), { root, time, algorithm: "P-256", length: 3, ...revocation });
+      const chain = parsePem(quote.chain);
+      const leaf = verifyChain(chain, { root, time, algorithm: "P-256", length: 3, ...revocation });
       if (leaf.isAuthority || leaf.keyKind !== "P-256" || (leaf.keyUsage & KEY_USAGE.sign) === 0)
         throw new CertificateChainError("The PCK certificate's key may not sign.");
-      return { certificate: leaf, pck: readPck(leaf) };
+      return { certificate: leaf, pck: readPck(leaf), notAfter: Math.min(...chain.map((one) => one.notAfter)) };
     },
     (value) => `FMSPC ${value.pck.fmspc.slice(2)}, serial ${value.certificate.serial.toString(16)}`,
   );
@@ -120,7 +129,7 @@ export function verifySignatures(
     const { signed: message, signature, key } = quote;
     verifyEcdsa("P-256", { message, signature, key, what: "Quote by the attestation key" });
   });
-  return { certificate, pck };
+  return { certificate, pck, notAfter };
 }
 
 /** Attributes and report data. */
@@ -155,6 +164,13 @@ function checkTd({ tdAttributes, mrServiceTd }: TdReport, allowServiceTd: boolea
   const migrates = (security & MIGRATABLE) !== 0 || (mrServiceTd?.some((byte) => byte !== 0) ?? false);
   if (migrates && !allowServiceTd)
     throw new AttributesError("A service TD may move the guest to another machine: its measurement is not in yours.");
+}
+
+/** INVARIANT: nobody chooses an old evaluation, by which a platform was up to date, or mixes two. */
+function checkEvaluation({ tcbInfo, qeIdentity }: VerifiedCollateral, least: number): void {
+  const [number, other] = [tcbInfo.tcbEvaluationDataNumber, qeIdentity.tcbEvaluationDataNumber];
+  if (number !== other) throw new CollateralError(`It is of the TCB evaluation data numbers ${number} and ${other}.`);
+  if (number < least) throw new CollateralError(`It is of TCB evaluation data number ${number}, older than ${least}.`);
 }
 
 function levelOf(quote: Quote, pck: Pck, { tcbInfo, qeIdentity }: VerifiedCollateral) {

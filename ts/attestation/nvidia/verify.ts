@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { equal, type Hex, toHex } from "../../commit/bytes.ts";
 import { verifyChain } from "../chain.ts";
 import { Checks } from "../checks.ts";
-import type { Crl } from "../crl.ts";
+import type { VerifiedCrl } from "../crl.ts";
 import {
   BindingError,
   CertificateChainError,
@@ -28,7 +28,7 @@ export interface GpuOptions {
   /** Accepted devices; default: Hopper GPUs, the only ones whose firmware OTR's policies name. */
   readonly accept?: readonly Architecture[];
   /** Revocation lists, verified. NVIDIA tells of single devices by OCSP only. */
-  readonly lists?: readonly Crl[];
+  readonly lists?: readonly VerifiedCrl[];
   /** Serial numbers that the verifier refuses, whatever the lists say. */
   readonly refused?: ReadonlySet<bigint>;
   /** Take published samples: in tests. */

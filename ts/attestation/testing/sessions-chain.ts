@@ -74,6 +74,7 @@ export async function startSessionsChain(root: Hex, options: AnvilOptions = {}) 
   /** The port of a session, and the gas of its transactions in their order. */
   const port = () => {
     const gas: { name: string; used: bigint }[] = [];
+    const proved = new Map<Hex, Hex>();
     const noted = async (name: string, contract: Contract, args: readonly unknown[]) => {
       const receipt = await send(contract, name, args);
       gas.push({ name, used: receipt.gasUsed });
@@ -92,10 +93,17 @@ export async function startSessionsChain(root: Hex, options: AnvilOptions = {}) 
       resume: async () => undefined,
       open: async (...args) => {
         const opened: { session: Hex; anchor: Hex } = event(await noted("open", sessions, args), "SessionOpened");
-        return { ...opened, proved: [] };
+        const policyId = await read<Hex>(registry, "policyIdOf", [args[0].modelId, args[1]]);
+        const where = { chainId: await client.getChainId(), registry: registry.address, sessions: sessions.address };
+        const challenge = { ...where, registration: args[0], policyId, anchor: opened.anchor };
+        return { ...opened, challenge, proved: [] };
       },
-      prove: async (evidence) =>
-        (event(await noted("prove", sessions, [evidence]), "EvidenceProved") as { claims: Claims }).claims,
+      async prove(evidence) {
+        const { claims }: { claims: Claims } = event(await noted("prove", sessions, [evidence]), "EvidenceProved");
+        proved.set(claims.evidenceHash, evidence.evidence);
+        return claims;
+      },
+      evidenceOf: async ({ evidenceHash }) => proved.get(evidenceHash),
       finalize: (...args) => noted("finalize", sessions, args),
     };
     return { ...calls, gas };

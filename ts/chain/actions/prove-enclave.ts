@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { type Address, type Hex, keccak256, stringToHex, type TransactionReceipt } from "viem";
 import { getBlock } from "viem/actions";
+import type { Challenge, SessionRegistration } from "../../attestation/challenge.ts";
 import { UnsupportedEvidenceError } from "../../attestation/errors.ts";
 import { firmwareOf } from "../../attestation/gpu-firmware.ts";
 import type { Collateral } from "../../attestation/intel/collateral.ts";
 import { quoteMeasurement } from "../../attestation/intel/measurement.ts";
 import { withoutCertificates } from "../../attestation/intel-submissions.ts";
-import { type GpuAttesters, registerInSession, type SessionRegistration } from "../../attestation/session.ts";
+import { type GpuAttesters, registerInSession } from "../../attestation/session.ts";
 import { parsePem } from "../../attestation/x509.ts";
 import { concat, fromHex, toHex } from "../../commit/bytes.ts";
 import type { Evidence, EvidenceSource, Tee } from "../../enclave/source.ts";
@@ -36,8 +37,8 @@ export interface ProveEnclaveParameters {
   readonly collateral?: Collateral | undefined;
   /** The GPU measurements that the accepted firmware names: bit k stands for index k. */
   readonly chosen: bigint;
-  /** The enclave key's signature over 32 bytes, as they are. */
-  consent(session: Hex): Promise<Hex>;
+  /** The enclave key's signature over the challenge's hash, its 32 bytes as they are. */
+  consent(challenge: Challenge): Promise<Hex>;
   /** Prove anew a key that is active, for longer. */
   readonly renew?: boolean;
   /** Blocks per log query at most. */

@@ -1,14 +1,11 @@
-import type { Address, Hex, TransactionReceipt } from "viem";
+import { type Address, type Hex, type TransactionReceipt, zeroHash } from "viem";
+import { getChainId } from "viem/actions";
+import { challengeHash, type RegistrationChallenge, type SessionRegistration } from "../../attestation/challenge.ts";
+import { reportData } from "../../attestation/gpu-evidence.ts";
 import { type OtrContext, read, write } from "../context.ts";
 
 /** Which key is to serve for whom. */
-export interface EnclaveRegistration {
-  readonly executor: Address;
-  readonly modelId: Hex;
-  readonly enclaveKey: Address;
-  /** keccak256 of the enclave's public encryption key. */
-  readonly encryptionKeyHash: Hex;
-}
+export type EnclaveRegistration = SessionRegistration;
 
 /** A registration with its proof. */
 export interface RegisterEnclaveParameters {
@@ -24,13 +21,15 @@ export interface RegisterEnclaveParameters {
   readonly id?: string;
 }
 
-/** What evidence (`rd0`) and enclave key (`challenge`) must prove for a registration. */
+/** What evidence (`rd0`) and enclave key (`challengeHash` of `challenge`) must prove for a registration. */
 export async function getEnclaveChallenge(
   context: OtrContext,
   registration: EnclaveRegistration,
-): Promise<{ challenge: Hex; rd0: Hex }> {
-  const [challenge, rd0] = await read(context, "enclaves", "challengeOf", [registration]);
-  return { challenge, rd0 };
+): Promise<{ challenge: RegistrationChallenge; rd0: Hex }> {
+  const { client, addresses } = context;
+  const { expiresAt } = await read(context, "enclaves", "enclaveOf", [registration.enclaveKey]);
+  const challenge = { chainId: await getChainId(client), registry: addresses.enclaves, registration, expiresAt };
+  return { challenge, rd0: reportData(challengeHash(challenge), [], zeroHash) };
 }
 
 /** Registers or renews an enclave key. */
