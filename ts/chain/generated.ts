@@ -7687,6 +7687,16 @@ export const nvidiaCertificatesAbi = [
       { name: 'issuer', internalType: 'bytes32', type: 'bytes32' },
       { name: 'serial', internalType: 'uint256', type: 'uint256' },
     ],
+    name: 'reinstatedAt',
+    outputs: [{ name: '', internalType: 'uint256', type: 'uint256' }],
+    stateMutability: 'view',
+  },
+  {
+    type: 'function',
+    inputs: [
+      { name: 'issuer', internalType: 'bytes32', type: 'bytes32' },
+      { name: 'serial', internalType: 'uint256', type: 'uint256' },
+    ],
     name: 'revoke',
     outputs: [],
     stateMutability: 'nonpayable',
