@@ -95,4 +95,6 @@ export const JOB_CACHE_TAG = 96;
 export const JOB_BYTES = 128;
 
 /** Scratch of a thread besides twice the tree nodes of the longest cached row: hash states. */
-export const SCRATCH_BASE = 512;
+export const SCRATCH_BASE = 1280;
+/** Least scratch of a thread: the weights of 8 rows of up to 1024 elements, as i16. */
+export const SCRATCH_WEIGHTS = 16_384;
