@@ -69,22 +69,23 @@ export const SPAN: usize = 1024;
 /** Rows that are widened at once: those of a span, and the activations of four lanes, fit the nearest cache. */
 export const BLOCK_ROWS: i32 = 8;
 
-/** Eight weights of a row, 0 where the row is over. */
-// @ts-expect-error: decorator
-@inline
-function eight(w: usize, left: usize): v128 {
-  if (left >= 8) return v128.load8x8_s(w);
+/** Fewer than eight weights, and 0. */
+function few(w: usize, count: usize): v128 {
   let x: u64 = 0;
-  for (let i: usize = 0; i < left; i++) x |= <u64>load<u8>(w + i) << (i << 3);
+  for (let i: usize = 0; i < count; i++) x |= <u64>load<u8>(w + i) << (i << 3);
   return i16x8.extend_low_i8x16_s(i64x2.splat(x));
 }
 
 /** Widens `count` weights of two rows, eight of the one and eight of the other in turn, up to the next multiple of eight. */
 export function widenPair(w: usize, v: usize, count: usize, to: usize): void {
-  for (let k: usize = 0; k < count; k += 8, to += 32) {
-    v128.store(to, eight(w + k, count - k));
-    v128.store(to, eight(v + k, count - k), 16);
+  let k: usize = 0;
+  for (; k + 8 <= count; k += 8, to += 32) {
+    v128.store(to, v128.load8x8_s(w + k));
+    v128.store(to, v128.load8x8_s(v + k), 16);
   }
+  if (k == count) return;
+  v128.store(to, few(w + k, count - k));
+  v128.store(to, few(v + k, count - k), 16);
 }
 
 /** Stores two elements, or adds to what is there. */

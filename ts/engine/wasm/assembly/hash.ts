@@ -134,13 +134,16 @@ export const KECCAK_STATE: usize = 200;
 
 /** Keccak-256 of `words` 32-byte words, at most 4: one block. May be in place. */
 export function keccak(state: usize, from: usize, words: usize, to: usize): void {
+  // No memory.copy or memory.fill: for so few bytes, to call them takes longest.
   const bytes = words << 5;
-  memory.copy(state, from, bytes);
-  memory.fill(state + bytes, 0, KECCAK_STATE - bytes);
+  for (let i: usize = 0; i < bytes; i += 16) v128.store(state + i, v128.load(from + i));
+  for (let i = bytes; i < KECCAK_STATE - 8; i += 16) v128.store(state + i, i64x2.splat(0));
+  store<u64>(state, 0, KECCAK_STATE - 8);
   store<u8>(state + bytes, 1);
   store<u8>(state + 135, load<u8>(state + 135) | 0x80);
   permute(state);
-  memory.copy(to, state, 32);
+  v128.store(to, v128.load(state));
+  v128.store(to, v128.load(state, 16), 16);
 }
 
 // @ts-expect-error: decorator
@@ -237,7 +240,7 @@ export function sha256of32x4(w: usize, from: usize, to: usize): void {
     v128.store(w + (i << 4), swapped(x));
   }
   v128.store(w + 128, i32x4.splat(0x80000000));
-  memory.fill(w + 144, 0, 96);
+  for (let i: usize = 144; i < 240; i += 16) v128.store(w + i, i64x2.splat(0));
   v128.store(w + 240, i32x4.splat(256));
   for (let at = w; at < w + 768; at += 16) {
     const x = v128.load(at, 16);

@@ -124,8 +124,9 @@ function dots(op: usize, lanes: usize, active: i32, first: i32, last: i32, scrat
   const to = <usize>load<u32>(op, L.OP_OUT);
   const wide = load<i32>(op, L.OP_OUT_TYPE) == 3;
   const bytes: i32 = wide ? 8 : 4;
-  const fours = active < MANY_LANES ? 0 : active & ~3;
-  const paired = fours == 0 ? first : last - ((last - first) & 1);
+  const paired = active < MANY_LANES ? first : last - ((last - first) & 1);
+  // What lanes make that only fill up a four.
+  const sink = scratch + L.SCRATCH_SINK;
   for (let e = first; e < paired; e += BLOCK_ROWS) {
     const pairs = min(BLOCK_ROWS, paired - e) >> 1;
     for (let k: usize = 0; k < size; k += SPAN) {
@@ -135,19 +136,22 @@ function dots(op: usize, lanes: usize, active: i32, first: i32, last: i32, scrat
         const w = weights + <usize>(e + 2 * pair) * size + k;
         widenPair(w, w + size, count, scratch + <usize>pair * (eights << 5));
       }
-      for (let lane = 0; lane < fours; lane += 4) {
+      for (let lane = 0; lane < active; lane += 4) {
         const x = arenaOf(lanes, lane);
-        const y = arenaOf(lanes, lane + 1);
-        const z = arenaOf(lanes, lane + 2);
-        const u = arenaOf(lanes, lane + 3);
+        const y = arenaOf(lanes, min(lane + 1, active - 1));
+        const z = arenaOf(lanes, min(lane + 2, active - 1));
+        const u = arenaOf(lanes, min(lane + 3, active - 1));
         const a = from + (k << 1);
         const o = to + <usize>(e * bytes);
-        dotTile(x + a, y + a, z + a, u + a, scratch, eights, pairs, x + o, y + o, z + o, u + o, wide, k > 0);
+        const outY = lane + 1 < active ? y + o : sink;
+        const outZ = lane + 2 < active ? z + o : sink;
+        const outU = lane + 3 < active ? u + o : sink;
+        dotTile(x + a, y + a, z + a, u + a, scratch, eights, pairs, x + o, outY, outZ, outU, wide, k > 0);
       }
     }
   }
-  for (let e = first; e < last; e++) {
-    for (let lane = e < paired ? fours : 0; lane < active; lane++) {
+  for (let e = paired; e < last; e++) {
+    for (let lane = 0; lane < active; lane++) {
       const x = arenaOf(lanes, lane);
       dot1x1(x + from, weights + <usize>e * size, size, x + to, e, wide);
     }
