@@ -193,6 +193,9 @@ describe.each(BACKENDS)("$name", (backend) => {
     ["i16", 397, 75],
     ["i8", 130, 33],
     ["i16", 3, 5],
+    // More than one span of widened weights.
+    ["i16", 2053, 21],
+    ["i8", 1027, 10],
   ] as const)(
     "multiplies activations of %s that saturate with %i weights, many positions at once",
     async (type, size, outs) => {

@@ -35,7 +35,7 @@ export function writeJob(
     slot.setBigInt64(L.SLOT_ROW_BYTES, BigInt(rowBytes), true);
   });
   const longest = Math.max(0, ...slots.map(({ rowBytes }) => rowBytes));
-  const scratch = L.SCRATCH_BASE + (Math.ceil(longest / 32) + 1) * 32;
+  const scratch = Math.max(L.SCRATCH_BASE + (Math.ceil(longest / 32) + 1) * 32, L.SCRATCH_LEAST);
   const bytes = memory.bytes(at, L.JOB_BYTES);
   bytes.fill(0);
   bytes.set(TAGS.row, L.JOB_ROW_TAG);

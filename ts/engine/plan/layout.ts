@@ -95,4 +95,8 @@ export const JOB_CACHE_TAG = 96;
 export const JOB_BYTES = 128;
 
 /** Scratch of a thread besides twice the tree nodes of the longest cached row: hash states. */
-export const SCRATCH_BASE = 512;
+export const SCRATCH_BASE = 1280;
+/** Of the scratch while WebAssembly multiplies: weights of 8 rows of up to 1024 elements as i16, then 8 elements that nobody wants. */
+export const SCRATCH_SINK = 16_384;
+/** Least scratch of a thread. */
+export const SCRATCH_LEAST = 16_448;

@@ -2,6 +2,8 @@
  * Dot products of i16 activations with i8 weight rows. Sums are i32 over runs too short to overflow, i64 between runs.
  */
 
+import { totals } from "./vectors";
+
 /** Elements of a run: 128 pairs of two products of at most 2^22 in each of four lanes make 2^30. */
 const RUN: usize = 1024;
 
@@ -61,34 +63,72 @@ export function dot1x1(a: usize, w: usize, size: usize, out: usize, e: usize, wi
   put(out, e, sum + rest(a, w, eights, size), wide);
 }
 
-/** Elements e and e + 1 of four lanes, so that weights are loaded and widened once for all four. The second weight row follows the first. */
-export function dot2x4(
+/** Elements of a row that are widened at once: no more than a run. */
+export const SPAN: usize = 1024;
+
+/** Rows that are widened at once: those of a span, and the activations of four lanes, fit the nearest cache. */
+export const BLOCK_ROWS: i32 = 8;
+
+/** Fewer than eight weights, and 0. */
+function few(w: usize, count: usize): v128 {
+  let x: u64 = 0;
+  for (let i: usize = 0; i < count; i++) x |= <u64>load<u8>(w + i) << (i << 3);
+  return i16x8.extend_low_i8x16_s(i64x2.splat(x));
+}
+
+/** Widens `count` weights of two rows, eight of the one and eight of the other in turn, up to the next multiple of eight. */
+export function widenPair(w: usize, v: usize, count: usize, to: usize): void {
+  let k: usize = 0;
+  for (; k + 8 <= count; k += 8, to += 32) {
+    v128.store(to, v128.load8x8_s(w + k));
+    v128.store(to, v128.load8x8_s(v + k), 16);
+  }
+  if (k == count) return;
+  v128.store(to, few(w + k, count - k));
+  v128.store(to, few(v + k, count - k), 16);
+}
+
+/** Stores two elements, or adds to what is there. */
+// @ts-expect-error: decorator
+@inline
+function putPair(at: usize, sums: v128, wide: bool, more: bool): void {
+  if (wide) v128.store(at, more ? i64x2.add(v128.load(at), sums) : sums);
+  else {
+    const halves = v128.shuffle<i32>(sums, sums, 0, 2, 0, 2);
+    v128.store64_lane(at, more ? i32x4.add(v128.load64_zero(at), halves) : halves, 0);
+  }
+}
+
+// @ts-expect-error: decorator
+@inline
+function product(sum: v128, x: v128, w: v128): v128 {
+  return i32x4.add(sum, i32x4.dot_i16x8_s(x, w));
+}
+
+/**
+ * Elements of four lanes, in pairs, from weights as `widenPair` makes them, `eights` times eight of each row. With `more`, adds to the
+ * elements that are there. Activations may be read up to the next 16 bytes: weights are 0 there.
+ */
+export function dotTile(
   a: usize,
   b: usize,
   c: usize,
   d: usize,
   w: usize,
-  size: usize,
+  eights: usize,
+  pairs: i32,
   outA: usize,
   outB: usize,
   outC: usize,
   outD: usize,
-  e: usize,
   wide: bool,
+  more: bool,
 ): void {
-  const v = w + size;
-  const eights = size & ~7;
-  let a0: i64 = 0;
-  let a1: i64 = 0;
-  let b0: i64 = 0;
-  let b1: i64 = 0;
-  let c0: i64 = 0;
-  let c1: i64 = 0;
-  let d0: i64 = 0;
-  let d1: i64 = 0;
-  let k: usize = 0;
-  while (k < eights) {
-    const end = min(k + RUN, eights);
+  const step: usize = wide ? 16 : 8;
+  const end = eights << 4;
+  const most = end & ~31;
+  let to: usize = 0;
+  for (let pair = 0; pair < pairs; pair++, to += step) {
     let p0 = i32x4.splat(0);
     let p1 = p0;
     let q0 = p0;
@@ -97,48 +137,60 @@ export function dot2x4(
     let r1 = p0;
     let s0 = p0;
     let s1 = p0;
-    for (; k < end; k += 8) {
-      const at = k << 1;
-      const x = v128.load8x8_s(w + k);
-      const y = v128.load8x8_s(v + k);
-      let z = v128.load(a + at);
-      p0 = i32x4.add(p0, i32x4.dot_i16x8_s(z, x));
-      p1 = i32x4.add(p1, i32x4.dot_i16x8_s(z, y));
-      z = v128.load(b + at);
-      q0 = i32x4.add(q0, i32x4.dot_i16x8_s(z, x));
-      q1 = i32x4.add(q1, i32x4.dot_i16x8_s(z, y));
-      z = v128.load(c + at);
-      r0 = i32x4.add(r0, i32x4.dot_i16x8_s(z, x));
-      r1 = i32x4.add(r1, i32x4.dot_i16x8_s(z, y));
-      z = v128.load(d + at);
-      s0 = i32x4.add(s0, i32x4.dot_i16x8_s(z, x));
-      s1 = i32x4.add(s1, i32x4.dot_i16x8_s(z, y));
+    let k: usize = 0;
+    while (k < most) {
+      let x = v128.load(w);
+      let y = v128.load(w, 16);
+      let z = v128.load(a + k);
+      p0 = product(p0, z, x);
+      p1 = product(p1, z, y);
+      z = v128.load(b + k);
+      q0 = product(q0, z, x);
+      q1 = product(q1, z, y);
+      z = v128.load(c + k);
+      r0 = product(r0, z, x);
+      r1 = product(r1, z, y);
+      z = v128.load(d + k);
+      s0 = product(s0, z, x);
+      s1 = product(s1, z, y);
+      x = v128.load(w, 32);
+      y = v128.load(w, 48);
+      z = v128.load(a + k, 16);
+      p0 = product(p0, z, x);
+      p1 = product(p1, z, y);
+      z = v128.load(b + k, 16);
+      q0 = product(q0, z, x);
+      q1 = product(q1, z, y);
+      z = v128.load(c + k, 16);
+      r0 = product(r0, z, x);
+      r1 = product(r1, z, y);
+      z = v128.load(d + k, 16);
+      s0 = product(s0, z, x);
+      s1 = product(s1, z, y);
+      k += 32;
+      w += 64;
     }
-    a0 += total(p0);
-    a1 += total(p1);
-    b0 += total(q0);
-    b1 += total(q1);
-    c0 += total(r0);
-    c1 += total(r1);
-    d0 += total(s0);
-    d1 += total(s1);
+    while (k < end) {
+      const x = v128.load(w);
+      const y = v128.load(w, 16);
+      let z = v128.load(a + k);
+      p0 = product(p0, z, x);
+      p1 = product(p1, z, y);
+      z = v128.load(b + k);
+      q0 = product(q0, z, x);
+      q1 = product(q1, z, y);
+      z = v128.load(c + k);
+      r0 = product(r0, z, x);
+      r1 = product(r1, z, y);
+      z = v128.load(d + k);
+      s0 = product(s0, z, x);
+      s1 = product(s1, z, y);
+      k += 16;
+      w += 32;
+    }
+    putPair(outA + to, totals(p0, p1), wide, more);
+    putPair(outB + to, totals(q0, q1), wide, more);
+    putPair(outC + to, totals(r0, r1), wide, more);
+    putPair(outD + to, totals(s0, s1), wide, more);
   }
-  if (eights < size) {
-    a0 += rest(a, w, eights, size);
-    a1 += rest(a, v, eights, size);
-    b0 += rest(b, w, eights, size);
-    b1 += rest(b, v, eights, size);
-    c0 += rest(c, w, eights, size);
-    c1 += rest(c, v, eights, size);
-    d0 += rest(d, w, eights, size);
-    d1 += rest(d, v, eights, size);
-  }
-  put(outA, e, a0, wide);
-  put(outA, e + 1, a1, wide);
-  put(outB, e, b0, wide);
-  put(outB, e + 1, b1, wide);
-  put(outC, e, c0, wide);
-  put(outC, e + 1, c1, wide);
-  put(outD, e, d0, wide);
-  put(outD, e + 1, d1, wide);
 }

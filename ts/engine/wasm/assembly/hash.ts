@@ -134,13 +134,16 @@ export const KECCAK_STATE: usize = 200;
 
 /** Keccak-256 of `words` 32-byte words, at most 4: one block. May be in place. */
 export function keccak(state: usize, from: usize, words: usize, to: usize): void {
+  // No memory.copy or memory.fill: for so few bytes, to call them takes longest.
   const bytes = words << 5;
-  memory.copy(state, from, bytes);
-  memory.fill(state + bytes, 0, KECCAK_STATE - bytes);
+  for (let i: usize = 0; i < bytes; i += 16) v128.store(state + i, v128.load(from + i));
+  for (let i = bytes; i < KECCAK_STATE - 8; i += 16) v128.store(state + i, i64x2.splat(0));
+  store<u64>(state, 0, KECCAK_STATE - 8);
   store<u8>(state + bytes, 1);
   store<u8>(state + 135, load<u8>(state + 135) | 0x80);
   permute(state);
-  memory.copy(to, state, 32);
+  v128.store(to, v128.load(state));
+  v128.store(to, v128.load(state, 16), 16);
 }
 
 // @ts-expect-error: decorator
@@ -154,6 +157,9 @@ const K: StaticArray<u32> = [
   0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
   0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 ];
+
+/** Bytes of the words that a SHA-256 works in, of four at once. */
+export const SHA_WORDS: usize = 1024;
 
 /** SHA-256 of the 32 bytes at `from`. `w`: 256 bytes of scratch. */
 export function sha256of32(w: usize, from: usize, to: usize): void {
@@ -199,6 +205,82 @@ export function sha256of32(w: usize, from: usize, to: usize): void {
   store<u32>(to + 20, bswap<u32>(f + 0x9b05688c));
   store<u32>(to + 24, bswap<u32>(g + 0x1f83d9ab));
   store<u32>(to + 28, bswap<u32>(h + 0x5be0cd19));
+}
+
+// @ts-expect-error: decorator
+@inline
+function turned(x: v128, bits: i32): v128 {
+  return v128.or(i32x4.shr_u(x, bits), i32x4.shl(x, 32 - bits));
+}
+
+/** Big-endian words as little-endian ones, and back. */
+// @ts-expect-error: decorator
+@inline
+function swapped(x: v128): v128 {
+  return v128.shuffle<i8>(x, x, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
+}
+
+// @ts-expect-error: decorator
+@inline
+function putSwapped(to: usize, x: v128): void {
+  const y = swapped(x);
+  v128.store32_lane(to, y, 0);
+  v128.store32_lane(to, y, 1, 32);
+  v128.store32_lane(to, y, 2, 64);
+  v128.store32_lane(to, y, 3, 96);
+}
+
+/** `sha256of32` of four times 32 bytes, one after the other, side by side. `w`: `SHA_WORDS` bytes of scratch. */
+export function sha256of32x4(w: usize, from: usize, to: usize): void {
+  for (let i: usize = 0; i < 8; i++) {
+    let x = v128.load32_zero(from + (i << 2));
+    x = v128.load32_lane(from + (i << 2), x, 1, 32);
+    x = v128.load32_lane(from + (i << 2), x, 2, 64);
+    x = v128.load32_lane(from + (i << 2), x, 3, 96);
+    v128.store(w + (i << 4), swapped(x));
+  }
+  v128.store(w + 128, i32x4.splat(0x80000000));
+  for (let i: usize = 144; i < 240; i += 16) v128.store(w + i, i64x2.splat(0));
+  v128.store(w + 240, i32x4.splat(256));
+  for (let at = w; at < w + 768; at += 16) {
+    const x = v128.load(at, 16);
+    const y = v128.load(at, 224);
+    const s0 = v128.xor(v128.xor(turned(x, 7), turned(x, 18)), i32x4.shr_u(x, 3));
+    const s1 = v128.xor(v128.xor(turned(y, 17), turned(y, 19)), i32x4.shr_u(y, 10));
+    v128.store(at, i32x4.add(i32x4.add(v128.load(at), s0), i32x4.add(v128.load(at, 144), s1)), 256);
+  }
+  let a = i32x4.splat(0x6a09e667);
+  let b = i32x4.splat(0xbb67ae85);
+  let c = i32x4.splat(0x3c6ef372);
+  let d = i32x4.splat(0xa54ff53a);
+  let e = i32x4.splat(0x510e527f);
+  let f = i32x4.splat(0x9b05688c);
+  let g = i32x4.splat(0x1f83d9ab);
+  let h = i32x4.splat(0x5be0cd19);
+  const k = changetype<usize>(K);
+  for (let i: usize = 0; i < 256; i += 4) {
+    const s1 = v128.xor(v128.xor(turned(e, 6), turned(e, 11)), turned(e, 25));
+    const round = i32x4.add(v128.load32_splat(k + i), v128.load(w + (i << 2)));
+    const t1 = i32x4.add(i32x4.add(h, round), i32x4.add(s1, v128.xor(g, v128.and(e, v128.xor(f, g)))));
+    const s0 = v128.xor(v128.xor(turned(a, 2), turned(a, 13)), turned(a, 22));
+    const t2 = i32x4.add(s0, v128.xor(v128.and(a, v128.xor(b, c)), v128.and(b, c)));
+    h = g;
+    g = f;
+    f = e;
+    e = i32x4.add(d, t1);
+    d = c;
+    c = b;
+    b = a;
+    a = i32x4.add(t1, t2);
+  }
+  putSwapped(to, i32x4.add(a, i32x4.splat(0x6a09e667)));
+  putSwapped(to + 4, i32x4.add(b, i32x4.splat(0xbb67ae85)));
+  putSwapped(to + 8, i32x4.add(c, i32x4.splat(0x3c6ef372)));
+  putSwapped(to + 12, i32x4.add(d, i32x4.splat(0xa54ff53a)));
+  putSwapped(to + 16, i32x4.add(e, i32x4.splat(0x510e527f)));
+  putSwapped(to + 20, i32x4.add(f, i32x4.splat(0x9b05688c)));
+  putSwapped(to + 24, i32x4.add(g, i32x4.splat(0x1f83d9ab)));
+  putSwapped(to + 28, i32x4.add(h, i32x4.splat(0x5be0cd19)));
 }
 
 /** The highest node of the binary tree over `count` leaves of 32 bytes at `nodes`, which it overwrites from the front. */

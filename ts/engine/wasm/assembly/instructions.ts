@@ -1,69 +1,14 @@
 import * as L from "../../plan/layout";
 import { divideShifted, isqrtShifted, mulHigh, mulRshrSat, rshr, sat } from "./numbers";
 import * as Op from "./opcodes";
+import { argLength, I8, I16, I32, length, long, parameter, put, putWord, rowOf, word } from "./operands";
+import { dequant, gate, norm, quantize } from "./scaling";
+import { totals } from "./vectors";
 
 /*
  * Every instruction but the dot products and attention, for one lane: the whole row, or groups `first .. last - 1` of it. Operands may
  * hold any bits; what cannot overflow 64 bits says why, the rest goes through 128.
  */
-
-const I8 = 0;
-const I16 = 1;
-const I32 = 2;
-
-// @ts-expect-error: decorator
-@inline
-function length(at: usize, lengthOffset: usize, modeOffset: usize, lane: usize): i32 {
-  const fixed = load<i32>(at + lengthOffset);
-  return load<i32>(at + modeOffset) == 1 ? fixed * (load<i32>(lane, L.LANE_T) + 1) : fixed;
-}
-
-// @ts-expect-error: decorator
-@inline
-function argLength(arg: usize, lane: usize): i32 {
-  return length(arg, L.ARG_LENGTH, L.ARG_MODE, lane);
-}
-
-/** Address of an operand's row: of this step, or weights. */
-// @ts-expect-error: decorator
-@inline
-function rowOf(arg: usize, lane: usize): usize {
-  const at = <usize>load<u32>(arg, L.ARG_AT);
-  return load<i32>(arg, L.ARG_KIND) == 1 ? <usize>load<u32>(lane, L.LANE_ARENA) + at : at;
-}
-
-// @ts-expect-error: decorator
-@inline
-function parameter(op: usize, i: usize): i32 {
-  return load<i32>(op + L.OP_P + (i << 2));
-}
-
-// @ts-expect-error: decorator
-@inline
-function word(row: usize, e: i32): i64 {
-  return <i64>load<i32>(row + (<usize>e << 2));
-}
-
-// @ts-expect-error: decorator
-@inline
-function long(row: usize, e: i32): i64 {
-  return load<i64>(row + (<usize>e << 3));
-}
-
-// @ts-expect-error: decorator
-@inline
-function putWord(row: usize, e: i32, x: i64): void {
-  store<i32>(row + (<usize>e << 2), <i32>x);
-}
-
-// @ts-expect-error: decorator
-@inline
-function put(type: i32, row: usize, e: i32, x: i64): void {
-  if (type == I8) store<i8>(row + e, <i8>x);
-  else if (type == I16) store<i16>(row + (<usize>e << 1), <i16>x);
-  else if (type == I32) store<i32>(row + (<usize>e << 2), <i32>x);
-  else store<i64>(row + (<usize>e << 3), x);
-}
 
 export function runInstruction(op: usize, lane: usize, out: usize, first: i32, last: i32): void {
   const a = op + L.OP_A;
@@ -213,7 +158,19 @@ function foldMax(a: usize, size: i32, start: usize, first: i32, last: i32, out: 
 function foldSum(a: usize, short: bool, size: i32, start: usize, first: i32, last: i32, out: usize): void {
   for (let e = first; e < last; e++) {
     let sum: i64 = 0;
-    for (let i = e * size; i < (e + 1) * size; i++) {
+    let i = e * size;
+    const end = i + size;
+    while (short && i + 8 <= end) {
+      // Pairs of at most 2^16, below 2^30 in a run.
+      const stop = min(end - 7, i + (8 << 13));
+      let sums = i32x4.splat(0);
+      for (; i < stop; i += 8) {
+        sums = i32x4.add(sums, i32x4.dot_i16x8_s(v128.load(a + (<usize>i << 1)), i16x8.splat(1)));
+      }
+      sums = totals(sums, sums);
+      sum += i64x2.extract_lane(sums, 0);
+    }
+    for (; i < end; i++) {
       sum += short ? <i64>load<i16>(a + (<usize>i << 1)) : word(a, i);
     }
     const before = start == 0 ? 0 : long(start, e);
@@ -255,63 +212,6 @@ function rms(op: usize, sum: i64): i64 {
   return (<i64>1 << parameter(op, 3)) / <i64>max(root, 1);
 }
 
-function norm(op: usize, lane: usize, count: i32, out: usize): void {
-  const a = rowOf(op + L.OP_A, lane);
-  const b = rowOf(op + L.OP_B, lane);
-  const gain = rowOf(op + L.OP_C, lane);
-  const groups = argLength(op + L.OP_B, lane);
-  const size = count / groups;
-  const s1 = parameter(op, 0);
-  const s2 = parameter(op, 1);
-  for (let g = 0; g < groups; g++) {
-    const factor = long(b, g);
-    for (let i = 0; i < size; i++) {
-      const e = g * size + i;
-      const x = mulRshrSat(word(a, e), factor, s1, 31);
-      // |x * gain| <= 2^62.
-      putWord(out, e, sat(rshr(x * word(gain, i), s2), 31));
-    }
-  }
-}
-
-/** Fraction bits of the reciprocal. */
-const FRACTION = 47;
-
-function quantize(a: usize, b: usize, groups: i32, count: i32, type: i32, out: usize): void {
-  const bits = (8 << type) - 1;
-  const largest = ((<i64>1 << bits) - 1) << FRACTION;
-  const size = count / groups;
-  for (let g = 0; g < groups; g++) {
-    const top = max(word(b, g), 1);
-    const inverse = largest / top;
-    for (let e = g * size; e < (g + 1) * size; e++) {
-      const x = word(a, e);
-      // |x| <= top: at most Q * 2^47, below 2^62. Larger ones saturate: their quotient is beyond Q.
-      if (x > top || x < -top) put(type, out, e, mulRshrSat(x, inverse, FRACTION, bits));
-      else put(type, out, e, sat(rshr(x * inverse, FRACTION), bits));
-    }
-  }
-}
-
-function dequant(op: usize, lane: usize, first: i32, last: i32, out: usize): void {
-  const a = rowOf(op + L.OP_A, lane);
-  const wide = load<i32>(op + L.OP_A, L.ARG_TYPE) != I32;
-  const scale = word(rowOf(op + L.OP_B, lane), 0);
-  const channel = rowOf(op + L.OP_C, lane);
-  const k = parameter(op, 0);
-  const mbits = parameter(op, 1);
-  const abits = parameter(op, 2);
-  const s = parameter(op, 3);
-  const bits = parameter(op, 4);
-  const fits = mbits + abits <= 62;
-  for (let e = first; e < last; e++) {
-    // |scale * channel| <= 2^62.
-    const m = sat(rshr(scale * word(channel, e), k), mbits);
-    const x = sat(wide ? long(a, e) : word(a, e), abits);
-    putWord(out, e, fits ? sat(rshr(x * m, s), bits) : mulRshrSat(x, m, s, bits));
-  }
-}
-
 function rope(op: usize, lane: usize, count: i32, out: usize): void {
   const a = rowOf(op + L.OP_A, lane);
   const b = op + L.OP_B;
@@ -349,12 +249,38 @@ function exp2(op: usize, lane: usize, size: i32, first: i32, last: i32, type: i3
   const shift = parameter(op, 0) - tb;
   const s = parameter(op, 2);
   const bits = (8 << type) - 1;
+  const bound: i64 = (<i64>1 << bits) - 1;
+  const mask = i32x4.splat((1 << tb) - 1);
+  const half = shift == 0 ? i32x4.splat(0) : i32x4.splat(1);
   for (let g = first; g < last; g++) {
     const top = word(b, g);
-    for (let e = g * size; e < (g + 1) * size; e++) {
+    const tops = i32x4.splat(<i32>top);
+    const end = (g + 1) * size;
+    let e = g * size;
+    // Places in the table and shifts of four at once: a rounding shift without the carry that would leave 32 bits.
+    for (; shift < 32 && e + 4 <= end; e += 4) {
+      const x = i32x4.sub(tops, i32x4.min_s(tops, v128.load(a + (<usize>e << 2))));
+      const i = i32x4.add(i32x4.shr_u(x, shift), v128.and(i32x4.shr_u(x, shift - 1), half));
+      const n = i32x4.add(i32x4.shr_u(i, tb), i32x4.splat(s));
+      const k = v128.and(i, mask);
+      put(type, out, e, entry(table, i32x4.extract_lane(k, 0), i32x4.extract_lane(n, 0), bound));
+      put(type, out, e + 1, entry(table, i32x4.extract_lane(k, 1), i32x4.extract_lane(n, 1), bound));
+      put(type, out, e + 2, entry(table, i32x4.extract_lane(k, 2), i32x4.extract_lane(n, 2), bound));
+      put(type, out, e + 3, entry(table, i32x4.extract_lane(k, 3), i32x4.extract_lane(n, 3), bound));
+    }
+    for (; e < end; e++) {
       put(type, out, e, power(table, rshr(max(top - word(a, e), 0), shift), tb, s, bits));
     }
   }
+}
+
+/** Entry k of a table shifted right by n, between `-bound` and `bound`: 0 from 2^-62 on. */
+// @ts-expect-error: decorator
+@inline
+function entry(table: usize, k: i32, n: i32, bound: i64): i64 {
+  if (<u32>n > 62) return 0;
+  const x = (word(table, k) + ((<i64>1 << n) >> 1)) >> n;
+  return min(max(x, -bound), bound);
 }
 
 function divide(a: usize, b: usize, groups: i32, count: i32, k: i32, out: usize): void {
@@ -373,24 +299,6 @@ function divide(a: usize, b: usize, groups: i32, count: i32, k: i32, out: usize)
         putWord(out, e, divideShifted(x, divisor, k));
       }
     }
-  }
-}
-
-function gate(op: usize, lane: usize, count: i32, out: usize): void {
-  const a = rowOf(op + L.OP_A, lane);
-  const b = rowOf(op + L.OP_B, lane);
-  const c = op + L.OP_C;
-  const table = <usize>load<u32>(c, L.ARG_AT);
-  const entries = <i64>load<i32>(c, L.ARG_LENGTH);
-  const s1 = parameter(op, 0);
-  const s2 = parameter(op, 1);
-  const s3 = parameter(op, 2);
-  for (let e = 0; e < count; e++) {
-    const x = word(a, e);
-    const i = min(max(rshr(x, s1) + (entries >> 1), 0), entries - 1);
-    // |x * weight| <= 2^46, then |. * b| <= 2^62.
-    const gated = sat(rshr(x * load<i16>(table + (<usize>i << 1)), s2), 31);
-    putWord(out, e, sat(rshr(gated * word(b, e), s3), 31));
   }
 }
 

@@ -1,7 +1,7 @@
 import * as L from "../../plan/layout";
 import { attentionMix, attentionScores } from "./attention";
-import { dot1x1, dot2x4 } from "./dot";
-import { KECCAK_STATE, keccak, putWord, sha256of32, treeTop } from "./hash";
+import { BLOCK_ROWS, dot1x1, dotTile, SPAN, widenPair } from "./dot";
+import { KECCAK_STATE, keccak, putWord, sha256of32, sha256of32x4, treeTop } from "./hash";
 import { runInstruction } from "./instructions";
 import * as Op from "./opcodes";
 
@@ -59,7 +59,7 @@ export function run(job: usize, thread: i32, threads: i32): void {
       const pairs = (length + 1) >> 1;
       const first = ((pairs * thread) / threads) << 1;
       const last = min(((pairs * (thread + 1)) / threads) << 1, length);
-      dots(op, lanes, active, first, last);
+      dots(op, lanes, active, first, last, scratch(job, thread));
       if (load<i32>(op, L.OP_FUSED) == 0) continue;
       i++;
       for (let lane = 0; lane < active; lane++) one(op + L.OP_BYTES, lanes + <usize>lane * L.LANE_BYTES, first, last);
@@ -93,7 +93,7 @@ function one(op: usize, lane: usize, first: i32, last: i32): void {
   const out = arena + load<u32>(op, L.OP_OUT);
   if (opcode == Op.FOLD_SCORES) attentionScores(op, lane, out, first, last < 0 ? load<i32>(op, L.OP_HEADS) : last);
   else if (opcode == Op.FOLD_MIX) attentionMix(op, lane, out, first, last < 0 ? load<i32>(op, L.OP_HEADS) : last);
-  else if (opcode == Op.FOLD_DOT) dots(op, lane, 1, 0, load<i32>(op, L.OP_OUT_LENGTH));
+  else if (opcode == Op.FOLD_DOT) dots(op, lane, 1, 0, load<i32>(op, L.OP_OUT_LENGTH), 0);
   else runInstruction(op, lane, out, first, last);
   const copy = load<i32>(op, L.OP_COPIES);
   if (copy >= 0) widen(out, arena + copy, load<i32>(op, L.OP_OUT_LENGTH));
@@ -116,35 +116,44 @@ function widen(from: usize, to: usize, count: i32): void {
 const MANY_LANES = 8;
 
 /** Elements `first .. last - 1` of `fold_dot`, for all lanes. */
-function dots(op: usize, lanes: usize, active: i32, first: i32, last: i32): void {
+function dots(op: usize, lanes: usize, active: i32, first: i32, last: i32, scratch: usize): void {
   const size = <usize>load<u32>(op + L.OP_A, L.ARG_LENGTH);
   const weights = <usize>load<u32>(op + L.OP_B, L.ARG_AT);
   const fromI8 = load<i32>(op + L.OP_A, L.ARG_TYPE) == 0;
   const from = <usize>(fromI8 ? load<u32>(op + L.OP_A, L.ARG_COPIES) : load<u32>(op + L.OP_A, L.ARG_AT));
   const to = <usize>load<u32>(op, L.OP_OUT);
   const wide = load<i32>(op, L.OP_OUT_TYPE) == 3;
-  const fours = active < MANY_LANES ? 0 : active & ~3;
-  for (let e = first; e < last; e += 2) {
-    const w = weights + <usize>e * size;
-    const pair = e + 1 < last;
-    let lane = 0;
-    if (pair) {
-      for (; lane < fours; lane += 4) {
+  const bytes: i32 = wide ? 8 : 4;
+  const paired = active < MANY_LANES ? first : last - ((last - first) & 1);
+  // What lanes make that only fill up a four.
+  const sink = scratch + L.SCRATCH_SINK;
+  for (let e = first; e < paired; e += BLOCK_ROWS) {
+    const pairs = min(BLOCK_ROWS, paired - e) >> 1;
+    for (let k: usize = 0; k < size; k += SPAN) {
+      const count = min(SPAN, size - k);
+      const eights = (count + 7) >> 3;
+      for (let pair = 0; pair < pairs; pair++) {
+        const w = weights + <usize>(e + 2 * pair) * size + k;
+        widenPair(w, w + size, count, scratch + <usize>pair * (eights << 5));
+      }
+      for (let lane = 0; lane < active; lane += 4) {
         const x = arenaOf(lanes, lane);
-        const y = arenaOf(lanes, lane + 1);
-        const z = arenaOf(lanes, lane + 2);
-        const u = arenaOf(lanes, lane + 3);
-        dot2x4(x + from, y + from, z + from, u + from, w, size, x + to, y + to, z + to, u + to, e, wide);
+        const y = arenaOf(lanes, min(lane + 1, active - 1));
+        const z = arenaOf(lanes, min(lane + 2, active - 1));
+        const u = arenaOf(lanes, min(lane + 3, active - 1));
+        const a = from + (k << 1);
+        const o = to + <usize>(e * bytes);
+        const outY = lane + 1 < active ? y + o : sink;
+        const outZ = lane + 2 < active ? z + o : sink;
+        const outU = lane + 3 < active ? u + o : sink;
+        dotTile(x + a, y + a, z + a, u + a, scratch, eights, pairs, x + o, outY, outZ, outU, wide, k > 0);
       }
     }
-    for (let rest = lane; rest < active; rest++) {
-      const x = arenaOf(lanes, rest);
-      dot1x1(x + from, w, size, x + to, e, wide);
-    }
-    if (!pair) continue;
-    for (let rest = lane; rest < active; rest++) {
-      const x = arenaOf(lanes, rest);
-      dot1x1(x + from, w + size, size, x + to, e + 1, wide);
+  }
+  for (let e = paired; e < last; e++) {
+    for (let lane = 0; lane < active; lane++) {
+      const x = arenaOf(lanes, lane);
+      dot1x1(x + from, weights + <usize>e * size, size, x + to, e, wide);
     }
   }
 }
@@ -173,7 +182,9 @@ function leaves(job: usize, lanes: usize, count: i32, thread: i32, threads: i32)
       <usize>load<u32>(slot, L.SLOT_PREFIX) * load<u32>(lane, L.LANE_CAPACITY) +
       bytes * load<u32>(lane, L.LANE_T);
     const chunks = (bytes + 31) >> 5;
-    for (let c: usize = 0; c < chunks; c++) {
+    let c: usize = 0;
+    for (; (c + 4) << 5 <= bytes; c += 4) sha256of32x4(words, row + (c << 5), nodes + (c << 5));
+    for (; c < chunks; c++) {
       const node = nodes + (c << 5);
       const left = bytes - (c << 5);
       if (left >= 32) sha256of32(words, row + (c << 5), node);
