@@ -8,6 +8,7 @@ import {
   getStepClaim,
   getStrip,
   linkCall,
+  type ProvenClaim,
   type ProvenPair,
   postFoldsCall,
   postStepCall,
@@ -163,9 +164,9 @@ export class DrawAnswerer {
       const root = answer.statesRoot(pair);
       if (root !== undefined) long.set(pair.pair, root);
     }
-    const at = { court, receipt: bundle.receipt, round };
+    const at = { receipt: bundle.receipt, round };
     if (long.size > 0 && claim.blocksRound === undefined) {
-      await this.#send(postFoldsCall(at, long), `folds:${claim.id}`);
+      await this.#send(postFoldsCall({ court, ...at }, long), `folds:${claim.id}`);
       log.info({ receipt: bundle.receiptHash, pairs: [...long.keys()] }, "states of long folds posted");
       return SENT;
     }
@@ -182,21 +183,21 @@ export class DrawAnswerer {
       const together: ProvenPair[] = [];
       for (const pair of ready) {
         const proven = await this.#prove(terms, claim.id, answer, pair);
-        const fits = fitsOneTransaction(provePairsCall(at, [...together, proven]));
+        const fits = fitsOneTransaction(provePairsCall(court, [{ ...at, proven: [...together, proven] }]));
         if (together.length === MOST_TOGETHER || (together.length > 0 && !fits))
-          await this.#sendProofs(at, claim.id, together.splice(0));
+          await this.#sendProofs(court, claim.id, { ...at, proven: together.splice(0) });
         together.push(proven);
       }
-      await this.#sendProofs(at, claim.id, together);
+      await this.#sendProofs(court, claim.id, { ...at, proven: together });
       if (ready.length === missing.length) this.#o.proofs.drop(claim.id);
       return "sent" as const;
     };
     return { kind: "proofs", deadline: draw.deadline, prove: () => orMissed(proveAll, "missed" as const) };
   }
 
-  async #sendProofs(at: Parameters<typeof provePairsCall>[0], claim: Hex, proven: readonly ProvenPair[]) {
-    const pairs = proven.map(({ pair }) => pair);
-    const { gasUsed } = await this.#send(provePairsCall(at, proven), `prove:${claim}:${pairs.join(",")}`);
+  async #sendProofs(court: Address, claim: Hex, proven: ProvenClaim) {
+    const pairs = proven.proven.map(({ pair }) => pair);
+    const { gasUsed } = await this.#send(provePairsCall(court, [proven]), `prove:${claim}:${pairs.join(",")}`);
     this.#o.log.info({ claim, pairs, gas: gasUsed }, "drawn elements proven");
   }
 
