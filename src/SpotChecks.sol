@@ -8,7 +8,7 @@ import {DrawnPair, DrawnStep, IElementVerifier} from "./interfaces/IElementVerif
 import {IFallbackRandomness} from "./interfaces/IFallbackRandomness.sol";
 import {Batch, BatchId, CommittedReceipt, IOtrRollup} from "./interfaces/IOtrRollup.sol";
 import {IRandomness} from "./interfaces/IRandomness.sol";
-import {ISpotChecks, SpotCheckTerms, StepClaim, StripState} from "./interfaces/ISpotChecks.sol";
+import {ClaimedPairs, ISpotChecks, SpotCheckTerms, StepClaim, StripState} from "./interfaces/ISpotChecks.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {IUptime} from "./interfaces/IUptime.sol";
 import {BinaryTree} from "./libraries/BinaryTree.sol";
@@ -157,30 +157,20 @@ contract SpotChecks is ISpotChecks, Multicall {
     }
 
     /// @inheritdoc ISpotChecks
-    function provePairs(
-        Receipt calldata receipt,
-        uint64 round,
-        uint256[] calldata pairs,
-        bytes[] calldata openings,
-        bytes calldata proofs
-    ) external {
-        (ReceiptHash receiptHash, bytes32 claimId, StepClaim storage claim) = _posted(receipt, round);
-        if (pairs.length == 0 || openings.length != pairs.length) {
-            revert CountMismatch(Math.max(pairs.length, 1), openings.length);
+    function provePairs(ClaimedPairs[] calldata claims, bytes[] calldata openings, bytes calldata proofs) external {
+        DrawnStep[] memory steps = new DrawnStep[](claims.length);
+        uint256 expected;
+        for (uint256 i; i < claims.length; ++i) {
+            // INVARIANT: each claim is posted, in time and drawn by itself, whatever it comes with.
+            steps[i] = _provable(claims[i]);
+            expected += claims[i].pairs.length;
         }
-        _requireNotPassed(_dueAt(claim));
-        VERIFIER.requireProven(
-            _drawnStep(receipt, receiptHash, round, claim), _drawnPairs(claim, claimId, pairs), openings, proofs
-        );
-        uint256 proven = claim.proven;
-        for (uint256 i; i < pairs.length; ++i) {
-            // INVARIANT: the loss of one pair's proof is not made good by another's. One that is proven already may come again, so that nobody
-            // makes an executor's proofs fail by sending a part of them first.
-            proven |= _bitOf(pairs[i]);
+        if (expected == 0 || openings.length != expected) revert CountMismatch(Math.max(expected, 1), openings.length);
+        // INVARIANT: nothing is set proven before all of it is.
+        VERIFIER.requireProven(steps, openings, proofs);
+        for (uint256 i; i < claims.length; ++i) {
+            _setProven(steps[i].receiptHash, claims[i].round, claims[i].pairs);
         }
-        claim.proven = uint16(proven);
-        emit PairsProven(receiptHash, round, proven);
-        if (_isProven(proven)) _answerOwn(claim, claimId);
     }
 
     /// @inheritdoc ISpotChecks
@@ -343,6 +333,15 @@ contract SpotChecks is ISpotChecks, Multicall {
         if (!claim.postedAt.isSet()) revert NotPosted(receiptHash, round);
     }
 
+    /// @dev The step of a claim whose proofs are not overdue, with the pairs that are to be proven.
+    function _provable(ClaimedPairs calldata claimed) private view returns (DrawnStep memory step) {
+        (ReceiptHash receiptHash, bytes32 claimId, StepClaim storage claim) = _posted(claimed.receipt, claimed.round);
+        if (claimed.pairs.length == 0) revert CountMismatch(1, 0);
+        _requireNotPassed(_dueAt(claim));
+        step = _drawnStep(claimed.receipt, receiptHash, claimed.round, claim);
+        step.pairs = _drawnPairs(claim, claimId, claimed.pairs);
+    }
+
     /// @dev The pairs with the values that draw them.
     function _drawnPairs(StepClaim storage claim, bytes32 claimId, uint256[] calldata pairs)
         private
@@ -386,6 +385,21 @@ contract SpotChecks is ISpotChecks, Multicall {
             revert NoSteps(receipt.nIn, receipt.nOut);
         }
         return uint32(DrawLib.stepOf(RANDOMNESS.valueOf(round), receiptHash, steps - 1));
+    }
+
+    function _setProven(ReceiptHash receiptHash, uint64 round, uint256[] calldata pairs) private {
+        bytes32 claimId = claimIdOf(receiptHash, round);
+        StepClaim storage claim = _claims[claimId];
+        // What an entry before this one has proven of the same claim is read again.
+        uint256 proven = claim.proven;
+        for (uint256 i; i < pairs.length; ++i) {
+            // INVARIANT: the loss of one pair's proof is not made good by another's. One that is proven already may come again, so that nobody
+            // makes an executor's proofs fail by sending a part of them first.
+            proven |= _bitOf(pairs[i]);
+        }
+        claim.proven = uint16(proven);
+        emit PairsProven(receiptHash, round, proven);
+        if (_isProven(proven)) _answerOwn(claim, claimId);
     }
 
     function _bitOf(uint256 pair) private view returns (uint256) {

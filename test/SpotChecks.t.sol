@@ -104,7 +104,7 @@ contract SpotChecksTest is SpotCheckTest {
         uint256[] memory early = _pairs(1, 2);
         bytes memory without = _proofOf(c, round, early);
         vm.expectRevert(abi.encodeWithSelector(ElementVerifierDouble.StatesMissing.selector, 1));
-        court.provePairs(c.receipt, round, early, _openings(1), without);
+        court.provePairs(_claimed(c, round, early), _openings(1), without);
         _postFold(c, round, 1);
         uint64 third = court.roundOf(Timestamp.wrap(uint40(block.timestamp)));
         assertEq(_deadline(c), Timestamp.unwrap(source.dueAt(third)) + TURN);
@@ -112,7 +112,7 @@ contract SpotChecksTest is SpotCheckTest {
         uint256[] memory pairs = _pairs(1, 3);
         bytes memory proof = _proofOf(c, round, pairs);
         vm.expectRevert(abi.encodeWithSelector(ISpotChecks.RoundUnknown.selector, third));
-        court.provePairs(c.receipt, round, pairs, _openings(2), proof);
+        court.provePairs(_claimed(c, round, pairs), _openings(2), proof);
         _deliver(third, keccak256("blocks"));
         assertEq(_deadline(c), block.timestamp + TURN);
         _prove(c, round, pairs);
@@ -498,28 +498,28 @@ contract SpotChecksTest is SpotCheckTest {
         uint256[] memory pairs = _pairs(0, 1);
         ReceiptHash hash = rollup.hashReceipt(c.receipt);
         vm.expectRevert(abi.encodeWithSelector(ISpotChecks.NotPosted.selector, hash, round));
-        court.provePairs(c.receipt, round, pairs, _openings(1), "");
+        court.provePairs(_claimed(c, round, pairs), _openings(1), "");
         _post(c);
         uint64 next = court.roundOf(_claim(c, round).postedAt);
         vm.expectRevert(abi.encodeWithSelector(ISpotChecks.RoundUnknown.selector, next));
-        court.provePairs(c.receipt, round, pairs, _openings(1), "");
+        court.provePairs(_claimed(c, round, pairs), _openings(1), "");
         _drawPairs(c, round);
         vm.expectRevert(ElementVerifierDouble.NotProven.selector);
-        court.provePairs(c.receipt, round, pairs, _openings(1), hex"00");
+        court.provePairs(_claimed(c, round, pairs), _openings(1), hex"00");
         vm.expectRevert(abi.encodeWithSelector(ISpotChecks.CountMismatch.selector, 1, 2));
-        court.provePairs(c.receipt, round, pairs, _openings(2), "");
+        court.provePairs(_claimed(c, round, pairs), _openings(2), "");
         vm.expectRevert(abi.encodeWithSelector(ISpotChecks.CountMismatch.selector, 1, 0));
-        court.provePairs(c.receipt, round, _pairs(0, 0), _openings(0), "");
+        court.provePairs(_claimed(c, round, _pairs(0, 0)), _openings(0), "");
         pairs = _pairs(PAIRS, PAIRS + 1);
         bytes memory proof = _proofOf(c, round, pairs);
         vm.expectRevert(abi.encodeWithSelector(ISpotChecks.PairOutOfRange.selector, PAIRS));
-        court.provePairs(c.receipt, round, pairs, _openings(1), proof);
+        court.provePairs(_claimed(c, round, pairs), _openings(1), proof);
         uint256 deadline = _deadline(c);
         vm.warp(deadline);
         pairs = _pairs(1, 2);
         proof = _proofOf(c, round, pairs);
         vm.expectRevert(abi.encodeWithSelector(ISpotChecks.DeadlinePassed.selector, deadline));
-        court.provePairs(c.receipt, round, pairs, _openings(1), proof);
+        court.provePairs(_claimed(c, round, pairs), _openings(1), proof);
     }
 
     /// @dev Who sends a part of the executor's proofs first gives them away: the executor's own transaction succeeds all the same. One pair twice is
@@ -553,7 +553,7 @@ contract SpotChecksTest is SpotCheckTest {
         if (seed % 5 == 3) other.outputRoot = keccak256(abi.encode(seed));
         if (seed % 5 == 4) ++round;
         vm.expectPartialRevert(ISpotChecks.NotPosted.selector);
-        court.provePairs(other, round, pairs, _openings(1), proof);
+        court.provePairs(_claimed(other, round, pairs), _openings(1), proof);
     }
 
     function test_postFolds_refused_reverts() public {

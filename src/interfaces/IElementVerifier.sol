@@ -5,6 +5,7 @@ import {IModelRegistry} from "./IModelRegistry.sol";
 
 /// @notice A drawn step of a receipt, with what the receipt commits to.
 /// @param stepRoot Poseidon root of the step's rows, below the field's order.
+/// @param pairs Those of its pairs that are to be proven.
 struct DrawnStep {
     ModelId modelId;
     ReceiptHash receiptHash;
@@ -16,6 +17,7 @@ struct DrawnStep {
     uint32 nOut;
     uint32 step;
     uint256 stepRoot;
+    DrawnPair[] pairs;
 }
 
 /// @notice A pair (instruction, element) of a drawn step: which ones follows from `value` by `DrawLib`.
@@ -39,13 +41,10 @@ interface IElementVerifier {
     function MACHINE_VERSION() external view returns (uint32);
     /// @notice Whether anyone can forge proofs because the keys come from a development setup.
     function development() external view returns (bool);
-    /// @notice Reverts with a typed error unless the openings and proofs prove all pairs. Each opening is in the verifier's own format; of a long fold
-    ///         (which needs `statesRoot` and `blockValue`) it concerns the drawn segments only.
-    /// @param openings One for each pair. @param proofs Groth16 proofs of all claims of all pairs in their order, 256 bytes each.
-    function requireProven(
-        DrawnStep calldata step,
-        DrawnPair[] calldata pairs,
-        bytes[] calldata openings,
-        bytes calldata proofs
-    ) external view;
+    /// @notice Reverts with a typed error unless the openings and proofs prove all pairs of all steps. Each opening is in the verifier's own format; of a
+    ///         long fold (which needs `statesRoot` and `blockValue`) it concerns the drawn segments only.
+    /// @param steps Of any receipts and models. One without pairs adds nothing to what is proven; a pair there must be.
+    /// @param openings One for each pair, step after step.
+    /// @param proofs Groth16 proofs of all claims of all pairs in their order, 256 bytes each: verified as one.
+    function requireProven(DrawnStep[] calldata steps, bytes[] calldata openings, bytes calldata proofs) external view;
 }

@@ -59,6 +59,16 @@ struct StepClaim {
     uint24 strip;
 }
 
+/// @notice Pairs of a claim that are to be proven.
+/// @param receipt What the claim is about.
+/// @param round That drew its step.
+/// @param pairs At least one.
+struct ClaimedPairs {
+    Receipt receipt;
+    uint64 round;
+    uint256[] pairs;
+}
+
 /// @title Draws what executors must prove, and hears the proofs (docs/draws.md)
 /// @notice Of each strip of `STRIDE` receipts of a batch one is drawn, and one of its steps; the executor posts the Poseidon root of that step; `PAIRS`
 ///         elements of it are drawn, which the executor proves; of long folds it posts the states first, and blocks are drawn. Whatever
@@ -93,7 +103,7 @@ interface ISpotChecks {
     error LaterClaim(uint64 round, uint64 ownRound);
     /// @notice Pairs are numbered from zero below `PAIRS`.
     error PairOutOfRange(uint256 pair);
-    /// @notice So many belong here: one for each pair that is named, at least one pair.
+    /// @notice So many belong here: one for each pair that is named, at least one pair, and of each claim.
     error CountMismatch(uint256 expected, uint256 got);
     /// @notice States of folds are posted once for a claim.
     error FoldsAlreadyPosted(Timestamp at);
@@ -160,16 +170,12 @@ interface ISpotChecks {
     function postFolds(Receipt calldata receipt, uint64 round, uint256[] calldata pairs, bytes32[] calldata roots)
         external;
 
-    /// @notice Proves pairs of a claim; those with posted states need the third round. Anyone may: proofs prove themselves.
-    /// @param openings One for each pair, in the verifier's format.
+    /// @notice Proves pairs of claims, all of them or none; those with posted states need the third round. Anyone may: proofs prove themselves. Proofs of
+    ///         several claims are verified as one, which costs less than one after the other.
+    /// @param claims Of any batches and executors, each within its own deadline. One may come twice.
+    /// @param openings One for each pair, claim after claim, in the verifier's format.
     /// @param proofs Of all pairs in their order.
-    function provePairs(
-        Receipt calldata receipt,
-        uint64 round,
-        uint256[] calldata pairs,
-        bytes[] calldata openings,
-        bytes calldata proofs
-    ) external;
+    function provePairs(ClaimedPairs[] calldata claims, bytes[] calldata openings, bytes calldata proofs) external;
 
     /// @notice Counts a strip that is answered by another strip's claim, once it is proven. Anyone may; of one that is counted it does nothing.
     function count(BatchId batchId, uint256 strip) external;

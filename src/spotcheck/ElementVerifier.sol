@@ -54,7 +54,7 @@ contract ElementVerifier is IElementVerifier {
     address private immutable _ATTENTION;
     address private immutable _LINK;
 
-    /// @dev What is gathered while the pairs are gone through.
+    /// @dev What is gathered while the pairs are gone through. Roots and numbers are those of the step whose pairs these are.
     /// @param cursor In the opening of the pair.
     /// @param chunks Where in it the chunks that were opened last begin, `chunkCount` of them.
     struct Answer {
@@ -95,22 +95,17 @@ contract ElementVerifier is IElementVerifier {
     }
 
     /// @inheritdoc IElementVerifier
-    function requireProven(
-        DrawnStep calldata step,
-        DrawnPair[] calldata pairs,
-        bytes[] calldata openings,
-        bytes calldata proofs
-    ) external view {
-        if (!Groth16.verify(_claims(step, pairs, openings), proofs)) revert ProofsInvalid();
+    function requireProven(DrawnStep[] calldata steps, bytes[] calldata openings, bytes calldata proofs) external view {
+        if (!Groth16.verify(_claims(steps, openings), proofs)) revert ProofsInvalid();
     }
 
     /// @notice The claims that must be proven, in their order: what `requireProven` checks proofs against.
-    function claimsOf(DrawnStep calldata step, DrawnPair[] calldata pairs, bytes[] calldata openings)
+    function claimsOf(DrawnStep[] calldata steps, bytes[] calldata openings)
         external
         view
         returns (Groth16.Claim[] memory)
     {
-        return _claims(step, pairs, openings);
+        return _claims(steps, openings);
     }
 
     /// @notice Where the key of a circuit lies.
@@ -122,18 +117,27 @@ contract ElementVerifier is IElementVerifier {
         return circuit == Circuit.ATTENTION ? _ATTENTION : _LINK;
     }
 
-    function _claims(DrawnStep calldata step, DrawnPair[] calldata pairs, bytes[] calldata openings)
+    function _claims(DrawnStep[] calldata steps, bytes[] calldata openings)
         private
         view
         returns (Groth16.Claim[] memory claims)
     {
-        if (openings.length != pairs.length) revert OpeningsCount(pairs.length, openings.length);
-        Answer memory answer = _open(step);
+        uint256 pairs;
+        for (uint256 k; k < steps.length; ++k) {
+            pairs += steps[k].pairs.length;
+        }
+        if (openings.length != pairs) revert OpeningsCount(pairs, openings.length);
+        Answer memory answer;
         // Segments with a link each, and the element's own link.
         uint256 most = (2 * BLOCKS > WHOLE ? 2 * BLOCKS : WHOLE) + 1;
-        answer.claims = new Groth16.Claim[](most * pairs.length);
-        for (uint256 k; k < pairs.length; ++k) {
-            _addPair(answer, step, pairs[k], openings[k]);
+        answer.claims = new Groth16.Claim[](most * pairs);
+        uint256 next;
+        for (uint256 k; k < steps.length; ++k) {
+            DrawnStep calldata step = steps[k];
+            _open(answer, step);
+            for (uint256 i; i < step.pairs.length; ++i) {
+                _addPair(answer, step, step.pairs[i], openings[next++]);
+            }
         }
         claims = answer.claims;
         uint256 count = answer.count;
@@ -143,7 +147,8 @@ contract ElementVerifier is IElementVerifier {
         }
     }
 
-    function _open(DrawnStep calldata step) private view returns (Answer memory answer) {
+    /// @dev INVARIANT: what is opened of a step hangs on its own receipt and model, whichever steps came before it.
+    function _open(Answer memory answer, DrawnStep calldata step) private view {
         (IModelRegistry.Dimensions memory model, bytes32 programRoot, bytes32 weightsRoot) =
             MODELS.provingOf(step.modelId);
         // INVARIANT: circuits prove what the instructions of a validated program of this machine mean, and nothing else.

@@ -119,7 +119,7 @@ contract DrawAttackTest is SpotCheckTest {
         uint256[] memory pairs = _pairs(0, PAIRS);
         bytes[] memory calls = new bytes[](2);
         calls[0] = abi.encodeCall(
-            court.provePairs, (first.receipt, round, pairs, _openings(PAIRS), _proofOf(first, round, pairs))
+            court.provePairs, (_claimed(first, round, pairs), _openings(PAIRS), _proofOf(first, round, pairs))
         );
         calls[1] = abi.encodeCall(court.count, (again.batchId, 0));
         vm.startPrank(stranger);
@@ -173,10 +173,14 @@ contract DrawAttackTest is SpotCheckTest {
             _drawPairs(c, round);
             uint256[] memory pairs = _pairs(0, PAIRS);
             data = abi.encodeCall(
-                court.provePairs, (c.receipt, round, pairs, _openings(PAIRS), _proofOf(c, round, pairs))
+                court.provePairs, (_claimed(c, round, pairs), _openings(PAIRS), _proofOf(c, round, pairs))
             );
-            if (call % 3 == 2) data = abi.encodeCall(court.postFolds, (c.receipt, round, pairs, new bytes32[](PAIRS)));
-            at = 4;
+            // Three offsets, then the number of claims and the offset of the first.
+            at = 4 + 5 * 32;
+            if (call % 3 == 2) {
+                data = abi.encodeCall(court.postFolds, (c.receipt, round, pairs, new bytes32[](PAIRS)));
+                at = 4;
+            }
         }
         uint256[9] memory typed = [uint256(0), 2, 3, 4, 5, 6, 9, 11, 12];
         data[at + 32 * typed[field % 9]] ^= 0x80;
@@ -238,7 +242,7 @@ contract ManyPairsAttackTest is SpotCheckTest {
             pairs[0] = others[i];
             bytes memory proof = _proofOf(c, round, pairs);
             vm.expectRevert(abi.encodeWithSelector(ISpotChecks.PairOutOfRange.selector, others[i]));
-            court.provePairs(c.receipt, round, pairs, _openings(1), proof);
+            court.provePairs(_claimed(c, round, pairs), _openings(1), proof);
         }
         assertStrip(c, StripState.Posted);
         assertEq(_claim(c, round).proven, type(uint16).max >> 1);

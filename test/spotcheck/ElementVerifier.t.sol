@@ -22,7 +22,7 @@ contract ElementVerifierTest is AnswersTest {
     function test_requireProven_everyInstruction_succeeds() public view {
         assertEq(_answers.length, 23);
         for (uint256 k; k < _answers.length; ++k) {
-            _verifier.requireProven(_step, _pairs(k), _openings(k), _proofs(k));
+            _verifier.requireProven(_asked(k), _openings(k), _proofs(k));
         }
     }
 
@@ -38,16 +38,93 @@ contract ElementVerifierTest is AnswersTest {
             proofs = bytes.concat(proofs, _proofs(k));
             turned = bytes.concat(_proofs(k), turned);
         }
-        _verifier.requireProven(_step, pairs, openings, proofs);
+        _verifier.requireProven(_asked(_step, pairs), openings, proofs);
         bool same = keccak256(proofs) == keccak256(turned);
         if (!same) vm.expectRevert(ElementVerifier.ProofsInvalid.selector);
-        _verifier.requireProven(_step, pairs, openings, turned);
+        _verifier.requireProven(_asked(_step, pairs), openings, turned);
         bytes memory fewer = bytes.concat(proofs);
         assembly {
             mstore(fewer, sub(mload(fewer), 256))
         }
         vm.expectRevert(abi.encodeWithSelector(Groth16.ProofsLength.selector, proofs.length, fewer.length));
-        _verifier.requireProven(_step, pairs, openings, fewer);
+        _verifier.requireProven(_asked(_step, pairs), openings, fewer);
+    }
+
+    /// @dev However pairs are spread over steps, some of which have none: the same claims, the same proofs, in their order only.
+    function testFuzz_requireProven_severalSteps_succeeds(uint256 seed, uint256 n) public {
+        n = bound(n, 1, 6);
+        (DrawnStep[] memory steps, bytes[] memory openings) = (new DrawnStep[](n), new bytes[](2 * n));
+        bytes[] memory proofs = new bytes[](2 * n);
+        uint256 at;
+        for (uint256 i; i < n; ++i) {
+            steps[i] = _step;
+            steps[i].pairs = new DrawnPair[](i == 0 ? 1 : uint256(keccak256(abi.encode(seed, "pairs", i))) % 3);
+            for (uint256 j; j < steps[i].pairs.length; ++j) {
+                uint256 k = uint256(keccak256(abi.encode(seed, i, j))) % _answers.length;
+                (steps[i].pairs[j], openings[at], proofs[at]) = (_answers[k].pair, _answers[k].opening, _proofs(k));
+                ++at;
+            }
+        }
+        assembly {
+            mstore(openings, at)
+            mstore(proofs, at)
+        }
+        _verifier.requireProven(steps, openings, _joined(proofs));
+        assertEq(abi.encode(_verifier.claimsOf(steps, openings)), abi.encode(_claimsApart(steps, openings)));
+        uint256 other = seed % at;
+        (proofs[0], proofs[other]) = (proofs[other], proofs[0]);
+        bool same = keccak256(proofs[0]) == keccak256(proofs[other]);
+        if (!same) vm.expectRevert(ElementVerifier.ProofsInvalid.selector);
+        _verifier.requireProven(steps, openings, _joined(proofs));
+    }
+
+    function _joined(bytes[] memory parts) private pure returns (bytes memory all) {
+        for (uint256 i; i < parts.length; ++i) {
+            all = bytes.concat(all, parts[i]);
+        }
+    }
+
+    /// @dev The claims of each pair by itself.
+    function _claimsApart(DrawnStep[] memory steps, bytes[] memory openings)
+        private
+        view
+        returns (Groth16.Claim[] memory all)
+    {
+        for (uint256 i; i < steps.length; ++i) {
+            for (uint256 j; j < steps[i].pairs.length; ++j) {
+                (DrawnPair[] memory pair, bytes[] memory opening) = (new DrawnPair[](1), new bytes[](1));
+                (pair[0], opening[0]) = (steps[i].pairs[j], openings[0]);
+                all = _with(all, _verifier.claimsOf(_asked(_step, pair), opening));
+                openings = _tail(openings);
+            }
+        }
+    }
+
+    function _with(Groth16.Claim[] memory some, Groth16.Claim[] memory others)
+        private
+        pure
+        returns (Groth16.Claim[] memory all)
+    {
+        all = new Groth16.Claim[](some.length + others.length);
+        for (uint256 i; i < all.length; ++i) {
+            all[i] = i < some.length ? some[i] : others[i - some.length];
+        }
+    }
+
+    function _tail(bytes[] memory all) private pure returns (bytes[] memory rest) {
+        rest = new bytes[](all.length - 1);
+        for (uint256 i; i < rest.length; ++i) {
+            rest[i] = all[i + 1];
+        }
+    }
+
+    /// @dev Steps of several models: each hangs on its own.
+    function test_requireProven_severalModels_succeeds() public {
+        uint256 k = _numberOf("rope of a cached row");
+        (DrawnStep[] memory steps, bytes[] memory openings, bytes memory proofs) = _twice(k);
+        steps[1].modelId = ModelId.wrap(keccak256("another model of the same program"));
+        _models.set(steps[1].modelId, _dimensions, _programRoot, _weightsRoot);
+        _verifier.requireProven(steps, openings, proofs);
     }
 
     /// @dev Proofs of the circuits themselves under their development keys, as far as these existed when the vectors were made.
@@ -63,7 +140,7 @@ contract ElementVerifierTest is AnswersTest {
             string memory at = string.concat(".real.cases[", vm.toString(n), "].");
             uint256 k = vm.parseJsonUint(json, string.concat(at, "case"));
             _answers[k].proofs = vm.parseJsonBytesArray(json, string.concat(at, "proofs"));
-            _verifier.requireProven(_step, _pairs(k), _openings(k), _proofs(k));
+            _verifier.requireProven(_asked(k), _openings(k), _proofs(k));
             _refuseAnotherDraw(k);
         }
         assertGt(n, 0);
@@ -118,15 +195,79 @@ contract ElementVerifierTest is AnswersTest {
         _dimensions.usableAt = Timestamp.wrap(0);
         _register();
         vm.expectRevert(expected);
-        _verifier.requireProven(_step, _pairs(0), _openings(0), _proofs(0));
+        _verifier.requireProven(_asked(0), _openings(0), _proofs(0));
         (_dimensions.usableAt, _dimensions.machineVersion) = (Timestamp.wrap(1), 2);
         _register();
         vm.expectRevert(expected);
-        _verifier.requireProven(_step, _pairs(0), _openings(0), _proofs(0));
+        _verifier.requireProven(_asked(0), _openings(0), _proofs(0));
         DrawnStep memory step = _step;
         step.modelId = ModelId.wrap(keccak256("unknown"));
         vm.expectRevert(abi.encodeWithSelector(ElementVerifier.ModelNotProvable.selector, step.modelId));
-        _verifier.requireProven(step, _pairs(0), _openings(0), _proofs(0));
+        _verifier.requireProven(_asked(step, _pairs(0)), _openings(0), _proofs(0));
+    }
+
+    /// @dev Nothing of one step answers for another: each of them is refused beside a right one, before it and behind it, whatever is wrong of it.
+    function test_requireProven_besideARightStep_reverts() public {
+        uint256[3] memory which = [_numberOf("dequant"), _numberOf("rope of a cached row"), _numberOf("fold_mix")];
+        ModelId other = ModelId.wrap(keccak256("another model"));
+        _models.set(other, _dimensions, keccak256("another program"), _weightsRoot);
+        for (uint256 n; n < which.length * 2; ++n) {
+            (DrawnStep[] memory steps, bytes[] memory openings, bytes memory proofs) = _twice(which[n / 2]);
+            _verifier.requireProven(steps, openings, proofs);
+            DrawnStep memory wrong = steps[n % 2];
+            wrong.modelId = other;
+            _refuse(steps, openings, proofs);
+            wrong.modelId = _step.modelId;
+            wrong.receiptHash = ReceiptHash.wrap(keccak256("another receipt"));
+            _refuse(steps, openings, proofs);
+            wrong.receiptHash = _step.receiptHash;
+            wrong.stepRoot ^= 1;
+            _refuse(steps, openings, proofs);
+            wrong.stepRoot ^= 1;
+            wrong.traceRoot ^= bytes32(uint256(1));
+            // Only what is cached hangs on the trace.
+            if (n >= 2) _refuse(steps, openings, proofs);
+            wrong.traceRoot = _step.traceRoot;
+            wrong.pairs[0].value ^= bytes32(uint256(1));
+            _refuse(steps, openings, proofs);
+        }
+    }
+
+    /// @dev A pair of one step is no pair of the next: what is asked of one cannot be moved to another.
+    function test_requireProven_pairMoved_reverts() public view {
+        (DrawnStep[] memory steps, bytes[] memory openings, bytes memory proofs) = _twice(_numberOf("dequant"));
+        steps[1].receiptHash = ReceiptHash.wrap(keccak256("another receipt"));
+        DrawnPair[] memory both = new DrawnPair[](2);
+        (both[0], both[1]) = (steps[0].pairs[0], steps[1].pairs[0]);
+        steps[1].pairs = both;
+        steps[0].pairs = new DrawnPair[](0);
+        _refuse(steps, openings, proofs);
+    }
+
+    function test_requireProven_noPair_reverts() public {
+        bytes memory expected = abi.encodeWithSelector(Groth16.ProofsLength.selector, 0, 0);
+        vm.expectRevert(expected);
+        _verifier.requireProven(new DrawnStep[](0), new bytes[](0), "");
+        DrawnStep[] memory steps = new DrawnStep[](2);
+        (steps[0], steps[1]) = (_step, _step);
+        vm.expectRevert(expected);
+        _verifier.requireProven(steps, new bytes[](0), "");
+        vm.expectRevert(abi.encodeWithSelector(ElementVerifier.OpeningsCount.selector, 0, 1));
+        _verifier.requireProven(steps, _openings(0), _proofs(0));
+    }
+
+    /// @dev One pair, asked of the step twice.
+    function _twice(uint256 k)
+        private
+        view
+        returns (DrawnStep[] memory steps, bytes[] memory openings, bytes memory proofs)
+    {
+        (steps, openings) = (new DrawnStep[](2), new bytes[](2));
+        for (uint256 i; i < 2; ++i) {
+            steps[i] = _asked(k)[0];
+            openings[i] = _answers[k].opening;
+        }
+        proofs = bytes.concat(_proofs(k), _proofs(k));
     }
 
     /// @dev One bit of an opening: no proof fits any more, or nothing is opened.
@@ -180,9 +321,9 @@ contract ElementVerifierTest is AnswersTest {
                 let state := add(opening, at)
                 mstore(state, add(mload(state), 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001))
             }
-            _verifier.requireProven(_step, _pairs(k), _openings(k), _proofs(k));
+            _verifier.requireProven(_asked(k), _openings(k), _proofs(k));
             vm.expectRevert(ElementVerifier.ProofsInvalid.selector);
-            _verifier.requireProven(_step, _pairs(k), openings, _proofs(k));
+            _verifier.requireProven(_asked(k), openings, _proofs(k));
         }
     }
 
@@ -192,11 +333,11 @@ contract ElementVerifierTest is AnswersTest {
         DrawnPair[] memory pairs = _pairs(k);
         pairs[0].statesRoot = 0;
         vm.expectRevert(expected);
-        _verifier.requireProven(_step, pairs, _openings(k), _proofs(k));
+        _verifier.requireProven(_asked(_step, pairs), _openings(k), _proofs(k));
         pairs = _pairs(k);
         pairs[0].blockValue = 0;
         vm.expectRevert(expected);
-        _verifier.requireProven(_step, pairs, _openings(k), _proofs(k));
+        _verifier.requireProven(_asked(_step, pairs), _openings(k), _proofs(k));
         pairs[0].blockValue = keccak256("another round");
         _refuse(_step, pairs, k);
         pairs = _pairs(k);
@@ -206,16 +347,16 @@ contract ElementVerifierTest is AnswersTest {
 
     function test_requireProven_openingsCount_reverts() public {
         vm.expectRevert(abi.encodeWithSelector(ElementVerifier.OpeningsCount.selector, 1, 0));
-        _verifier.requireProven(_step, _pairs(0), new bytes[](0), _proofs(0));
+        _verifier.requireProven(_asked(0), new bytes[](0), _proofs(0));
         vm.expectRevert(abi.encodeWithSelector(Groth16.ProofsLength.selector, 0, 0));
-        _verifier.requireProven(_step, new DrawnPair[](0), new bytes[](0), "");
+        _verifier.requireProven(_asked(_step, new DrawnPair[](0)), new bytes[](0), "");
     }
 
     function test_requireProven_shortOpening_reverts() public {
         bytes[] memory openings = new bytes[](1);
         openings[0] = new bytes(127);
         vm.expectRevert(abi.encodeWithSelector(Openings.OpeningLength.selector, 128, 127));
-        _verifier.requireProven(_step, _pairs(0), openings, _proofs(0));
+        _verifier.requireProven(_asked(0), openings, _proofs(0));
     }
 
     // ---------------------------------------------------------------- construction
@@ -258,22 +399,37 @@ contract ElementVerifierTest is AnswersTest {
     /// @dev Bars of whole transactions; the figures are in docs/spotchecks.md.
     function test_requireProven_snapshot_succeeds() public {
         for (uint256 k; k < _answers.length; ++k) {
-            _verifier.requireProven(_step, _pairs(k), _openings(k), _proofs(k));
+            _verifier.requireProven(_asked(k), _openings(k), _proofs(k));
             vm.snapshotGasLastCall("spotchecks", _answers[k].name);
             if (_answers[k].proofs.length == 1) assertLe(vm.lastCallGas().gasTotalUsed, 300_000, _answers[k].name);
         }
-        string[4] memory names = ["dequant", "gate", "fold_dot", "quantize"];
-        DrawnPair[] memory pairs = new DrawnPair[](4);
-        bytes[] memory openings = new bytes[](4);
-        bytes memory proofs;
-        for (uint256 i; i < 4; ++i) {
-            uint256 k = _numberOf(names[i]);
-            (pairs[i], openings[i]) = (_answers[k].pair, _answers[k].opening);
-            proofs = bytes.concat(proofs, _proofs(k));
-        }
-        _verifier.requireProven(_step, pairs, openings, proofs);
+        _proveFour(1);
         vm.snapshotGasLastCall("spotchecks", "four pairs together: dequant, gate, fold_dot, quantize");
         assertLe(vm.lastCallGas().gasTotalUsed, 4 * 180_000, "four together");
+    }
+
+    /// @dev The same four pairs of several steps: each step more costs less than the first.
+    function test_requireProven_together_snapshot_succeeds() public {
+        uint256[3] memory counts = [uint256(3), 5, 10];
+        for (uint256 i; i < 3; ++i) {
+            _proveFour(counts[i]);
+            string memory n = vm.toString(counts[i]);
+            vm.snapshotGasLastCall("spotchecks", string.concat("the same four pairs of ", n, " steps together"));
+            assertLe(vm.lastCallGas().gasTotalUsed, 300_000 + counts[i] * 380_000);
+        }
+    }
+
+    function _proveFour(uint256 times) private view {
+        string[4] memory names = ["dequant", "gate", "fold_dot", "quantize"];
+        (DrawnStep[] memory steps, bytes[] memory openings) = (new DrawnStep[](times), new bytes[](4 * times));
+        bytes memory proofs;
+        for (uint256 i; i < 4 * times; ++i) {
+            uint256 k = _numberOf(names[i % 4]);
+            if (i % 4 == 0) steps[i / 4] = _asked(_step, new DrawnPair[](4))[0];
+            (steps[i / 4].pairs[i % 4], openings[i]) = (_answers[k].pair, _answers[k].opening);
+            proofs = bytes.concat(proofs, _proofs(k));
+        }
+        _verifier.requireProven(steps, openings, proofs);
     }
 
     // ---------------------------------------------------------------- helpers
@@ -316,13 +472,17 @@ contract ElementVerifierTest is AnswersTest {
         _refuse(step, pairs, _openings(k), _proofs(k));
     }
 
-    /// @dev Refused, for whatever reason. A point that is none burns what the call has.
     function _refuse(DrawnStep memory step, DrawnPair[] memory pairs, bytes[] memory openings, bytes memory proofs)
         private
         view
     {
+        _refuse(_asked(step, pairs), openings, proofs);
+    }
+
+    /// @dev Refused, for whatever reason. A point that is none burns what the call has.
+    function _refuse(DrawnStep[] memory steps, bytes[] memory openings, bytes memory proofs) private view {
         (bool accepted, bytes memory reason) = address(_verifier).staticcall{gas: 8_000_000}(
-            abi.encodeCall(_verifier.requireProven, (step, pairs, openings, proofs))
+            abi.encodeCall(_verifier.requireProven, (steps, openings, proofs))
         );
         assertFalse(accepted);
         assertGe(reason.length, 4, "typed");

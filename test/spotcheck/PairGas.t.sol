@@ -2,11 +2,11 @@
 pragma solidity ^0.8.30;
 
 import {AnswersTest} from "../utils/AnswersTest.sol";
-import {DrawnPair} from "src/interfaces/IElementVerifier.sol";
+import {DrawnPair, DrawnStep} from "src/interfaces/IElementVerifier.sol";
 import {Groth16} from "src/spotcheck/Groth16.sol";
 import {Circuit} from "src/spotcheck/Statements.sol";
 
-/// @notice What a transaction that proves several pairs costs, taken apart: a constant, each circuit that occurs in it, each pair.
+/// @notice What a transaction that proves several pairs costs, taken apart: a constant, each step after the first, each circuit that occurs in it, each pair.
 ///         `ts/bench/draw-gas.ts` puts it together again for what is drawn of a model.
 contract PairGasTest is AnswersTest {
     string private constant FILE = "pairs";
@@ -16,6 +16,7 @@ contract PairGasTest is AnswersTest {
     uint256[] private _pairGas;
     uint256[CIRCUITS] private _circuitGas;
     uint256 private _constantGas;
+    uint256 private _stepGas;
     /// @dev One proof alone is multiplied by nothing.
     uint256 private _savedAlone;
 
@@ -38,6 +39,7 @@ contract PairGasTest is AnswersTest {
         _savedAlone = _constantGas + _circuitGas[0] + _pairGas[four[0]] - _gasOf(_with(new uint256[](0), four[0]));
         _addCircuit(four, five[4]);
         _addCircuit(five, all[5]);
+        _stepGas = (_gasOf(_repeated(four, 10), four.length) - _gasOf(_repeated(four, 10), 10 * four.length)) / 9;
     }
 
     /// @dev An answer has one circuit that some others do not have: measures what it costs.
@@ -63,13 +65,15 @@ contract PairGasTest is AnswersTest {
             vm.snapshotValue(FILE, _answers[k].name, _pairGas[k]);
         }
         vm.snapshotValue(FILE, "transaction", _constantGas);
+        vm.snapshotValue(FILE, "another step", _stepGas);
         vm.snapshotValue(FILE, "saved by a proof alone", _savedAlone);
     }
 
-    /// @dev Any one to four pairs cost what their parts do, to 5%.
-    function testFuzz_gas_isTheSumOfItsParts_succeeds(uint256 n, uint256 seed) public view {
-        uint256[] memory pairs = new uint256[](bound(n, 1, 4));
-        uint256 expected = _constantGas;
+    /// @dev Any one to four pairs of each of one to ten steps cost what their parts do, to 5%.
+    function testFuzz_gas_isTheSumOfItsParts_succeeds(uint256 n, uint256 steps, uint256 seed) public view {
+        (n, steps) = (bound(n, 1, 4), bound(steps, 1, 10));
+        uint256[] memory pairs = new uint256[](n * steps);
+        uint256 expected = _constantGas + (steps - 1) * _stepGas;
         for (uint256 i; i < pairs.length; ++i) {
             pairs[i] = uint256(keccak256(abi.encode(seed, i))) % _answers.length;
             expected += _pairGas[pairs[i]];
@@ -79,24 +83,38 @@ contract PairGasTest is AnswersTest {
             if (circuits[c]) expected += _circuitGas[c];
         }
         if (pairs.length == 1 && _answers[pairs[0]].proofs.length == 1) expected -= _savedAlone;
-        assertApproxEqRel(_gasOf(pairs), expected, 0.05e18);
+        assertApproxEqRel(_gasOf(pairs, n), expected, 0.05e18);
     }
 
-    /// @dev Gas of the whole transaction.
+    /// @dev Gas of the whole transaction, all pairs of one step.
     function _gasOf(uint256[] memory which) private view returns (uint256) {
-        (DrawnPair[] memory pairs, bytes[] memory openings) = (new DrawnPair[](which.length), new bytes[](which.length));
+        return _gasOf(which, which.length);
+    }
+
+    /// @dev So many pairs of each step.
+    function _gasOf(uint256[] memory which, uint256 perStep) private view returns (uint256) {
+        DrawnStep[] memory steps = new DrawnStep[](which.length / perStep);
+        bytes[] memory openings = new bytes[](which.length);
         bytes memory proofs;
         for (uint256 i; i < which.length; ++i) {
-            (pairs[i], openings[i]) = (_answers[which[i]].pair, _answers[which[i]].opening);
+            if (i % perStep == 0) steps[i / perStep] = _asked(_step, new DrawnPair[](perStep))[0];
+            (steps[i / perStep].pairs[i % perStep], openings[i]) = (_answers[which[i]].pair, _answers[which[i]].opening);
             proofs = bytes.concat(proofs, _proofs(which[i]));
         }
-        _verifier.requireProven(_step, pairs, openings, proofs);
+        _verifier.requireProven(steps, openings, proofs);
         return vm.lastCallGas().gasTotalUsed;
+    }
+
+    function _repeated(uint256[] memory some, uint256 times) private pure returns (uint256[] memory all) {
+        all = new uint256[](some.length * times);
+        for (uint256 i; i < all.length; ++i) {
+            all[i] = some[i % some.length];
+        }
     }
 
     function _circuitsOf(uint256[] memory which) private view returns (bool[CIRCUITS] memory circuits) {
         for (uint256 i; i < which.length; ++i) {
-            Groth16.Claim[] memory claims = _verifier.claimsOf(_step, _pairs(which[i]), _openings(which[i]));
+            Groth16.Claim[] memory claims = _verifier.claimsOf(_asked(which[i]), _openings(which[i]));
             for (uint256 k; k < claims.length; ++k) {
                 for (uint256 c; c < CIRCUITS; ++c) {
                     if (claims[k].key == _verifier.keyOf(Circuit(c))) circuits[c] = true;

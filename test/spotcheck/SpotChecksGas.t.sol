@@ -71,20 +71,20 @@ contract SpotChecksGasTest is SpotCheckTest {
         gas += _snap("postFolds, one pair");
         _deliver(court.roundOf(_claim(c, round).foldsPostedAt), keccak256("blocks"));
         bytes memory proof = _proofOf(c, round, _pairs(1, 4));
-        court.provePairs(c.receipt, round, _pairs(1, 4), _openings(3), proof);
+        court.provePairs(_claimed(c, round, _pairs(1, 4)), _openings(3), proof);
         gas += _snap("provePairs without verifier, three pairs");
         proof = _proofOf(c, round, _pairs(0, 1));
-        court.provePairs(c.receipt, round, _pairs(0, 1), _openings(1), proof);
+        court.provePairs(_claimed(c, round, _pairs(0, 1)), _openings(1), proof);
         gas += _snap("provePairs without verifier, the last pair");
         assertLe(gas, 600_000);
     }
 
-    /// @dev All draws of the batch: ten strips, their steps in one transaction, their proofs in another.
-    function test_snapshot_batch_succeeds() public {
+    /// @dev All draws of the batch: ten strips, their steps in one transaction.
+    function _postTen() private returns (CommittedReceipt[] memory all, uint64 round) {
         bytes32 value = keccak256("ten");
         bytes32 seed = DrawLib.batchSeed(value, address(rollup), rollup.batchCount() + 1);
         bytes32[] memory leaves = new bytes32[](BATCH);
-        CommittedReceipt[] memory all = new CommittedReceipt[](10);
+        all = new CommittedReceipt[](10);
         for (uint256 i; i < BATCH; ++i) {
             leaves[i] = keccak256(abi.encode(i));
         }
@@ -102,22 +102,44 @@ contract SpotChecksGasTest is SpotCheckTest {
             (all[strip].batchId, all[strip].siblings) = (id, tree.siblings(all[strip].index));
             calls[strip] = abi.encodeCall(court.postStep, (all[strip], ROOT));
         }
-        uint64 round = _roundOf(all[0]);
+        round = _roundOf(all[0]);
         _deliver(round, value);
         vm.prank(executor);
         court.multicall(calls);
-        uint256 gas = _snap("postStep, ten of a batch of 1000 at once");
+        _snap("postStep, ten of a batch of 1000 at once");
         _drawPairs(all[0], round);
-        for (uint256 strip; strip < 10; ++strip) {
-            bytes memory proof = _proofOf(all[strip], round, _pairs(0, 4));
-            calls[strip] =
-                abi.encodeCall(court.provePairs, (all[strip].receipt, round, _pairs(0, 4), _openings(4), proof));
+    }
+
+    /// @dev Receipts of the batch from `from` on, together.
+    function _proveSome(CommittedReceipt[] memory all, uint64 round, uint256 from, uint256 n) private {
+        CommittedReceipt[] memory some = new CommittedReceipt[](n);
+        for (uint256 i; i < n; ++i) {
+            some[i] = all[from + i];
         }
-        court.multicall(calls);
-        gas += _snap("provePairs without verifier, ten times four pairs at once");
+        bytes memory proofs = _proofOf(_claimedAll(some, round));
+        court.provePairs(_claimedAll(some, round), _openings(4 * n), proofs);
+    }
+
+    function test_snapshot_batch_succeeds() public {
+        (CommittedReceipt[] memory all, uint64 round) = _postTen();
+        _proveSome(all, round, 0, 10);
+        uint256 gas = _snap("provePairs without verifier, 10 receipts together");
         assertEq(_settledAt(all[0]), block.timestamp + 1);
-        vm.snapshotValue("draws", "answer without verifier, a receipt of the batch", gas / BATCH);
-        assertLe(gas / BATCH, 3000);
+        assertLe(gas, 800_000);
+    }
+
+    /// @dev Fewer of them at a time: each after the first costs less than one alone.
+    function test_snapshot_together_succeeds() public {
+        (CommittedReceipt[] memory all, uint64 round) = _postTen();
+        _proveSome(all, round, 0, 1);
+        uint256 alone = _snap("provePairs without verifier, 1 receipt of ten");
+        _proveSome(all, round, 1, 3);
+        uint256 three = _snap("provePairs without verifier, 3 receipts together");
+        _proveSome(all, round, 4, 5);
+        uint256 five = _snap("provePairs without verifier, 5 receipts together");
+        assertLt(three, 3 * alone);
+        assertLt(five * 3, three * 5);
+        assertEq(_settledAt(all[0]), NEVER);
     }
 
     function test_snapshot_again_succeeds() public {
@@ -131,7 +153,7 @@ contract SpotChecksGasTest is SpotCheckTest {
         _snap("link");
         _drawPairs(c, round);
         bytes memory proof = _proofOf(c, round, _pairs(0, 4));
-        court.provePairs(c.receipt, round, _pairs(0, 4), _openings(4), proof);
+        court.provePairs(_claimed(c, round, _pairs(0, 4)), _openings(4), proof);
         _snap("provePairs without verifier, four pairs");
         court.count(again.batchId, 0);
         _snap("count, the last strip");

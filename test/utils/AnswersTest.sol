@@ -87,6 +87,17 @@ abstract contract AnswersTest is Test {
         pairs[0] = _answers[k].pair;
     }
 
+    /// @dev One step of which these pairs are asked.
+    function _asked(DrawnStep memory step, DrawnPair[] memory pairs) internal pure returns (DrawnStep[] memory steps) {
+        steps = new DrawnStep[](1);
+        step.pairs = pairs;
+        steps[0] = step;
+    }
+
+    function _asked(uint256 k) internal view returns (DrawnStep[] memory) {
+        return _asked(_step, _pairs(k));
+    }
+
     function _openings(uint256 k) internal view returns (bytes[] memory openings) {
         openings = new bytes[](1);
         openings[0] = _answers[k].opening;

@@ -5,7 +5,7 @@ import {DrawnPair, DrawnStep, IElementVerifier} from "src/interfaces/IElementVer
 import {IModelRegistry} from "src/interfaces/IModelRegistry.sol";
 
 /// @title Believes whoever knows exactly what is asked
-/// @notice A proof is the hash of step, pairs and openings. Tests choose which pairs are long folds.
+/// @notice A proof is the hash of all steps with their pairs, and of the openings. Tests choose which pairs are long folds.
 contract ElementVerifierDouble is IElementVerifier {
     error NotProven();
     error StatesMissing(uint256 pair);
@@ -29,24 +29,18 @@ contract ElementVerifierDouble is IElementVerifier {
         isLong[pair] = value;
     }
 
-    function proofOf(DrawnStep memory step, DrawnPair[] memory pairs, bytes[] memory openings)
-        public
-        pure
-        returns (bytes memory)
-    {
-        return abi.encode(keccak256(abi.encode(step, pairs, openings)));
+    function proofOf(DrawnStep[] memory steps, bytes[] memory openings) public pure returns (bytes memory) {
+        return abi.encode(keccak256(abi.encode(steps, openings)));
     }
 
-    function requireProven(
-        DrawnStep calldata step,
-        DrawnPair[] calldata pairs,
-        bytes[] calldata openings,
-        bytes calldata proofs
-    ) external view {
-        for (uint256 i; i < pairs.length; ++i) {
-            bool missing = pairs[i].statesRoot == 0 || pairs[i].blockValue == 0;
-            if (isLong[pairs[i].pair] && missing) revert StatesMissing(pairs[i].pair);
+    function requireProven(DrawnStep[] calldata steps, bytes[] calldata openings, bytes calldata proofs) external view {
+        for (uint256 k; k < steps.length; ++k) {
+            DrawnPair[] calldata pairs = steps[k].pairs;
+            for (uint256 i; i < pairs.length; ++i) {
+                bool missing = pairs[i].statesRoot == 0 || pairs[i].blockValue == 0;
+                if (isLong[pairs[i].pair] && missing) revert StatesMissing(pairs[i].pair);
+            }
         }
-        if (keccak256(proofs) != keccak256(proofOf(step, pairs, openings))) revert NotProven();
+        if (keccak256(proofs) != keccak256(proofOf(steps, openings))) revert NotProven();
     }
 }

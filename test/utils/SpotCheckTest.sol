@@ -9,7 +9,7 @@ import {SpotChecks} from "src/SpotChecks.sol";
 import {DrawnPair, DrawnStep} from "src/interfaces/IElementVerifier.sol";
 import {BatchId, CommittedReceipt} from "src/interfaces/IOtrRollup.sol";
 import {IRandomness} from "src/interfaces/IRandomness.sol";
-import {SpotCheckTerms, StepClaim, StripState} from "src/interfaces/ISpotChecks.sol";
+import {ClaimedPairs, SpotCheckTerms, StepClaim, StripState} from "src/interfaces/ISpotChecks.sol";
 import {Duration, Timestamp} from "src/libraries/Clock.sol";
 import {Tags} from "src/libraries/Tags.sol";
 import {DrawLib} from "src/spotcheck/DrawLib.sol";
@@ -163,10 +163,24 @@ abstract contract SpotCheckTest is OtrTest {
         view
         returns (bytes memory)
     {
-        OtrReceipt memory r = c.receipt;
+        return _proofOf(_claimed(c, round, pairs));
+    }
+
+    function _proofOf(ClaimedPairs[] memory claims) internal view returns (bytes memory) {
+        DrawnStep[] memory steps = new DrawnStep[](claims.length);
+        uint256 n;
+        for (uint256 i; i < claims.length; ++i) {
+            steps[i] = _stepOf(claims[i]);
+            n += claims[i].pairs.length;
+        }
+        return verifier.proofOf(steps, _openings(n));
+    }
+
+    function _stepOf(ClaimedPairs memory claimed) private view returns (DrawnStep memory step) {
+        (OtrReceipt memory r, uint64 round, uint256[] memory pairs) = (claimed.receipt, claimed.round, claimed.pairs);
         ReceiptHash hash = rollup.hashReceipt(r);
         StepClaim memory claim = court.claimOf(court.claimIdOf(hash, round));
-        DrawnStep memory step = DrawnStep({
+        step = DrawnStep({
             modelId: r.modelId,
             receiptHash: hash,
             requestHash: r.requestHash,
@@ -176,22 +190,53 @@ abstract contract SpotCheckTest is OtrTest {
             nIn: r.nIn,
             nOut: r.nOut,
             step: uint32(DrawLib.stepOf(source.valueOf(round), hash, r.nIn + r.nOut - 1)),
-            stepRoot: claim.stepRoot
+            stepRoot: claim.stepRoot,
+            pairs: new DrawnPair[](pairs.length)
         });
-        DrawnPair[] memory drawn = new DrawnPair[](pairs.length);
+        DrawnPair[] memory drawn = step.pairs;
         for (uint256 i; i < pairs.length; ++i) {
             drawn[i].pair = pairs[i];
             drawn[i].value = source.valueOf(court.roundOf(claim.postedAt));
             drawn[i].statesRoot = court.statesRootOf(court.claimIdOf(hash, round), pairs[i]);
             if (drawn[i].statesRoot != 0) drawn[i].blockValue = source.valueOf(court.roundOf(claim.foldsPostedAt));
         }
-        return verifier.proofOf(step, drawn, _openings(pairs.length));
+    }
+
+    /// @dev Pairs of one claim, as the court takes them.
+    function _claimed(OtrReceipt memory receipt, uint64 round, uint256[] memory pairs)
+        internal
+        pure
+        returns (ClaimedPairs[] memory claims)
+    {
+        claims = new ClaimedPairs[](1);
+        claims[0] = ClaimedPairs(receipt, round, pairs);
+    }
+
+    function _claimed(CommittedReceipt memory c, uint64 round, uint256[] memory pairs)
+        internal
+        pure
+        returns (ClaimedPairs[] memory)
+    {
+        return _claimed(c.receipt, round, pairs);
+    }
+
+    /// @dev All pairs of several claims of one round.
+    function _claimedAll(CommittedReceipt[] memory all, uint64 round)
+        internal
+        view
+        returns (ClaimedPairs[] memory claims)
+    {
+        claims = new ClaimedPairs[](all.length);
+        uint256 pairs = court.PAIRS();
+        for (uint256 i; i < all.length; ++i) {
+            claims[i] = ClaimedPairs(all[i].receipt, round, _pairs(0, pairs));
+        }
     }
 
     function _prove(CommittedReceipt memory c, uint64 round, uint256[] memory pairs) internal {
         bytes memory proof = _proofOf(c, round, pairs);
         vm.prank(stranger);
-        court.provePairs(c.receipt, round, pairs, _openings(pairs.length), proof);
+        court.provePairs(_claimed(c, round, pairs), _openings(pairs.length), proof);
     }
 
     /// @dev The second round, whatever it draws.

@@ -12,38 +12,45 @@ const HASH = `0x${"11".repeat(32)}` as const;
 describe("the gas of what is drawn", () => {
   const gas = new DrawGas();
 
-  for (const [t, blocks] of [
-    [511, 4],
-    [31, 1],
-    [3, 4],
+  for (const [t, blocks, steps, rounds] of [
+    [511, 4, 1, 3000],
+    [31, 1, 1, 3000],
+    [3, 4, 1, 3000],
+    [511, 4, 10, 500],
   ] as const)
-    it(`is expected as real draws give it, at position ${t}`, () => {
+    it(`is expected as real draws give it, at position ${t}, of ${steps} steps together`, () => {
       const pairs = 4;
-      const expected = gas.step(program, { t, pairs, blocks });
+      const expected = gas.expected(program, { steps, t, pairs, blocks });
       const context = { ...stepContext({ t, nIn: 1, token: 0, temperature: 0, requestHash: HASH }), emitted: 5 };
-      const rounds = 3000;
-      let [spent, spentSquared, proofs, transactions] = [0, 0, 0, 0];
+      let [spent, spentSquared, proofs, transactions, longSteps] = [0, 0, 0, 0, 0];
       for (let round = 0; round < rounds; round++) {
         const value = toHex(hashWords(new Uint8Array(32), round));
-        const drawn = Array.from({ length: pairs }, (_, pair) => {
-          const element = drawnElement(program.instructions, HASH, context, { pair, value });
-          return gas.proofOf(element, context, blocks);
-        });
-        let step = 0;
+        // As many numbers of pairs as all steps have: they are independent.
+        const drawn = Array.from({ length: steps }, (_, step) =>
+          Array.from({ length: pairs }, (_, k) => {
+            const element = drawnElement(program.instructions, HASH, context, { pair: pairs * step + k, value });
+            return gas.proofOf(element, context, blocks);
+          }),
+        );
+        let all = 0;
         for (const long of [false, true]) {
-          const together = drawn.filter((proof) => proof.long === long);
+          const together = drawn
+            .map((each) => each.filter((proof) => proof.long === long))
+            .filter((each) => each.length);
           if (together.length === 0) continue;
-          step += gas.transaction(together);
+          all += gas.transaction(together.flat(), together.length);
           transactions++;
+          if (long) longSteps += together.length;
         }
-        spent += step;
-        spentSquared += step ** 2;
-        for (const proof of drawn) proofs += proof.proofs;
+        spent += all;
+        spentSquared += all ** 2;
+        for (const proof of drawn.flat()) proofs += proof.proofs;
       }
       const mean = spent / rounds;
       const error = Math.sqrt((spentSquared / rounds - mean ** 2) / rounds);
       expect(Math.abs(mean - expected.gas)).toBeLessThan(4 * error);
-      expect(proofs / rounds).toBeCloseTo(expected.proofs, 0);
+      expect(Math.abs(proofs / rounds / expected.proofs - 1)).toBeLessThan(0.03);
+      expect(Math.abs(longSteps / rounds - expected.longSteps)).toBeLessThan(0.05 * steps);
       expect(transactions / rounds).toBeCloseTo(expected.transactions, 1);
     });
 

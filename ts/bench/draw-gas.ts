@@ -11,11 +11,13 @@ const PARTS_SNAPSHOT = new URL("../../snapshots/pairs.json", import.meta.url);
 /** What those pairs were: how many proofs each of them took. */
 const ANSWERS = new URL("../../test/vectors/answers.json", import.meta.url);
 
-/** What is drawn of a step. */
+/** What is drawn of steps whose proofs are sent together. */
 export type StepTerms = {
-  /** Position of the step. */
+  /** Steps: one of each drawn receipt. */
+  readonly steps: number;
+  /** Their position. */
   readonly t: number;
-  /** Pairs of instruction and element. */
+  /** Pairs of instruction and element, of each. */
   readonly pairs: number;
   /** Segments that are drawn of a long fold. */
   readonly blocks: number;
@@ -31,16 +33,17 @@ export type ElementProof = {
   readonly long: boolean;
 };
 
-/** An expectation over what may be drawn of a step. */
+/** An expectation over what may be drawn of steps. */
 export type StepGas = {
-  /** Proofs for all its pairs. */
+  /** Proofs for all pairs of all steps. */
   readonly proofs: number;
   /** Gas of the verifier's transactions: one for what is proven whole, one for long folds. */
   readonly gas: number;
-  /** How many such transactions there are. */
+  /** How many such transactions there are, and how many have long folds. */
   readonly transactions: number;
-  /** Chance that a step has a long fold. */
-  readonly longFold: number;
+  readonly longTransactions: number;
+  /** How many of the steps have a long fold. */
+  readonly longSteps: number;
   /** Of a pair that is proven alone. */
   readonly alone: number;
   /** Chance that such a pair takes more than 300,000. */
@@ -48,6 +51,7 @@ export type StepGas = {
 };
 
 const BAR_ALONE = 300_000;
+const FURTHER_STEP = "another step";
 
 /** Prices of what pairs are made of, as measured. */
 export class DrawGas {
@@ -92,17 +96,18 @@ export class DrawGas {
     return { circuits: [circuit], proofs: proven, gas, long };
   }
 
-  /** Gas of a transaction with such pairs. */
-  transaction(pairs: readonly ElementProof[]): number {
+  /** Gas of a transaction with such pairs, of so many steps. */
+  transaction(pairs: readonly ElementProof[], steps = 1): number {
     const circuits = new Set(pairs.flatMap((pair) => pair.circuits));
     const keys = [...circuits].reduce((sum, circuit) => sum + this.#circuit(circuit), 0);
     const proofs = pairs.reduce((sum, pair) => sum + pair.proofs, 0);
     const saved = proofs === 1 ? this.#part("saved by a proof alone") : 0;
-    return this.#part("transaction") + keys + pairs.reduce((sum, { gas }) => sum + gas, 0) - saved;
+    const further = (steps - 1) * this.#part(FURTHER_STEP);
+    return this.#part("transaction") + further + keys + pairs.reduce((sum, { gas }) => sum + gas, 0) - saved;
   }
 
-  /** The expectation over all draws of a step of a program: an instruction, then an element of its row, `pairs` times. */
-  step(program: Program, { t, pairs, blocks }: StepTerms): StepGas {
+  /** The expectation over all draws of steps of a program: an instruction, then an element of its row, `pairs` times of each. */
+  expected(program: Program, { steps, t, pairs, blocks }: StepTerms): StepGas {
     const context = { ...stepContext({ t, nIn: 1, token: 0, temperature: 0, requestHash: `0x${"00".repeat(32)}` }) };
     const kinds: [share: number, proof: ElementProof][] = [];
     for (const [at, instruction] of program.instructions.entries()) {
@@ -121,22 +126,23 @@ export class DrawGas {
       }
     }
     const mean = (of: (proof: ElementProof) => number) => kinds.reduce((sum, [p, proof]) => sum + p * of(proof), 0);
-    /** Chance that one of the pairs at least is such. */
-    const any = (is: (proof: ElementProof) => boolean) => 1 - (1 - mean((proof) => Number(is(proof)))) ** pairs;
-    let gas = pairs * mean((proof) => proof.gas);
-    let transactions = 0;
+    const all = steps * pairs;
+    /** Chance that one of so many pairs at least is such. */
+    const any = (is: (proof: ElementProof) => boolean, of = all) => 1 - (1 - mean((proof) => Number(is(proof)))) ** of;
+    let gas = all * mean((proof) => proof.gas);
+    const sent = (long: boolean) => any((proof) => proof.long === long);
+    const stepsWith = (long: boolean) => steps * any((proof) => proof.long === long, pairs);
     for (const long of [false, true]) {
-      const sent = any((proof) => proof.long === long);
-      transactions += sent;
-      gas += this.#part("transaction") * sent;
+      gas += this.#part("transaction") * sent(long) + this.#part(FURTHER_STEP) * (stepsWith(long) - sent(long));
       for (const circuit of CIRCUIT_NAMES)
         gas += this.#circuit(circuit) * any((proof) => proof.long === long && proof.circuits.includes(circuit));
     }
     return {
-      proofs: pairs * mean(({ proofs }) => proofs),
+      proofs: all * mean(({ proofs }) => proofs),
       gas,
-      transactions,
-      longFold: any(({ long }) => long),
+      transactions: sent(false) + sent(true),
+      longTransactions: sent(true),
+      longSteps: stepsWith(true),
       alone: mean((proof) => this.transaction([proof])),
       aloneBeyondBar: mean((proof) => Number(this.transaction([proof]) > BAR_ALONE)),
     };

@@ -27,18 +27,22 @@ const ANSWERS: Readonly<Record<CircuitName, readonly string[]>> = {
   attention: ["fold_mix"],
   link: ["rescale of a cached row", "rope of a cached row"],
 };
-/** Four pairs of one proof each, in one transaction. */
-const FOUR = "four pairs together: dequant, gate, fold_dot, quantize";
-/** What the court takes besides, spread over the receipts of a batch of which one in `STRIDE` is drawn. */
-const COURT = "answer without verifier, a receipt of the batch";
-/** The same as transactions of their own. */
-const COURT_ONE_BY_ONE = ["postStep, batch of 1000", "provePairs without verifier, four pairs"];
-/** And of a step with a long fold: the posting of its states, and a second transaction of proofs. */
-const COURT_LONG = ["postFolds, one pair", "provePairs without verifier, three pairs"];
+/** Four pairs of one proof each, of ten receipts, in one transaction. */
+const TEN_TIMES_FOUR = "the same four pairs of 10 steps together";
+/** What the court takes besides: for each drawn receipt, for the proofs of one, and of ten together. */
+const COURT_STEP = "postStep, batch of 1000";
+const COURT_PAIRS = "provePairs without verifier, four pairs";
+const COURT_TOGETHER = "provePairs without verifier, 10 receipts together";
+/** And of steps with a long fold: the posting of its states, and a second transaction of proofs. */
+const COURT_FOLDS = "postFolds, one pair";
+const COURT_LONG_PAIRS = "provePairs without verifier, three pairs";
+/** One in so many is drawn. */
 const STRIDE = 100;
+/** Receipts drawn of one batch of 1,000, so of one executor by one round: their proofs are due at once, and `ts/executor/draw-responder.ts` sends them together. */
+const TOGETHER = 10;
 const TRANSACTION = 21_000;
 /** Of SmolLM2-135M, at the end of its context, as the deploy script draws by default. */
-const TERMS: StepTerms = { t: SMOL_135M.steps - 1, pairs: 4, blocks: 4 };
+const TERMS: Omit<StepTerms, "steps"> = { t: SMOL_135M.steps - 1, pairs: 4, blocks: 4 };
 
 export type CircuitFigures = {
   readonly name: CircuitName;
@@ -55,12 +59,14 @@ export type CircuitFigures = {
 
 export type SpotcheckFigures = {
   readonly circuits: readonly CircuitFigures[];
-  /** What is expected of the draws of a step of SmolLM2-135M. */
+  /** What is expected of the draw of a step of SmolLM2-135M alone. */
   readonly step: StepTerms & StepGas;
-  /** Of each receipt of a batch, at rho = 1%, expected over these draws; rounds aside. */
+  /** Drawn receipts whose proofs are verified as one. */
+  readonly receiptsTogether: number;
+  /** Of each receipt of a batch, at rho = 1%, expected over the draws of so many together; each call that the executor sends, rounds aside. */
   readonly gasPerReceipt: number;
-  /** The same if each call is a transaction of its own, as `ts/spotcheck/draw-answerer.ts` sends them. */
-  readonly gasPerReceiptOneByOne: number;
+  /** The same if the proofs of each drawn receipt are a transaction of their own. */
+  readonly gasPerReceiptAlone: number;
   /** As `gasPerReceipt` if each of the four pairs takes one proof. */
   readonly gasPerReceiptOfOneProofPairs: number;
   /** Load of the machine in the last minute, when the proofs were done: beyond two the times are not those of two free cores. */
@@ -113,17 +119,37 @@ export async function measureSpotchecks(rounds: number, onProgress: (line: strin
 /** What draws cost a receipt of a batch, from the gas that forge measured. */
 export function gasOfDraws(): Omit<SpotcheckFigures, "circuits" | "load"> {
   const court = readSnapshot(DRAWS_SNAPSHOT);
-  const step = new DrawGas().step(shapeOf(SMOL_135M).program, TERMS);
-  const verified = step.gas - TRANSACTION * step.transactions;
-  const sum = (names: readonly string[]) => names.reduce((all, name) => all + Number(court[name]), 0);
-  const drawn = verified + step.longFold * sum(COURT_LONG);
-  const ofOneProof = Number(readSnapshot(ANSWERS_SNAPSHOT)[FOUR]) - TRANSACTION;
-  return {
-    step: { ...TERMS, ...step, gas: Math.round(step.gas), alone: Math.round(step.alone) },
-    gasPerReceipt: Number(court[COURT]) + Math.round(drawn / STRIDE),
-    gasPerReceiptOneByOne: Math.round((sum(COURT_ONE_BY_ONE) + drawn) / STRIDE),
-    gasPerReceiptOfOneProofPairs: Number(court[COURT]) + Math.round(ofOneProof / STRIDE),
+  const price = (name: string) => gasIn(court, DRAWS_SNAPSHOT, name);
+  const gas = new DrawGas();
+  const { program } = shapeOf(SMOL_135M);
+  /** All that the answers of so many drawn receipts cost, of which the court's share of the proofs is known. */
+  const answers = (steps: number, pairsInCourt: number) => {
+    const drawn = gas.expected(program, { ...TERMS, steps });
+    const { longSteps, longTransactions } = drawn;
+    const further = (price(COURT_TOGETHER) - price(COURT_PAIRS)) / (TOGETHER - 1);
+    const long = price(COURT_LONG_PAIRS) * longTransactions + further * (longSteps - longTransactions);
+    const verified = drawn.gas - TRANSACTION * drawn.transactions;
+    return steps * price(COURT_STEP) + pairsInCourt + longSteps * price(COURT_FOLDS) + long + verified;
   };
+  const perReceipt = (all: number, steps: number) => Math.round(all / steps / STRIDE);
+  const ofOneProof = gasIn(readSnapshot(ANSWERS_SNAPSHOT), ANSWERS_SNAPSHOT, TEN_TIMES_FOUR) - TRANSACTION;
+  const step = gas.expected(program, { ...TERMS, steps: 1 });
+  return {
+    step: { ...TERMS, steps: 1, ...step, gas: Math.round(step.gas), alone: Math.round(step.alone) },
+    receiptsTogether: TOGETHER,
+    gasPerReceipt: perReceipt(answers(TOGETHER, price(COURT_TOGETHER)), TOGETHER),
+    gasPerReceiptAlone: perReceipt(answers(1, price(COURT_PAIRS)), 1),
+    gasPerReceiptOfOneProofPairs: perReceipt(
+      TOGETHER * price(COURT_STEP) + price(COURT_TOGETHER) + ofOneProof,
+      TOGETHER,
+    ),
+  };
+}
+
+function gasIn(snapshot: Readonly<Record<string, string>>, path: string, name: string): number {
+  const gas = snapshot[name];
+  if (gas === undefined) throw new Error(`${path} has no ${name}`);
+  return Number(gas);
 }
 
 function readSnapshot(path: string): Readonly<Record<string, string>> {

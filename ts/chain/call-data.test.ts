@@ -99,8 +99,10 @@ const LIMITS: Readonly<Record<string, number>> = {
   hints: 16_512,
   responderHints: 16_512,
   "setEndpoint.url": 2048,
-  // Four pairs go together (ts/spotcheck/draw-answerer.ts): at most nine proofs each, or four drawn blocks with a path of chunks each.
-  "provePairs.pairs": 4,
+  // Four pairs of a claim go together (ts/spotcheck/draw-answerer.ts): at most nine proofs each, or four drawn blocks with a path of chunks each.
+  // Of several claims only as many as fit.
+  "provePairs.claims": 1,
+  "claims.pairs": 4,
   "provePairs.openings": 4,
   "provePairs.openings[]": 4 * (6 * WORD + CHUNKS + ROWS + TRACE) + INSTRUCTION + ROWS,
   "provePairs.proofs": 4 * 9 * 256,

@@ -108,7 +108,7 @@ async function keyedCircuits(): Promise<CircuitName[]> {
   return out;
 }
 
-const { stepRoot, nIn, nOut, step, ...roots } = drawnStep(source, answer.stepRoot);
+const { stepRoot, nIn, nOut, step, pairs: _, ...roots } = drawnStep(source, answer.stepRoot, []);
 const content = {
   source: "ts/circuits/answer-vectors.ts, snarkjs 0.7.6",
   keys: CIRCUIT_NAMES.map((name) => keyOf(circuits.get(name)!.verification)),

@@ -6,24 +6,28 @@ import type { DrawnPair } from "./drawn-element.ts";
 
 /** What is called of `src/spotcheck/ElementVerifier.sol`. */
 export const ELEMENT_VERIFIER_ABI = parseAbi([
-  "struct DrawnStep { bytes32 modelId; bytes32 receiptHash; bytes32 requestHash; bytes32 inputRoot; bytes32 outputRoot; bytes32 traceRoot; uint32 nIn; uint32 nOut; uint32 step; uint256 stepRoot; }",
+  "struct DrawnStep { bytes32 modelId; bytes32 receiptHash; bytes32 requestHash; bytes32 inputRoot; bytes32 outputRoot; bytes32 traceRoot; uint32 nIn; uint32 nOut; uint32 step; uint256 stepRoot; DrawnPair[] pairs; }",
   "struct DrawnPair { uint256 pair; bytes32 value; bytes32 statesRoot; bytes32 blockValue; }",
   "struct Claim { address key; uint256[] inputs; }",
   "function BLOCKS() view returns (uint256)",
   "function development() view returns (bool)",
   "function keyOf(uint8 circuit) view returns (address)",
-  "function claimsOf(DrawnStep step, DrawnPair[] pairs, bytes[] openings) view returns (Claim[])",
-  "function requireProven(DrawnStep step, DrawnPair[] pairs, bytes[] openings, bytes proofs) view",
+  "function claimsOf(DrawnStep[] steps, bytes[] openings) view returns (Claim[])",
+  "function requireProven(DrawnStep[] steps, bytes[] openings, bytes proofs) view",
 ]);
 
 const NOTHING: Hex = `0x${"00".repeat(32)}`;
 
-/** A drawn step as the contract takes it. */
-export function drawnStep({ receipt, receiptHash, trace }: AnswerSource, stepRoot: bigint) {
+/** A drawn step, with those of its pairs that are to be proven, as the contract takes it. */
+export function drawnStep(
+  { receipt, receiptHash, trace }: AnswerSource,
+  stepRoot: bigint,
+  pairs: readonly DrawnPair[],
+) {
   const { modelId, requestHash, inputRoot, outputRoot, traceRoot, nIn, nOut } = receipt;
   return {
     ...{ modelId, receiptHash, requestHash, inputRoot, outputRoot, traceRoot, nIn, nOut },
-    ...{ step: trace.step, stepRoot },
+    ...{ step: trace.step, stepRoot, pairs: pairs.map(pairWords) },
   };
 }
 
@@ -32,15 +36,17 @@ export function pairWords({ pair, value, statesRoot = NOTHING, blockValue = NOTH
   return { pair: BigInt(pair), value, statesRoot, blockValue };
 }
 
-/** What is sent of an answer: pairs, the opening of each, and the proofs of all of their claims in their order, 256 bytes each. */
-export type ProvenPairs = {
-  readonly pairs: readonly DrawnPair[];
+/** What proves the pairs of some steps, in their order: the opening of each, and the proofs of all of their claims, 256 bytes each. */
+export type PairProofs = {
   readonly openings: readonly Uint8Array[];
   readonly proofs: readonly Uint8Array[];
 };
 
 /** Calldata of `requireProven`. */
-export function requireProvenCall(step: ReturnType<typeof drawnStep>, { pairs, openings, proofs }: ProvenPairs): Hex {
-  const args = [step, pairs.map(pairWords), openings.map(toHex), toHex(concat(proofs))] as const;
+export function requireProvenCall(
+  steps: readonly ReturnType<typeof drawnStep>[],
+  { openings, proofs }: PairProofs,
+): Hex {
+  const args = [steps, openings.map(toHex), toHex(concat(proofs))] as const;
   return encodeFunctionData({ abi: ELEMENT_VERIFIER_ABI, functionName: "requireProven", args });
 }

@@ -10,6 +10,7 @@ import { createLogger } from "../config/logger.ts";
 import { loadModels } from "../dispute/load-models.ts";
 import { DrawAnswerer, type ProofStore } from "../spotcheck/draw-answerer.ts";
 import { strips } from "../spotcheck/draws.ts";
+import { JointProofs } from "../spotcheck/joint-proofs.ts";
 import { provableModels } from "../spotcheck/provable-model.ts";
 import { deliveryOf } from "../spotcheck/rounds.ts";
 import { UsageError } from "./errors.ts";
@@ -110,11 +111,12 @@ export function drawCommands(program: Command, run: Run): void {
           program_ === undefined ? new ProcessProver(files) : new CommandProver([program_, ...leading], files);
         try {
           await sendOrSimulate(session, options, async ({ otr: context }) => {
+            const log = createLogger("prove", { ...session.config.log, format: "text" });
             const answerer = new DrawAnswerer({
-              ...{ context, prover, proofs: memoryProofs() },
+              ...{ context, prover, proofs: memoryProofs(), log },
               models: provableModels(models, session.cacheDir),
-              log: createLogger("prove", { ...session.config.log, format: "text" }),
             });
+            const joint = new JointProofs({ context, log });
             const strip = Math.floor(index / terms.stride);
             const wanted = {
               ...{ batchId, strip, otherRounds: async () => [], draws: await getBatchDraws(context, court, batchId) },
@@ -122,8 +124,16 @@ export function drawCommands(program: Command, run: Run): void {
             };
             for (;;) {
               const progress = await answerer.advance(terms, wanted);
-              if (progress.kind === "proofs") session.output.note("proving");
-              const kind = progress.kind === "proofs" ? await progress.prove() : progress.kind;
+              if (progress.kind === "proofs") {
+                session.output.note("proving");
+                await progress.prove();
+                continue;
+              }
+              let { kind } = progress;
+              if (progress.kind === "ready") {
+                kind = "sent";
+                for (const part of progress.parts) if ((await joint.send([part])).length > 0) kind = "missed";
+              }
               if (kind === "sent") {
                 // Not at once: an endpoint's machines may lag behind each other.
                 await systemClock.sleep(session.config.rpc.pollMs);

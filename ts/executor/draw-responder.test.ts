@@ -1,9 +1,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { getContractEvents } from "viem/actions";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { generate } from "../adversary/random-fault.ts";
+import { ABIS } from "../chain/abis.ts";
 import { getBatchDraws, getDrawTerms, getStrip, missedCall } from "../chain/actions/draws.ts";
+import type { OtrContext } from "../chain/context.ts";
+import type { Sender } from "../chain/sender.ts";
 import { systemClock } from "../chain/time.ts";
 import type { CircuitInputs } from "../circuits/calculator.ts";
 import type { CircuitName } from "../circuits/catalogue.ts";
@@ -77,8 +81,13 @@ describe("draws", () => {
   }
 
   /** Starts the responder over the executor's store, which knows these answers. */
-  async function respond(executor: Actor, items: readonly Bundle[], root: Hex, prover: Prover, file = "e.sqlite") {
-    const database = Database.open(join(folder, file), ExecutorStore.schema);
+  async function respond(
+    executor: { readonly address: Hex; readonly context: OtrContext },
+    items: readonly Bundle[],
+    root: Hex,
+    prover: Prover,
+  ) {
+    const database = Database.open(join(folder, "e.sqlite"), ExecutorStore.schema);
     const leaves = items.map(({ receiptHash }) => receiptHash);
     const responder = new DrawResponder({
       context: executor.context,
@@ -124,6 +133,75 @@ describe("draws", () => {
     await until(settled(executor, batchId), "the batch is settled");
     const { drawn, answered } = await getBatchDraws(executor.context, await courtOf(executor), batchId);
     expect([drawn, answered]).toEqual([2, 2]);
+    const proven = await provenIn(executor, items);
+    expect(proven).toHaveLength(2);
+    expect(new Set(proven).size, "one transaction").toBe(1);
+  }, 300_000);
+
+  /** The transactions that proved pairs of these receipts. */
+  async function provenIn(executor: Actor, items: readonly Bundle[]): Promise<Hex[]> {
+    const hashes = items.map(({ receiptHash }) => receiptHash);
+    const events = await getContractEvents(executor.context.client, {
+      ...{ address: await courtOf(executor), abi: ABIS.spotChecks, eventName: "PairsProven", fromBlock: 0n },
+    });
+    return events
+      .filter(({ args }) => hashes.includes((args as { receiptHash: Hex }).receiptHash))
+      .map(({ transactionHash }) => transactionHash);
+  }
+
+  const proofsKept = (database: Database) => Number(database.get("SELECT count(*) AS n FROM draw_proofs")!.n);
+
+  it("are proven together by a process that comes after one that was ended before it could send", async () => {
+    const executor = await scene.executor();
+    const items = [await scene.answer(executor.address, [2, 3], 2), await scene.answer(executor.address, [3, 4], 2)];
+    const { batchId, root } = await scene.commit(executor, items, false);
+    const { sender } = executor.context;
+    const withoutProofs: Sender = {
+      address: sender.address,
+      async send(call, options) {
+        if (call.name.endsWith("provePairs")) throw new Error("killed");
+        return sender.send(call, options);
+      },
+    };
+    const context = { ...executor.context, sender: withoutProofs };
+    const real = new ProcessProver(committedFiles());
+    const first = await respond({ address: executor.address, context }, items, root, real);
+    await until(async () => proofsKept(first.database) === 2 * PAIRS, "all proofs are kept");
+    await first.responder.stop();
+    first.database.close();
+    expect(await provenIn(executor, items)).toEqual([]);
+    await respond(executor, items, root, never);
+    await until(settled(executor, batchId), "the batch is settled");
+    expect(new Set(await provenIn(executor, items)).size, "one transaction").toBe(1);
+  }, 300_000);
+
+  it("that are proven do not wait for one whose proof does not come", async () => {
+    const executor = await scene.executor();
+    const items = [await scene.answer(executor.address, [5, 3], 2), await scene.answer(executor.address, [6, 4], 2)];
+    const { batchId, root } = await scene.commit(executor, items, false);
+    const real = new ProcessProver(committedFiles());
+    let made = 0;
+    let giveUp: (reason: Error) => void = () => undefined;
+    const prover: Prover = {
+      prove(circuit, inputs) {
+        if (made++ < PAIRS) return real.prove(circuit, inputs);
+        return new Promise((_, reject) => {
+          giveUp = reject;
+        });
+      },
+      close() {
+        real.close();
+        giveUp(new Error("closed"));
+      },
+    };
+    await respond(executor, items, root, prover);
+    await until(async () => made > PAIRS, "the second receipt's proofs are being made");
+    await systemClock.sleep(1000);
+    expect(await provenIn(executor, items)).toEqual([]);
+    await scene.chain.increaseTime({ seconds: TURN / 2 });
+    await until(async () => (await provenIn(executor, items)).length === 1, "the first one's are sent");
+    const court = await courtOf(executor);
+    expect((await getBatchDraws(executor.context, court, batchId)).answered).toBe(1);
   }, 300_000);
 
   it("go on where a process was ended: proofs that were made are not made again", async () => {

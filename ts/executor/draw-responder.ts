@@ -14,6 +14,7 @@ import { gauge, type Metric } from "../metrics/metric.ts";
 import { Attempts } from "../spotcheck/attempts.ts";
 import { DrawAnswerer, type ProofStore, type ProvableModel, type StripProgress } from "../spotcheck/draw-answerer.ts";
 import { strips } from "../spotcheck/draws.ts";
+import { JointProofs, type ProofPart, transactionsDue } from "../spotcheck/joint-proofs.ts";
 import { type OpenBatch, OpenDraws, unknownBatch } from "../spotcheck/open-draws.ts";
 import { RoundCourier } from "../spotcheck/round-courier.ts";
 import type { RoundOptions } from "../spotcheck/rounds.ts";
@@ -43,10 +44,10 @@ export interface DrawResponderOptions {
   readonly lagMs?: number;
 }
 
-/** A strip, as `batch:strip`, that waits for proofs. */
-interface ProofsWanted {
+/** A strip, as `batch:strip`, that waits for proofs, or has some to be sent. */
+interface StripIn<K extends StripProgress["kind"]> {
   readonly strip: string;
-  readonly progress: Extract<StripProgress, { kind: "proofs" }>;
+  readonly progress: Extract<StripProgress, { kind: K }>;
 }
 
 /** Strips of a batch that are not over, and whether one of them could not be looked at. */
@@ -60,11 +61,13 @@ const LOOKS_A_TURN = 4n;
 
 /**
  * Answers the draws of this executor's batches: brings rounds to the chain, posts steps and states at once, and makes proofs, those of the next
- * deadline first. After `kill -9` it goes on where it was.
+ * deadline first. They are sent together, since that costs less, but wait for company no longer than half a turn. After `kill -9` it goes on
+ * where it was.
  */
 export class DrawResponder implements DisputeResponder {
   readonly #o: DrawResponderOptions & { readonly clock: Clock; readonly pollMs: number };
   readonly #answerer: DrawAnswerer;
+  readonly #joint: JointProofs;
   readonly #stop = new AbortController();
   readonly #attempts: Attempts;
   readonly #open: OpenDraws;
@@ -80,6 +83,7 @@ export class DrawResponder implements DisputeResponder {
     const { context, prover, log, clock, database, rounds } = this.#o;
     const models = (modelId: Hex) => this.#o.models(modelId);
     this.#answerer = new DrawAnswerer({ context, prover, log, models, proofs: proofStore(database) });
+    this.#joint = new JointProofs({ context, log });
     const attempts = new Attempts({ clock, log, signal: this.#stop.signal, message: "a draw is not answered yet" });
     this.#attempts = attempts;
     this.#open = new OpenDraws({ context, database, attempts, clock, log });
@@ -128,17 +132,26 @@ export class DrawResponder implements DisputeResponder {
 
   /** Everything that takes no proof, then the proofs of the nearest deadline. @returns Whether there was something to prove. */
   async #pass(evidence: EvidenceSource): Promise<boolean> {
-    const wanted: ProofsWanted[] = [];
+    const wanted: StripIn<"proofs">[] = [];
+    const ready: StripIn<"ready">[] = [];
+    /** Courts of strips whose round has just come: there may be proofs to make in the next pass. */
+    const drawnNow = new Set<Address>();
     await this.#open.pass(this.#stop.signal, async (batch, terms, draws, now) => {
       const nothing: FoundStrips = { found: [], failed: false };
       const { found, failed } = draws.drawn === 0 ? nothing : await this.#strips(evidence, batch, terms, draws);
-      for (const { strip, progress } of found) if (progress.kind === "proofs") wanted.push({ strip, progress });
+      for (const { strip, progress } of found) {
+        if (progress.kind === "proofs") wanted.push({ strip, progress });
+        else if (progress.kind === "ready") ready.push({ strip, progress });
+      }
       const rounds = new Set(found.flatMap(({ progress }) => (progress.kind === "waits" ? [progress.round] : [])));
       if (draws.drawn === 0) rounds.add(draws.round);
       let next: bigint | undefined;
       for (const round of rounds) {
         const dueAt = await this.#courier.dueAt(terms.randomness, round);
-        if (dueAt <= now) await this.#courier.deliver(terms.randomness, round);
+        if (dueAt <= now) {
+          await this.#courier.deliver(terms.randomness, round);
+          if (found.length > 0) drawnNow.add(terms.court);
+        }
         if (next === undefined || dueAt < next) next = dueAt;
       }
       const waitsOnly = !failed && found.every(({ progress }) => progress.kind === "waits");
@@ -146,12 +159,45 @@ export class DrawResponder implements DisputeResponder {
       const look = now + terms.turnDuration / LOOKS_A_TURN;
       return draws.drawn > 0 && look < next ? look : next;
     });
-    const [next] = wanted.sort((a, b) => (a.progress.deadline < b.progress.deadline ? -1 : 1));
-    this.#nextDeadline = next?.progress.deadline;
-    if (next === undefined || this.#stop.signal.aborted) return false;
-    return this.#attempts.attempt(`proofs:${next.strip}`, async () => {
-      if ((await next.progress.prove()) === "missed") this.#miss(next.strip);
-    });
+    wanted.sort((a, b) => (a.progress.deadline < b.progress.deadline ? -1 : 1));
+    const deadlines = [...wanted, ...ready].map(({ progress }) => progress.deadline);
+    [this.#nextDeadline] = deadlines.sort((a, b) => (a < b ? -1 : 1));
+    const waiting = new Waiting(ready);
+    const more = (court: Address) => wanted.some(({ progress }) => progress.court === court) || drawnNow.has(court);
+    await this.#sendDue(waiting, more);
+    for (const { strip, progress } of wanted) {
+      if (this.#stop.signal.aborted) return false;
+      const prove = () => this.#beside(progress.prove(), () => this.#sendDue(waiting, more));
+      if (await this.#attempts.attempt(`proofs:${strip}`, prove)) return true;
+    }
+    return false;
+  }
+
+  /** Sends those proofs that need not, or must not, wait for others. */
+  async #sendDue(waiting: Waiting, more: (court: Address) => boolean): Promise<void> {
+    if (waiting.parts.length === 0 || this.#stop.signal.aborted) return;
+    const { timestamp: now } = await this.#open.now();
+    const alone = (part: ProofPart) => this.#joint.isAlone(part);
+    for (const parts of transactionsDue(waiting.parts, { now, more, alone })) {
+      await this.#attempts.attempt(`send:${parts[0]!.claimId}`, async () => {
+        for (const over of await this.#joint.send(parts)) for (const strip of waiting.stripsOf(over)) this.#miss(strip);
+        waiting.remove(parts);
+      });
+    }
+  }
+
+  /** While a proof is made, which may take long or never end, deadlines of others do not wait. */
+  async #beside(proving: Promise<void>, meanwhile: () => Promise<void>): Promise<void> {
+    const { clock, pollMs } = this.#o;
+    const over = new AbortController();
+    const end = () => over.abort();
+    proving.then(end, end);
+    while (!over.signal.aborted) {
+      await clock.sleep(pollMs, over.signal);
+      if (!over.signal.aborted)
+        await meanwhile().catch((err: unknown) => this.#o.log.warn({ err }, "time is not known"));
+    }
+    await proving;
   }
 
   /** Takes every strip of a batch as far as it goes without proofs. */
@@ -232,6 +278,37 @@ export class DrawResponder implements DisputeResponder {
         this.#open.rewind(block);
       },
     });
+  }
+}
+
+/** Proofs that are ready. Strips that one claim answers have the same. */
+class Waiting {
+  readonly #strips: readonly StripIn<"ready">[];
+  readonly #parts: ProofPart[] = [];
+
+  constructor(strips: readonly StripIn<"ready">[]) {
+    this.#strips = strips;
+    const claims = new Set<Hex>();
+    for (const { progress } of strips) {
+      const [first] = progress.parts;
+      if (first === undefined || claims.has(first.claimId)) continue;
+      claims.add(first.claimId);
+      this.#parts.push(...progress.parts);
+    }
+  }
+
+  get parts(): readonly ProofPart[] {
+    return this.#parts;
+  }
+
+  stripsOf({ claimId }: ProofPart): string[] {
+    return this.#strips
+      .filter(({ progress }) => progress.parts.some((part) => part.claimId === claimId))
+      .map(({ strip }) => strip);
+  }
+
+  remove(sent: readonly ProofPart[]): void {
+    for (const part of sent) this.#parts.splice(this.#parts.indexOf(part), 1);
   }
 }
 

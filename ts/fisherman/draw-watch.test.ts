@@ -359,7 +359,7 @@ describe("draws that nobody answers", () => {
       const claim = (await getStepClaim(chain(), court, hashReceipt(scene.domain, at.receipt), at.round))!;
       const call = await deliveryOf(chain(), randomness, claim.pairsRound);
       if (call !== undefined) await sender.send(call);
-      await sender.send(provePairsCall({ court, ...at }, proofs));
+      await sender.send(provePairsCall(court, [{ ...at, proven: proofs }]));
     }
     await sender.send(linkCall(court, opened(batchId, both, 0), round));
     expect((await getStrip(chain(), court, batchId, 0)).state).toBe("proven");

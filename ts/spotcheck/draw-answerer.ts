@@ -11,14 +11,12 @@ import {
   type ProvenPair,
   postFoldsCall,
   postStepCall,
-  provePairsCall,
   type StepClaim,
   type StripDraw,
 } from "../chain/actions/draws.ts";
-import { fitsOneTransaction } from "../chain/actions/parts.ts";
 import type { CommittedReceipt } from "../chain/committed.ts";
 import type { OtrContext } from "../chain/context.ts";
-import { ContractRevertError, NoSenderError } from "../chain/errors.ts";
+import { NoSenderError } from "../chain/errors.ts";
 import type { Call } from "../chain/sender.ts";
 import { type AnswerSource, type Claim, publicWords, StepAnswer, stepSalt } from "../circuits/answer.ts";
 import type { Prover } from "../circuits/claim-prover.ts";
@@ -31,6 +29,7 @@ import { StepTrace } from "../dispute/step-trace.ts";
 import type { Bundle } from "../sdk/bundle.ts";
 import { stepOf } from "./draws.ts";
 import { ModelForDrawError, ReceiptForDrawError } from "./errors.ts";
+import { fitTogether, isOver, type ProofPart } from "./joint-proofs.ts";
 import { roundValue } from "./rounds.ts";
 
 /** A model whose steps can be proven. */
@@ -69,18 +68,31 @@ export interface DrawAnswererOptions {
 
 /**
  * What became of a strip: answered; missed, so that nothing helps any more; something was sent, and there may be more to do; nothing to do
- * before a round is known; or proofs are to be made before the deadline.
+ * before a round is known; proofs are to be made, after which it is looked at again; or they are there, to be sent (`JointProofs`).
  */
 export type StripProgress =
   | { readonly kind: "answered" | "missed" | "sent" }
   | { readonly kind: "waits"; readonly round: bigint }
-  | { readonly kind: "proofs"; readonly deadline: bigint; prove(): Promise<"sent" | "missed"> };
+  | { readonly kind: "proofs"; readonly court: Address; readonly deadline: bigint; prove(): Promise<void> }
+  | { readonly kind: "ready"; readonly deadline: bigint; readonly parts: readonly ProofPart[] };
 
 const ANSWERED: StripProgress = { kind: "answered" };
+const MISSED: StripProgress = { kind: "missed" };
 const SENT: StripProgress = { kind: "sent" };
 
-/** Pairs in one transaction at most: what `Groth16` shares among them pays off, and a block holds it. */
+/** Pairs of a claim in one transaction at most: what `Groth16` shares among them pays off, and a block holds it. */
 const MOST_TOGETHER = 4;
+
+/** What is known of the claim that answers a strip, so that its step is not run again with each look. */
+interface Work {
+  readonly claimId: Hex;
+  /** Draws its pairs: another one, if the claim is posted anew after a reorganisation. */
+  readonly value: Hex;
+  /** Roots of the states of long folds, by pair. */
+  readonly long: ReadonlyMap<number, Hex>;
+  /** Proofs that wait to be sent, and what they were made for. */
+  made?: { readonly asked: string; readonly parts: readonly ProofPart[] };
+}
 
 /**
  * Answers draws, step by step as rounds become known (docs/draws.md). All that it does follows from the chain, the bundle and the model, so
@@ -88,6 +100,7 @@ const MOST_TOGETHER = 4;
  */
 export class DrawAnswerer {
   readonly #o: DrawAnswererOptions;
+  readonly #work = new Map<string, Work>();
   #last: { readonly key: string; readonly answer: Promise<StepAnswer> } | undefined;
 
   constructor(options: DrawAnswererOptions) {
@@ -95,8 +108,21 @@ export class DrawAnswerer {
   }
 
   /** Sends whatever the strip wants now that needs no proof, and says what is left. */
-  advance(terms: DrawTerms, wanted: StripOfBatch): Promise<StripProgress> {
-    return orMissed(() => this.#advance(terms, wanted), { kind: "missed" } as const);
+  async advance(terms: DrawTerms, wanted: StripOfBatch): Promise<StripProgress> {
+    const progress = await this.#advance(terms, wanted).catch((error: unknown) => {
+      if (isOver(error)) return MISSED;
+      throw error;
+    });
+    if (progress.kind === "answered" || progress.kind === "missed") this.#forget(terms.court, wanted);
+    return progress;
+  }
+
+  /** Proofs are kept until the chain shows that they have done their work. */
+  #forget(court: Address, wanted: StripOfBatch): void {
+    const key = keyOf(court, wanted);
+    const work = this.#work.get(key);
+    if (work !== undefined) this.#o.proofs.drop(work.claimId);
+    this.#work.delete(key);
   }
 
   async #advance(terms: DrawTerms, wanted: StripOfBatch): Promise<StripProgress> {
@@ -153,19 +179,16 @@ export class DrawAnswerer {
     const { claim, round } = await this.#claimOf(court, bundle, draw, rounds);
     const value = await roundValue(context, randomness, claim.pairsRound);
     if (value === undefined) return { kind: "waits", round: claim.pairsRound };
-    const answer = await this.#stepAnswer(terms, bundle, round);
     const missing: DrawnPair[] = [];
     for (let pair = 0; pair < terms.pairs; pair++) {
       if (!claim.isProven(pair)) missing.push({ pair, value });
     }
-    const long = new Map<number, Hex>();
-    for (const pair of missing) {
-      const root = answer.statesRoot(pair);
-      if (root !== undefined) long.set(pair.pair, root);
-    }
-    const at = { court, receipt: bundle.receipt, round };
-    if (long.size > 0 && claim.blocksRound === undefined) {
-      await this.#send(postFoldsCall(at, long), `folds:${claim.id}`);
+    const answer = () => this.#stepAnswer(terms, bundle, round);
+    const work = await this.#workOn(keyOf(court, wanted), { claimId: claim.id, value }, missing, answer);
+    const { long } = work;
+    const at = { receipt: bundle.receipt, round };
+    if (missing.some(({ pair }) => long.has(pair)) && claim.blocksRound === undefined) {
+      await this.#send(postFoldsCall({ court, ...at }, long), `folds:${claim.id}`);
       log.info({ receipt: bundle.receiptHash, pairs: [...long.keys()] }, "states of long folds posted");
       return SENT;
     }
@@ -178,26 +201,44 @@ export class DrawAnswerer {
         ready.push({ ...pair, statesRoot: await getStatesRoot(context, court, claim.id, pair.pair), blockValue });
     }
     if (ready.length === 0) return blocks === undefined ? ANSWERED : { kind: "waits", round: blocks };
-    const proveAll = async () => {
+    const { deadline } = draw;
+    const asked = `${ready.map(({ pair }) => pair).join(",")} ${blockValue}`;
+    if (work.made?.asked === asked)
+      return { kind: "ready", deadline, parts: work.made.parts.map((part) => ({ ...part, deadline })) };
+    const { turnDuration } = terms;
+    const part = (proven: ProvenPair[]) => ({ court, claimId: claim.id, deadline, turnDuration, ...at, proven });
+    const prove = async () => {
+      const parts: ProofPart[] = [];
       const together: ProvenPair[] = [];
       for (const pair of ready) {
-        const proven = await this.#prove(terms, claim.id, answer, pair);
-        const fits = fitsOneTransaction(provePairsCall(at, [...together, proven]));
-        if (together.length === MOST_TOGETHER || (together.length > 0 && !fits))
-          await this.#sendProofs(at, claim.id, together.splice(0));
+        const proven = await this.#prove(terms, claim.id, await answer(), pair);
+        const full = together.length === MOST_TOGETHER || !fitTogether([part([...together, proven])]);
+        if (together.length > 0 && full) parts.push(part(together.splice(0)));
         together.push(proven);
       }
-      await this.#sendProofs(at, claim.id, together);
-      if (ready.length === missing.length) this.#o.proofs.drop(claim.id);
-      return "sent" as const;
+      work.made = { asked, parts: [...parts, part(together)] };
     };
-    return { kind: "proofs", deadline: draw.deadline, prove: () => orMissed(proveAll, "missed" as const) };
+    return { kind: "proofs", court, deadline, prove };
   }
 
-  async #sendProofs(at: Parameters<typeof provePairsCall>[0], claim: Hex, proven: readonly ProvenPair[]) {
-    const pairs = proven.map(({ pair }) => pair);
-    const { gasUsed } = await this.#send(provePairsCall(at, proven), `prove:${claim}:${pairs.join(",")}`);
-    this.#o.log.info({ claim, pairs, gas: gasUsed }, "drawn elements proven");
+  /** What is known of a claim; the step is run for it once. */
+  async #workOn(
+    key: string,
+    { claimId, value }: Pick<Work, "claimId" | "value">,
+    missing: readonly DrawnPair[],
+    answer: () => Promise<StepAnswer>,
+  ): Promise<Work> {
+    const known = this.#work.get(key);
+    if (known?.claimId === claimId && known.value === value) return known;
+    const made = await answer();
+    const long = new Map<number, Hex>();
+    for (const pair of missing) {
+      const root = made.statesRoot(pair);
+      if (root !== undefined) long.set(pair.pair, root);
+    }
+    const work: Work = { claimId, value, long };
+    this.#work.set(key, work);
+    return work;
   }
 
   /** The proofs of a pair; those that were made before are taken from the store. */
@@ -263,14 +304,8 @@ export class DrawAnswerer {
   }
 }
 
-/** What `deed` gives, or `missed` if the court says that its time is over. */
-async function orMissed<T, M>(deed: () => Promise<T>, missed: M): Promise<T | M> {
-  try {
-    return await deed();
-  } catch (error) {
-    if (error instanceof ContractRevertError && error.errorName === "DeadlinePassed") return missed;
-    throw error;
-  }
+function keyOf(court: Address, { batchId, strip }: StripOfBatch): string {
+  return `${court}:${batchId}:${strip}`;
 }
 
 /** The drawn receipt with its evidence. */

@@ -120,7 +120,7 @@ export class OpenDraws {
     look: (batch: OpenBatch, terms: DrawTerms, draws: BatchDraws, now: bigint) => Promise<Looked>,
   ): Promise<void> {
     const { attempts } = this.#o;
-    const head = await this.#now();
+    const head = await this.now();
     for (const row of this.#due(head)) {
       if (signal.aborted) return;
       await attempts.attempt(`batch:${row.batch_id}`, async () => {
@@ -131,7 +131,7 @@ export class OpenDraws {
   }
 
   /** The chain's time costs a call only if no new block was read for long: there is none, or it cannot be read. */
-  async #now(): Promise<BlockTime> {
+  async now(): Promise<BlockTime> {
     const { clock, context } = this.#o;
     if (this.#head === undefined || clock.now() - this.#seenAt > HEAD_MS) this.sawBlock(await getBlock(context.client));
     return this.#head!;

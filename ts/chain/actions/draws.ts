@@ -168,12 +168,24 @@ export interface ProvenPair {
   readonly proofs: Hex;
 }
 
-/** Proves pairs of a claim. Anyone may send it. */
-export function provePairsCall({ court, receipt, round }: ClaimArguments, proven: readonly ProvenPair[]): Call {
-  const proofs: Hex = `0x${proven.map((each) => each.proofs.slice(2)).join("")}`;
-  const pairs = proven.map(({ pair }) => BigInt(pair));
-  const openings = proven.map(({ opening }) => opening);
-  return callOf(court, "spotChecks", "provePairs", [receipt, round, pairs, openings, proofs]);
+/** Pairs of a claim with all that proves them. */
+export interface ProvenClaim {
+  readonly receipt: Receipt;
+  /** Round that drew the receipt's step. */
+  readonly round: bigint;
+  readonly proven: readonly ProvenPair[];
+}
+
+/** Proves pairs of claims, all of them or none. Anyone may send it. */
+export function provePairsCall(court: Address, claims: readonly ProvenClaim[]): Call {
+  const all = claims.flatMap(({ proven }) => proven);
+  const claimed = claims.map(({ receipt, round, proven }) => ({
+    ...{ receipt, round },
+    pairs: proven.map(({ pair }) => BigInt(pair)),
+  }));
+  const proofs: Hex = `0x${all.map((each) => each.proofs.slice(2)).join("")}`;
+  const openings = all.map(({ opening }) => opening);
+  return callOf(court, "spotChecks", "provePairs", [claimed, openings, proofs]);
 }
 
 /** Counts a strip that another strip's claim answers. */

@@ -8,7 +8,7 @@ import type { AnswerSource } from "../answer.ts";
 import { CIRCUIT_NAMES, CIRCUITS } from "../catalogue.ts";
 import type { DrawnPair } from "../drawn-element.ts";
 import { circuitKey } from "../keys.ts";
-import { drawnStep, pairWords } from "../verifier-call.ts";
+import { drawnStep } from "../verifier-call.ts";
 import { keyWords, wordBytes } from "../wire.ts";
 import type { ProvableModel } from "./drawn.ts";
 
@@ -70,7 +70,7 @@ export async function deployedVerifier(blocks: number): Promise<DeployedVerifier
           address,
           abi,
           functionName: "claimsOf",
-          args: [drawnStep(source, stepRoot), pairs.map(pairWords), openings.map(toHex)],
+          args: [[drawnStep(source, stepRoot, pairs)], openings.map(toHex)],
         })
         .catch(rethrowByName);
       return (claims as { key: string; inputs: bigint[] }[]).map(({ key, inputs }) => ({
