@@ -7,7 +7,7 @@ import {OtrTest} from "./utils/OtrTest.sol";
 import {SpotCheckTest} from "./utils/SpotCheckTest.sol";
 import {Phase, Subject} from "src/interfaces/IDisputeGame.sol";
 import {Batch, BatchId, CommittedReceipt, Status} from "src/interfaces/IOtrRollup.sol";
-import {StepClaim, StripState} from "src/interfaces/ISpotChecks.sol";
+import {ClaimedPairs, StepClaim, StripState} from "src/interfaces/ISpotChecks.sol";
 import {Duration, Timestamp} from "src/libraries/Clock.sol";
 import {Receipt as OtrReceipt, ReceiptHash, Request} from "src/types/OtrTypes.sol";
 
@@ -226,9 +226,41 @@ contract SpotChecksInvariantsTest is SpotCheckTest, ActorsTest {
         uint256 first;
         while (claim.proven >> first & 1 == 1) ++first;
         uint256 end = (seed >> 40) % 3 == 0 ? first + 1 : PAIRS;
-        _prove(c, round, _pairs(first, end));
+        ClaimedPairs memory own = ClaimedPairs(c.receipt, round, _pairs(first, end));
+        if ((seed >> 48) % 2 == 0 && _proveBeside(own, claimId)) return true;
+        _prove(c, round, own.pairs);
         ++_count[end == PAIRS ? bytes32("prove") : bytes32("provePart")];
         return true;
+    }
+
+    /// @dev Together with all pairs of another claim, of whichever batch and executor, if one could be proven now.
+    function _proveBeside(ClaimedPairs memory own, bytes32 claimId) private returns (bool) {
+        for (uint256 i; i < _batches.length && i < 12; ++i) {
+            BatchId id = _batches[_batches.length - 1 - i];
+            for (uint256 strip; strip * STRIDE < _leaves[id].length; ++strip) {
+                bytes32 other = _answeredBy[id][strip];
+                if (other == 0 || other == claimId || !_isProvable(id, strip, other)) continue;
+                (, uint256 index,,) = court.stripOf(id, strip);
+                ClaimedPairs[] memory claims = new ClaimedPairs[](2);
+                claims[0] = own;
+                claims[1] = ClaimedPairs(_leaves[id][index].receipt, _roundOfClaim[other], _pairs(0, PAIRS));
+                bytes memory proofs = _proofOf(claims);
+                vm.prank(stranger);
+                court.provePairs(claims, _openings(own.pairs.length + PAIRS), proofs);
+                ++_count["proveBoth"];
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// @dev A strip waits for proofs of a claim, in time, whose rounds are known.
+    function _isProvable(BatchId id, uint256 strip, bytes32 claimId) private view returns (bool) {
+        (StripState state,,, Timestamp deadline) = court.stripOf(id, strip);
+        if (state != StripState.Posted || d.uptime.hasPassed(deadline)) return false;
+        StepClaim memory claim = court.claimOf(claimId);
+        if (source.valueOf(court.roundOf(claim.postedAt)) == 0) return false;
+        return !claim.foldsPostedAt.isSet() || source.valueOf(court.roundOf(claim.foldsPostedAt)) != 0;
     }
 
     // ---------------------------------------------------------------- verdicts
@@ -411,7 +443,7 @@ contract SpotChecksInvariantsTest is SpotCheckTest, ActorsTest {
         }
         _assertReached(
             "commit commitAgain commitTwice commitAlone dropDuplicate dropPosted postStep postEarlier "
-            "postFolds linkOwn linkEarlier prove provePart count exempt missedRound missedStep "
+            "postFolds linkOwn linkEarlier prove provePart proveBoth count exempt missedRound missedStep "
             "missedProof payOut accuse convictedByGame release outage wait final reverted " "finalOfConvicted"
         );
     }

@@ -132,7 +132,7 @@ export function drawCommands(program: Command, run: Run): void {
               let { kind } = progress;
               if (progress.kind === "ready") {
                 kind = "sent";
-                for (const part of progress.parts) if ((await joint.send([part])).length > 0) kind = "missed";
+                for (const part of progress.parts) if ((await joint.send([part])).over.length > 0) kind = "missed";
               }
               if (kind === "sent") {
                 // Not at once: an endpoint's machines may lag behind each other.

@@ -180,7 +180,9 @@ export class DrawResponder implements DisputeResponder {
     const alone = (part: ProofPart) => this.#joint.isAlone(part);
     for (const parts of transactionsDue(waiting.parts, { now, more, alone })) {
       await this.#attempts.attempt(`send:${parts[0]!.claimId}`, async () => {
-        for (const over of await this.#joint.send(parts)) for (const strip of waiting.stripsOf(over)) this.#miss(strip);
+        const { proven, over } = await this.#joint.send(parts);
+        this.#answerer.proven(proven);
+        for (const part of over) for (const strip of waiting.stripsOf(part)) this.#miss(strip);
         waiting.remove(parts);
       });
     }

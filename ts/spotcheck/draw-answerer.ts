@@ -90,8 +90,8 @@ interface Work {
   readonly value: Hex;
   /** Roots of the states of long folds, by pair. */
   readonly long: ReadonlyMap<number, Hex>;
-  /** Proofs that wait to be sent, and what they were made for. */
-  made?: { readonly asked: string; readonly parts: readonly ProofPart[] };
+  /** Proofs that wait to be sent, what they were made for, and whether nothing is left to prove after them. */
+  made?: { readonly asked: string; readonly parts: readonly ProofPart[]; readonly last: boolean } | undefined;
 }
 
 /**
@@ -117,7 +117,19 @@ export class DrawAnswerer {
     return progress;
   }
 
-  /** Proofs are kept until the chain shows that they have done their work. */
+  /** Forgets what is kept for parts that the chain shows to be proven. */
+  proven(parts: readonly ProofPart[]): void {
+    for (const [key, work] of this.#work) {
+      const { made, claimId } = work;
+      if (made === undefined || !parts.some((part) => part.claimId === claimId)) continue;
+      const left = made.parts.filter(({ proven }) => !parts.some((part) => part.proven === proven));
+      work.made = left.length === 0 ? undefined : { ...made, parts: left };
+      if (left.length > 0 || !made.last) continue;
+      this.#o.proofs.drop(claimId);
+      this.#work.delete(key);
+    }
+  }
+
   #forget(court: Address, wanted: StripOfBatch): void {
     const key = keyOf(court, wanted);
     const work = this.#work.get(key);
@@ -216,7 +228,7 @@ export class DrawAnswerer {
         if (together.length > 0 && full) parts.push(part(together.splice(0)));
         together.push(proven);
       }
-      work.made = { asked, parts: [...parts, part(together)] };
+      work.made = { asked, parts: [...parts, part(together)], last: ready.length === missing.length };
     };
     return { kind: "proofs", court, deadline, prove };
   }

@@ -1,4 +1,12 @@
-import { decodeFunctionData, type TransactionReceipt, zeroAddress, zeroHash } from "viem";
+import {
+  decodeFunctionData,
+  encodeAbiParameters,
+  encodeEventTopics,
+  keccak256,
+  type TransactionReceipt,
+  zeroAddress,
+  zeroHash,
+} from "viem";
 import { describe, expect, it } from "vitest";
 import { ABIS } from "../chain/abis.ts";
 import { provePairsCall } from "../chain/actions/draws.ts";
@@ -36,6 +44,10 @@ interface Shape {
   readonly opening?: number;
 }
 
+function claimOf(n: number): Hex {
+  return keccak256(encodeAbiParameters([{ type: "bytes32" }, { type: "uint64" }], [toHex(word(n)), 5n]));
+}
+
 /** A part of claim number `n`. */
 function part(
   n: number,
@@ -44,11 +56,11 @@ function part(
   const bytes = (length: number): Hex => `0x${"ab".repeat(length)}`;
   const proven = proofs.map((count, pair) => ({ pair, opening: bytes(opening), proofs: bytes(256 * count) }));
   const receipt = { ...RECEIPT, seq: BigInt(n) };
-  return { court, claimId: toHex(word(n)), deadline, turnDuration: TURN, receipt, round: 5n, proven };
+  return { court, claimId: claimOf(n), deadline, turnDuration: TURN, receipt, round: 5n, proven };
 }
 
 const NUMBERS = (groups: readonly (readonly ProofPart[])[]) =>
-  groups.map((group) => group.map(({ claimId }) => Number(claimId)));
+  groups.map((group) => group.map(({ receipt }) => Number(receipt.seq)));
 const early = { now: 100n, more: () => true };
 
 describe("proofs that are ready", () => {
@@ -90,12 +102,12 @@ describe("proofs that are ready", () => {
         expect(fitTogether(group)).toBe(true);
       }
       const all = transactionsDue(parts, { ...early, more: () => false });
-      expect(NUMBERS(all).flat()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+      expect(NUMBERS(all).flat().sort()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     }
   });
 
   it("go by themselves if that is said of them, and hold up no others", () => {
-    const alone = ({ claimId }: ProofPart) => Number(claimId) === 2;
+    const alone = ({ receipt }: ProofPart) => receipt.seq === 2n;
     expect(NUMBERS(transactionsDue([part(1), part(2), part(3)], { ...early, alone }))).toEqual([[2]]);
     const due = transactionsDue([part(1), part(2), part(3)], { now: 100n, more: () => false, alone });
     expect(NUMBERS(due)).toEqual([[2], [1, 3]]);
@@ -128,8 +140,21 @@ describe("proofs that are ready", () => {
 });
 
 describe("joint proofs", () => {
+  const provenLog = (n: number) => ({
+    address: COURT,
+    topics: encodeEventTopics({
+      abi: ABIS.spotChecks,
+      eventName: "PairsProven",
+      args: { receiptHash: toHex(word(n)), round: 5n },
+    }),
+    data: toHex(word(15)),
+  });
+
   /** Remembers what is sent; refuses what `refuse` names. */
-  function joint(refuse: (claims: readonly number[]) => Error | undefined = () => undefined) {
+  function joint(
+    refuse: (claims: readonly number[]) => Error | undefined = () => undefined,
+    shown?: readonly number[],
+  ) {
     const sent: { claims: number[]; id: string | undefined }[] = [];
     const send = async ({ data }: Call, { id }: SendOptions = {}) => {
       const { args } = decodeFunctionData({ abi: ABIS.spotChecks, data });
@@ -137,7 +162,8 @@ describe("joint proofs", () => {
       const error = refuse(claims);
       if (error !== undefined) throw error;
       sent.push({ claims, id });
-      return { gasUsed: 1n } as TransactionReceipt;
+      const logs = (shown ?? claims).map(provenLog);
+      return { gasUsed: 1n, logs } as unknown as TransactionReceipt;
     };
     const context = { sender: { address: zeroAddress, send } } as unknown as OtrContext;
     return { sent, proofs: new JointProofs({ context, log: LOG }) };
@@ -147,16 +173,18 @@ describe("joint proofs", () => {
 
   it("are one transaction, known by its first part", async () => {
     const { sent, proofs } = joint();
-    expect(await proofs.send([part(1), part(2)])).toEqual([]);
-    expect(sent).toEqual([{ claims: [1, 2], id: `prove:${toHex(word(1))}:0,1,2,3` }]);
-    expect(await proofs.send([])).toEqual([]);
+    const parts = [part(1), part(2)];
+    expect(await proofs.send(parts)).toEqual({ proven: parts, over: [] });
+    expect(sent).toEqual([{ claims: [1, 2], id: `prove:${claimOf(1)}:0,1,2,3` }]);
+    expect(await proofs.send([])).toEqual({ proven: [], over: [] });
     expect(sent).toHaveLength(1);
   });
 
   for (const error of [revert("ProofsInvalid"), revert("DeadlinePassed"), new TransactionRevertedError("it", "0x")])
     it(`are sent one by one if they are refused together: ${error.message}`, async () => {
       const { sent, proofs } = joint((claims) => (claims.length > 1 ? error : undefined));
-      expect(await proofs.send([part(1), part(2), part(3)])).toEqual([]);
+      const parts = [part(1), part(2), part(3)];
+      expect(await proofs.send(parts)).toEqual({ proven: parts, over: [] });
       expect(sent.map(({ claims }) => claims)).toEqual([[1], [2], [3]]);
       expect(new Set(sent.map(({ id }) => id)).size).toBe(3);
       expect(proofs.isAlone(part(2))).toBe(false);
@@ -164,14 +192,15 @@ describe("joint proofs", () => {
 
   it("say which of them are over, and send the others", async () => {
     const { sent, proofs } = joint((claims) => (claims.includes(2) ? revert("DeadlinePassed") : undefined));
-    const over = await proofs.send([part(1), part(2), part(3)]);
-    expect(NUMBERS([over])).toEqual([[2]]);
+    const { proven, over } = await proofs.send([part(1), part(2), part(3)]);
+    expect(NUMBERS([proven, over])).toEqual([[1, 3], [2]]);
     expect(sent.map(({ claims }) => claims)).toEqual([[1], [3]]);
   });
 
   it("of which one is wrong hold up none of the others", async () => {
     const { sent, proofs } = joint((claims) => (claims.includes(1) ? revert("ProofsInvalid") : undefined));
-    expect(await proofs.send([part(1), part(2), part(3)])).toEqual([]);
+    const { proven, over } = await proofs.send([part(1), part(2), part(3)]);
+    expect(NUMBERS([proven, over])).toEqual([[2, 3], []]);
     expect(sent.map(({ claims }) => claims)).toEqual([[2], [3]]);
     expect([1, 2, 3].map((n) => proofs.isAlone(part(n)))).toEqual([true, false, false]);
     await expect(proofs.send([part(1)])).rejects.toThrow("ProofsInvalid");
@@ -183,6 +212,12 @@ describe("joint proofs", () => {
     expect(sent).toEqual([]);
     const alone = (each: ProofPart) => proofs.isAlone(each);
     expect(NUMBERS(transactionsDue([part(1), part(2)], { ...early, alone }))).toEqual([[1], [2]]);
+  });
+
+  it("are proven if the chain shows it: a transaction of before, under the same name, had other company", async () => {
+    const { proofs } = joint(() => undefined, [1, 9]);
+    const { proven, over } = await proofs.send([part(1), part(2)]);
+    expect(NUMBERS([proven, over])).toEqual([[1], []]);
   });
 
   it("need a sender", async () => {

@@ -1,4 +1,5 @@
-import type { Address } from "viem";
+import { type Address, encodeAbiParameters, keccak256, parseEventLogs, type TransactionReceipt } from "viem";
+import { ABIS } from "../chain/abis.ts";
 import { type ProvenClaim, provePairsCall } from "../chain/actions/draws.ts";
 import { fitsOneTransaction } from "../chain/actions/parts.ts";
 import type { OtrContext } from "../chain/context.ts";
@@ -84,6 +85,14 @@ function idOf({ claimId, proven }: ProofPart): string {
   return `prove:${claimId}:${proven.map(({ pair }) => pair).join(",")}`;
 }
 
+/** What became of parts that were sent. Those in neither list are proven by a transaction of before, or are to be sent again. */
+export interface Sent {
+  /** The chain shows it. */
+  readonly proven: readonly ProofPart[];
+  /** Their time is over. */
+  readonly over: readonly ProofPart[];
+}
+
 /** Sends proofs of several claims in one transaction, and one by one if that fails. */
 export class JointProofs {
   readonly #o: { readonly context: OtrContext; readonly log: Logger };
@@ -101,17 +110,14 @@ export class JointProofs {
   /**
    * Sends parts for one court in one transaction. It has the id of its first part, so that after a crash another choice of company takes the
    * place of a transaction that is under way; what it leaves behind is not proven by then, and sent with the next one.
-   *
-   * @returns Those whose time is over.
    */
-  async send(parts: readonly ProofPart[]): Promise<ProofPart[]> {
+  async send(parts: readonly ProofPart[]): Promise<Sent> {
     const [first] = parts;
-    if (first === undefined) return [];
+    if (first === undefined) return { proven: [], over: [] };
     try {
-      await this.#send(first, parts);
-      return [];
+      return { proven: await this.#send(first, parts), over: [] };
     } catch (error) {
-      if (parts.length === 1 && isOver(error)) return [first];
+      if (parts.length === 1 && isOver(error)) return { proven: [], over: [first] };
       if (parts.length === 1) throw error;
       for (const part of parts) this.#alone.add(idOf(part));
       if (!(error instanceof ContractRevertError || error instanceof TransactionRevertedError)) throw error;
@@ -120,28 +126,39 @@ export class JointProofs {
     }
   }
 
-  async #send(first: ProofPart, parts: readonly ProofPart[]): Promise<void> {
+  async #send(first: ProofPart, parts: readonly ProofPart[]): Promise<ProofPart[]> {
     const { context, log } = this.#o;
     const call = provePairsCall(first.court, parts);
     if (context.sender === undefined) throw new NoSenderError(call.name);
-    const { gasUsed } = await context.sender.send(call, { id: idOf(first) });
-    for (const part of parts) this.#alone.delete(idOf(part));
-    const claims = parts.map(({ claimId }) => claimId);
-    log.info({ claims, pairs: parts.map(({ proven }) => proven.length), gas: gasUsed }, "drawn elements proven");
+    const receipt = await context.sender.send(call, { id: idOf(first) });
+    const shown = claimsIn(receipt);
+    const proven = parts.filter(({ claimId }) => shown.has(claimId));
+    for (const part of proven) this.#alone.delete(idOf(part));
+    log.info({ claims: proven.map(({ claimId }) => claimId), gas: receipt.gasUsed }, "drawn elements proven");
+    return proven;
   }
 
   /** One that fails holds up none of the others. */
-  async #oneByOne(parts: readonly ProofPart[]): Promise<ProofPart[]> {
-    const over: ProofPart[] = [];
+  async #oneByOne(parts: readonly ProofPart[]): Promise<Sent> {
+    const [proven, over]: ProofPart[][] = [[], []];
     for (const part of parts) {
       try {
-        over.push(...(await this.send([part])));
+        const sent = await this.send([part]);
+        proven.push(...sent.proven);
+        over.push(...sent.over);
       } catch (err) {
         this.#o.log.error({ claim: part.claimId, err }, "proofs are refused");
       }
     }
-    return over;
+    return { proven, over };
   }
+}
+
+/** The claims of which a transaction proved pairs: under the name of a part there may be one of before, with other company. */
+function claimsIn({ logs }: TransactionReceipt): Set<Hex> {
+  const types = [{ type: "bytes32" }, { type: "uint64" }] as const;
+  const events = parseEventLogs({ abi: ABIS.spotChecks, eventName: "PairsProven", logs });
+  return new Set(events.map(({ args }) => keccak256(encodeAbiParameters(types, [args.receiptHash, args.round]))));
 }
 
 /** Whether the court says that the time for this is over. */
