@@ -116,7 +116,7 @@ export class DeploymentError extends BaseError {
   constructor(path: string, reason: string, cause?: unknown) {
     super(`The deployment file ${path} cannot be used: ${reason}.`, {
       code: "chain.deployment",
-      metaMessages: ["Run `otr deploy` against this chain, or give the right --chain-id or file."],
+      metaMessages: ["Run `otr deploy` against this chain, or set `deployment` to the right file; check `rpc.url`."],
       ...(cause === undefined ? {} : { cause }),
     });
   }

@@ -38,7 +38,9 @@ export function chainCommands(program: Command, run: Run): void {
         const result = await deploy({ url, privateKey, parameters, environment: session.environment });
         const { addresses, ...others } = result;
         session.output.result(result, () =>
-          table(Object.entries({ ...addresses, ...others }).map(([k, v]) => [k, String(v)])),
+          table(
+            Object.entries({ ...addresses, ...others }).flatMap(([k, v]) => (v === undefined ? [] : [[k, String(v)]])),
+          ),
         );
       }),
     );

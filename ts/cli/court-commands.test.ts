@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Hex, parseEther } from "viem";
@@ -6,6 +6,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { getBlock } from "viem/actions";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generate } from "../adversary/random-fault.ts";
+import { deploymentPath } from "../chain/deployment.ts";
 import { chainFacts } from "../chain/executor-port.ts";
 import { toHex } from "../commit/bytes.ts";
 import { saltKey, tokenTree } from "../commit/record.ts";
@@ -81,8 +82,22 @@ describe("otr, for executors and fishermen", () => {
     expect(await may()).toBe(true);
     await otr("executor", "executor", "delegate", "remove", fisher.address);
     expect(await may()).toBe(false);
+    expect((await otr("executor", "executor", "claim", "--dry-run")).json()).toEqual({ dryRun: true, call: null });
     const wrong = await otr("executor", "executor", "delegate", "add", "0x12");
-    expect(wrong.code).not.toBe(0);
+    expect(wrong.code).toBe(2);
+    expect(wrong.err).toContain("The argument '0x12' is invalid: expected 0x and 40 hexadecimal digits.");
+  });
+
+  it("say so if the chain has no contracts where the address file says, as after a new start of a development chain", async () => {
+    const file = join(folder, "old.json");
+    const addresses = JSON.parse(readFileSync(deploymentPath(scene.client.chain.id), "utf8"));
+    writeFileSync(file, JSON.stringify({ ...addresses, OtrRollup: fisher.address }));
+    const { code, err } = await otr("fisher", "--set", `deployment=${file}`, "status");
+    expect(code).toBe(1);
+    expect(JSON.parse(err).error).toMatchObject({
+      code: "chain.deployment",
+      message: expect.stringContaining("no contract"),
+    });
   });
 
   it("starts and ends an exit, and withdraws when it is due", async () => {

@@ -24,7 +24,7 @@ import { Database } from "../store/database.ts";
 import { readFile } from "./attest-files.ts";
 import { dateOf, UsageError } from "./errors.ts";
 import { table } from "./output.ts";
-import { address, bytes32, type Run } from "./program.ts";
+import { address, argument, bytes32, type Run } from "./program.ts";
 import { type Sending, sendOrSimulate } from "./send-or-simulate.ts";
 import type { Session } from "./session.ts";
 
@@ -107,7 +107,7 @@ export function enclaveCommands(program: Command, run: Run): void {
         // Keys of software have no encryption key.
         const registration = {
           executor,
-          modelId: bytes32(modelId),
+          modelId: argument(bytes32, modelId),
           enclaveKey: key.address,
           encryptionKeyHash: NO_KEY,
         };
@@ -139,7 +139,7 @@ export function enclaveCommands(program: Command, run: Run): void {
     .option(...DRY_RUN)
     .action(
       run(async (session, text: string, options: Sending) => {
-        const key = address(text);
+        const key = argument(address, text);
         if (await sendOrSimulate(session, options, (actions) => actions.revokeEnclave(key)))
           session.output.result({ key, revoked: true }, () => `${key}: revoked`);
       }),
@@ -157,7 +157,7 @@ export function enclaveCommands(program: Command, run: Run): void {
     .option(...DRY_RUN)
     .action(
       run(async (session, text: string, options: Sending & { quote?: string }) => {
-        await evict(session, address(text), options);
+        await evict(session, argument(address, text), options);
       }),
     );
 }

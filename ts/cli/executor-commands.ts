@@ -6,7 +6,7 @@ import { batchStatus } from "../chain/find-payouts.ts";
 import { rangedLogs } from "../chain/ranged-logs.ts";
 import { UsageError } from "./errors.ts";
 import { table } from "./output.ts";
-import { address, type Run } from "./program.ts";
+import { address, argument, type Run } from "./program.ts";
 import { type Sending, sendOrSimulate } from "./send-or-simulate.ts";
 import type { Session } from "./session.ts";
 
@@ -69,7 +69,7 @@ export function executorCommands(program: Command, run: Run): void {
       .option(...DRY_RUN)
       .action(
         run(async (session, who: string, options: Sending) => {
-          const account = address(who);
+          const account = argument(address, who);
           const sent = await sendOrSimulate(session, options, (actions) =>
             actions.setDelegate({ delegate: account, allowed }),
           );

@@ -19,7 +19,7 @@ import { openModelSource } from "../model/source.ts";
 import { Tokenizer } from "../model/tokenizer.ts";
 import { UsageError } from "./errors.ts";
 import { type Output, table } from "./output.ts";
-import { bytes32, integer, number, type Run } from "./program.ts";
+import { argument, bytes32, integer, number, type Run } from "./program.ts";
 
 const DAY = 24 * 3600;
 
@@ -155,7 +155,11 @@ export function modelCommands(program: Command, run: Run): void {
       run(async (session, id: string, { measurement, days }: { measurement: `0x${string}`; days: number }) => {
         const actions = await session.writer();
         const validUntil = Number(unixSeconds(systemClock)) + Math.round(days * DAY);
-        const { transactionHash } = await actions.setPolicy({ modelId: bytes32(id), measurement, validUntil });
+        const { transactionHash } = await actions.setPolicy({
+          modelId: argument(bytes32, id),
+          measurement,
+          validUntil,
+        });
         session.output.result(
           { transactionHash, validUntil },
           () => `accepted until ${new Date(validUntil * 1000).toISOString()}`,

@@ -3,7 +3,7 @@ import { type Hex, stringToHex, zeroHash } from "viem";
 import { systemClock, unixSeconds } from "../chain/time.ts";
 import { dateOf, UsageError } from "./errors.ts";
 import { table } from "./output.ts";
-import { bytes32, integer, number, type Run } from "./program.ts";
+import { argument, bytes32, integer, number, type Run } from "./program.ts";
 import { type Sending, sendOrSimulate } from "./send-or-simulate.ts";
 import type { Session } from "./session.ts";
 
@@ -32,7 +32,7 @@ export function policyCommands(program: Command, run: Run): void {
     .description("until when a measurement is accepted, and what is asked besides")
     .action(
       run(async (session, modelId: string, measurement: string) => {
-        await showPolicy(session, bytes32(modelId), bytes32(measurement));
+        await showPolicy(session, argument(bytes32, modelId), argument(bytes32, measurement));
       }),
     );
 
@@ -50,7 +50,7 @@ export function policyCommands(program: Command, run: Run): void {
     .option(...DRY_RUN)
     .action(
       run(async (session, id: string, flags: TermsFlags) => {
-        const [modelId, { measurement, days, keyDays }] = [bytes32(id), flags];
+        const [modelId, { measurement, days, keyDays }] = [argument(bytes32, id), flags];
         const validUntil = Number(unixSeconds(systemClock)) + Math.round(days * DAY);
         const { terms: before } = await (await session.reader()).getPolicy({ modelId, measurement });
         const terms = {
@@ -79,7 +79,7 @@ export function policyCommands(program: Command, run: Run): void {
     .option(...DRY_RUN)
     .action(
       run(async (session, id: string, measured: string, options: Sending) => {
-        const [modelId, measurement] = [bytes32(id), bytes32(measured)];
+        const [modelId, measurement] = [argument(bytes32, id), argument(bytes32, measured)];
         if (await sendOrSimulate(session, options, (actions) => actions.removePolicy({ modelId, measurement })))
           await showPolicy(session, modelId, measurement);
       }),
@@ -105,7 +105,7 @@ export function policyCommands(program: Command, run: Run): void {
     .option(...DRY_RUN)
     .action(
       run(async (session, id: string, options: Sending) => {
-        const withdrawn = bytes32(id);
+        const withdrawn = argument(bytes32, id);
         if (await sendOrSimulate(session, options, (actions) => actions.withdrawFirmware(withdrawn)))
           session.output.result({ withdrawn }, () => `${withdrawn}: withdrawn`);
       }),

@@ -7,7 +7,7 @@ import { daemonCommands } from "./daemon-commands.ts";
 import { drawCommands } from "./draw-commands.ts";
 import { economicsCommand } from "./economics-command.ts";
 import { enclaveCommands } from "./enclave-commands.ts";
-import { exitCodeOf, NegativeResultError } from "./errors.ts";
+import { exitCodeOf, NegativeResultError, UsageError } from "./errors.ts";
 import { executorCommands } from "./executor-commands.ts";
 import { gameCommands } from "./game-commands.ts";
 import { modelCommands } from "./model-commands.ts";
@@ -80,6 +80,16 @@ export async function main(
     if (!(json && error instanceof NegativeResultError))
       streams.stderr.write(`${json ? errorJson(error) : errorText(error)}\n`);
     return exitCodeOf(error);
+  }
+}
+
+/** An argument by position, parsed inside of a command as options are before it. @throws UsageError */
+export function argument<T>(parse: (text: string) => T, text: string): T {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    throw new UsageError(`The argument '${text}' is invalid: ${error.message}.`);
   }
 }
 

@@ -10,7 +10,7 @@ import { chatParameters, parseChatBody } from "../sdk/chat-parameters.ts";
 import { answerText, type PromptModel } from "../sdk/prompt-model.ts";
 import { NegativeResultError, UsageError } from "./errors.ts";
 import { table } from "./output.ts";
-import { bytes32, number, type Run } from "./program.ts";
+import { argument, bytes32, number, type Run } from "./program.ts";
 import { random, type Session } from "./session.ts";
 
 interface AskOptions {
@@ -67,7 +67,7 @@ export function requestCommands(program: Command, run: Run): void {
     .action(
       run(async (session, hash: string, options: { model?: string }) => {
         const model = options.model === undefined ? undefined : await modelOf(session, options.model);
-        await show(session, bytes32(hash), model);
+        await show(session, argument(bytes32, hash), model);
       }),
     );
 
@@ -77,7 +77,7 @@ export function requestCommands(program: Command, run: Run): void {
     .action(
       run(async (session, hash: string) => {
         const actions = await session.writer();
-        const requestHash = bytes32(hash);
+        const requestHash = argument(bytes32, hash);
         const { state, requester } = await actions.getRequest(requestHash);
         if (state !== "refunded") await actions.refundRequest({ requestHash });
         const own = requester.toLowerCase() === session.account().address.toLowerCase();

@@ -29,6 +29,7 @@ export function sendCallsOrSimulate(
 async function unlessSimulated(session: Session, dryRun: boolean, body: () => Promise<unknown>): Promise<boolean> {
   try {
     await body();
+    if (dryRun) session.output.result({ dryRun: true, call: null }, () => "would send nothing: nothing is due");
     return !dryRun;
   } catch (error) {
     if (!(error instanceof DryRunError)) throw error;

@@ -2,9 +2,11 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { LocalAccount } from "viem";
+import { getCode } from "viem/actions";
 import { type ChainClient, connect } from "../chain/client.ts";
 import { type Deployment, deploymentPath, readDeployment } from "../chain/deployment.ts";
 import { DrySender } from "../chain/dry-sender.ts";
+import { DeploymentError } from "../chain/errors.ts";
 import { MemoryIntentStore } from "../chain/intent.ts";
 import { type OtrActions, otrActions } from "../chain/otr-actions.ts";
 import type { Sender } from "../chain/sender.ts";
@@ -54,8 +56,14 @@ export class Session {
   }
 
   async deployment(): Promise<Deployment> {
-    const { chain } = await this.client();
-    return readDeployment(this.config.deployment ?? deploymentPath(chain.id));
+    const client = await this.client();
+    const { chain } = client;
+    const path = this.config.deployment ?? deploymentPath(chain.id);
+    const deployment = readDeployment(path);
+    // A development chain that was started anew keeps nothing of what its file names.
+    if ((await getCode(client, { address: deployment.addresses.rollup })) === undefined)
+      throw new DeploymentError(path, `there is no contract at its addresses on chain ${chain.id}`);
+    return deployment;
   }
 
   account(): LocalAccount {

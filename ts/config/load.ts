@@ -34,6 +34,8 @@ export const OTHER_VARIABLES: ReadonlySet<string> = new Set([
   ...["COLLATERAL_AGE", "NVIDIA_ROOT", "REVOKER", "VOUCHER", "EAS"].map(deployVariable),
   ...["CIRCUIT_KEYS", "ELEMENT_VERIFIER", "DRAND", "DEAD_AFTER", "LOST_AFTER", "ROUND_TIMEOUT"].map(deployVariable),
   ...["DRAW_BLOCKS", "DRAW_DELTA", "DRAW_EPOCH", "DRAW_STRIDE", "DRAW_PAIRS"].map(deployVariable),
+  // Of tests and benches.
+  ...["OTR_FUZZ", "OTR_FLIPS", "OTR_SEARCH", "OTR_VECTORS"],
 ]);
 
 function deployVariable(name: string): string {

@@ -9,7 +9,7 @@ import { buy } from "./customer.ts";
 import { batchOf, type CommittedBatch, waitFor } from "./dispute.ts";
 import { DemoError } from "./errors.ts";
 import type { Screen } from "./screen.ts";
-import { AIR_GAP, Town } from "./town.ts";
+import { AIR_GAP, SECOND_CHAIN, Town } from "./town.ts";
 
 const MAX_TOKENS = 24;
 /** Seconds for an answer: proofs take minutes on a busy machine, and keys are made first. Whoever lets it pass does not wait: the chain's clock skips it. */
@@ -39,7 +39,7 @@ export async function drawnAct(
 ): Promise<DrawnResult> {
   screen.heading("Act 4. Nobody watches, and the enclave is broken: the answer is made up");
   screen.line("Another chain, with draws; all fishermen are asleep ...");
-  const town = await Town.build({ window: 2 * TURN, turn: TURN }, logLevel, Town.DRAWS);
+  const town = await Town.build({ window: 2 * TURN, turn: TURN }, logLevel, SECOND_CHAIN, Town.DRAWS);
   try {
     await town.registerModel(cast.model);
     // Rounds are due by the chain's clock.

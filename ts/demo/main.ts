@@ -26,7 +26,7 @@ import {
 import { drawnAct } from "./drawn.ts";
 import { DemoError } from "./errors.ts";
 import { type Screen, screenOn, table } from "./screen.ts";
-import { AIR_GAP, type Role, Town } from "./town.ts";
+import { AIR_GAP, FIRST_CHAIN, type Role, Town } from "./town.ts";
 
 const USAGE = `Usage: npm run demo [-- OPTIONS]
 
@@ -77,7 +77,7 @@ async function main(): Promise<void> {
 async function play(screen: Screen, cast: Cast, logLevel: "silent" | "info", prove: boolean) {
   const begin = performance.now();
   screen.line("Starting a local chain; deploying (the first run compiles the contracts) ...");
-  const town = await Town.build(cast.pace, logLevel);
+  const town = await Town.build(cast.pace, logLevel, FIRST_CHAIN);
   const interrupted = () => void town.close().finally(() => process.exit(130));
   process.once("SIGINT", interrupted);
   try {

@@ -25,6 +25,8 @@ import { DemoError } from "./errors.ts";
 
 /** From a verdict until it is paid, in seconds. */
 export const AIR_GAP = 60;
+/** Chains of their own: a development chain of the user's beside it keeps its deployment file. */
+export const [FIRST_CHAIN, SECOND_CHAIN] = [31_338, 31_339] as const;
 /** Turns of a longest game. */
 const TURNS = 42;
 const STAKE = parseEther("1");
@@ -86,13 +88,19 @@ export class Town {
   };
 
   /** Starts the chain and deploys with `forge script`. */
-  static async build(pace: Pace, logLevel: "silent" | "info", draws: DeployParameters = {}): Promise<Town> {
-    const anvil = await startAnvil();
+  static async build(
+    pace: Pace,
+    logLevel: "silent" | "info",
+    chainId: number,
+    draws: DeployParameters = {},
+  ): Promise<Town> {
+    const anvil = await startAnvil({ chainId });
     const deploying = deploy({
       url: anvil.url,
       privateKey: anvilKey(0),
       parameters: {
         development: true,
+        allowAnyChain: true,
         challengeWindow: pace.window,
         turnDuration: pace.turn,
         airGap: AIR_GAP,
