@@ -162,6 +162,11 @@ describe("otr", () => {
     expect(answer.output.length).toBeGreaterThan(0);
     const shown = await otr(0, "request", "show", answer.requestHash, "--model", MODEL);
     expect(shown).toMatchObject({ code: 0, out: expect.stringContaining("provisional") });
+    expect(await otr(0, "request", "show", `0x${"12".repeat(32)}`)).toMatchObject({ code: 2 });
+    expect(await otr(0, "model", "accept", `0x${"12".repeat(32)}`)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("otr model register"),
+    });
     expect(await otr(0, "--json", "request", "refund", answer.requestHash)).toMatchObject({
       code: 1,
       err: expect.stringContaining("DeliveryOpen"),

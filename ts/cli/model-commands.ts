@@ -154,9 +154,15 @@ export function modelCommands(program: Command, run: Run): void {
     .action(
       run(async (session, id: string, { measurement, days }: { measurement: `0x${string}`; days: number }) => {
         const actions = await session.writer();
+        const modelId = argument(bytes32, id);
+        if ((await actions.getManifest(modelId)) === undefined)
+          throw new UsageError(
+            `No model ${modelId} is registered on this chain.`,
+            "`otr model register <folder>` does that.",
+          );
         const validUntil = Number(unixSeconds(systemClock)) + Math.round(days * DAY);
         const { transactionHash } = await actions.setPolicy({
-          modelId: argument(bytes32, id),
+          modelId,
           measurement,
           validUntil,
         });

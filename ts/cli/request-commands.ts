@@ -134,6 +134,7 @@ async function show(session: Session, requestHash: Hex, model?: PromptModel, wai
   const actions = await session.reader();
   const [info, { output }] = await Promise.all([actions.getRequest(requestHash), actions.getAnswer(requestHash)]);
   const { state, requester, payment, deadline, candidates } = info;
+  if (state === "none") throw new UsageError(`No request ${requestHash} is known to this chain.`);
   const text = model === undefined ? undefined : textOf(model, output);
   session.output.result({ requestHash, state, requester, payment, deadline, candidates, output, text }, () =>
     table([
